@@ -1,0 +1,262 @@
+//! Configuration: a raw file and environment, checked into typed values with every mistake
+//! reported at once; and every limit of the program.
+
+pub mod limits;
+
+use std::net::SocketAddr;
+use std::path::PathBuf;
+use std::time::Duration;
+
+use ipnet::IpNet;
+
+use crate::model::rule::FiltrationMode;
+
+/// The whole configuration, checked.
+#[derive(Clone, Debug, PartialEq, Eq, Default)]
+pub struct Config {
+    /// The data plane.
+    pub gateway: Gateway,
+    /// The control plane.
+    pub control: Control,
+    /// Where everything is kept.
+    pub store: Store,
+    /// What is done with events beside storing them.
+    pub events: Events,
+    /// Log lines.
+    pub log: Log,
+}
+
+/// `[gateway]`
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Gateway {
+    /// Name in events; default: the host name.
+    pub name: String,
+    /// Addresses that requests come to.
+    pub listen: Vec<SocketAddr>,
+    /// Filtration mode of all routes that do not say their own.
+    pub mode: FiltrationMode,
+    /// Worker threads; default: one a core.
+    pub workers: usize,
+    /// Address of `/metrics`, `/healthz` and `/readyz` of a gateway without a control plane.
+    pub admin_listen: Option<SocketAddr>,
+    /// Proxies whose `X-Forwarded-For` is believed.
+    pub trusted_proxies: Vec<IpNet>,
+    /// A file whose presence turns the bypass on, checked every half second.
+    pub bypass_file: Option<PathBuf>,
+    /// Where requests go.
+    pub upstreams: Vec<Upstream>,
+    /// Which request goes where; first match wins. Empty: all to the first upstream.
+    pub routes: Vec<Route>,
+    /// How bodies are held back.
+    pub hold: Hold,
+    /// How long things may take.
+    pub timeouts: Timeouts,
+    /// How a refusal looks.
+    pub block: Block,
+    /// What happens where inspection is incomplete.
+    pub fail: Fail,
+}
+
+/// `[[gateway.upstreams]]`
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Upstream {
+    /// Its name, for routes and metrics.
+    pub name: String,
+    /// Its servers, taken in turn.
+    pub servers: Vec<Server>,
+}
+
+/// One server of an upstream, written `http://host:port`.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub struct Server {
+    /// Host name or address (an IPv6 address without brackets).
+    pub host: String,
+    /// Port.
+    pub port: u16,
+}
+
+/// `[[gateway.routes]]`
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Route {
+    /// Host names without port, in lower case, `*.example.com` for all below; empty: any.
+    pub hosts: Vec<String>,
+    /// Prefix of the path, ending at a segment's border.
+    pub path_prefix: String,
+    /// Index into [`Gateway::upstreams`].
+    pub upstream: usize,
+    /// Filtration mode of this route.
+    pub mode: Option<FiltrationMode>,
+}
+
+/// `[gateway.hold]`
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Hold {
+    /// Largest body in bytes that is held until it is inspected whole.
+    pub limit: usize,
+    /// How long a body of undeclared length may pause before what has come of it is released.
+    pub pause: Duration,
+}
+
+/// `[gateway.timeouts]`
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Timeouts {
+    /// For a request's head to arrive.
+    pub header_read: Duration,
+    /// Between two pieces of a body.
+    pub body_idle: Duration,
+    /// For an upstream connection to be made.
+    pub connect: Duration,
+    /// For a response's head, once the request is sent.
+    pub response: Duration,
+    /// For an idle client connection.
+    pub keep_alive: Duration,
+    /// For requests under way at shutdown.
+    pub drain: Duration,
+}
+
+/// `[gateway.block]`
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Block {
+    /// Status of a blocked request: 403 or 401.
+    pub status: u16,
+    /// Where a client finds help, shown in the refusal.
+    pub contact: Option<String>,
+}
+
+/// What happens to a request that could not be inspected whole.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum FailMode {
+    /// It passes, and is counted.
+    Open,
+    /// It is refused, where a blocking patch is in scope and the mode is `block`.
+    Closed,
+}
+
+/// `[gateway.fail]`: one key for each cause of the decision table.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Fail {
+    /// The decoder's budget is spent.
+    pub budget: FailMode,
+}
+
+/// `[control]`
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Control {
+    /// Address of the API, the console, `/metrics`, `/healthz` and `/readyz`.
+    pub listen: SocketAddr,
+    /// Days for which a closed leak's tokens are watched.
+    pub watch_closed_days: u32,
+}
+
+/// `[store]`
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Store {
+    /// `sqlite:` and a path.
+    pub url: String,
+}
+
+/// `[events]`
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Events {
+    /// Whether each event is a JSON line on standard output.
+    pub stdout: bool,
+}
+
+/// The form of log lines.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum LogFormat {
+    /// For people.
+    Text,
+    /// One JSON object a line.
+    Json,
+}
+
+/// `[log]`
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Log {
+    /// A `tracing` filter, such as `info` or `leakgate=debug`.
+    pub filter: String,
+    /// The form of lines.
+    pub format: LogFormat,
+}
+
+impl Default for Gateway {
+    fn default() -> Self {
+        Self {
+            name: "gateway".to_owned(),
+            listen: vec![SocketAddr::from(([127, 0, 0, 1], 8080))],
+            mode: FiltrationMode::Block,
+            workers: std::thread::available_parallelism().map_or(1, usize::from),
+            admin_listen: None,
+            trusted_proxies: Vec::new(),
+            bypass_file: None,
+            upstreams: vec![Upstream {
+                name: "app".to_owned(),
+                servers: vec![Server { host: "127.0.0.1".to_owned(), port: 3000 }],
+            }],
+            routes: Vec::new(),
+            hold: Hold::default(),
+            timeouts: Timeouts::default(),
+            block: Block::default(),
+            fail: Fail::default(),
+        }
+    }
+}
+
+impl Default for Hold {
+    fn default() -> Self {
+        Self { limit: limits::HOLD_LIMIT, pause: limits::HOLD_PAUSE }
+    }
+}
+
+impl Default for Timeouts {
+    fn default() -> Self {
+        Self {
+            header_read: limits::HEADER_READ_TIMEOUT,
+            body_idle: limits::BODY_IDLE_TIMEOUT,
+            connect: limits::CONNECT_TIMEOUT,
+            response: limits::RESPONSE_TIMEOUT,
+            keep_alive: limits::KEEP_ALIVE_TIMEOUT,
+            drain: limits::DRAIN_TIMEOUT,
+        }
+    }
+}
+
+impl Default for Block {
+    fn default() -> Self {
+        Self { status: 403, contact: None }
+    }
+}
+
+impl Default for Fail {
+    fn default() -> Self {
+        Self { budget: FailMode::Closed }
+    }
+}
+
+impl Default for Control {
+    fn default() -> Self {
+        Self {
+            listen: SocketAddr::from(([127, 0, 0, 1], 9090)),
+            watch_closed_days: limits::WATCH_CLOSED_DAYS,
+        }
+    }
+}
+
+impl Default for Store {
+    fn default() -> Self {
+        Self { url: "sqlite:leakgate.db".to_owned() }
+    }
+}
+
+impl Default for Events {
+    fn default() -> Self {
+        Self { stdout: true }
+    }
+}
+
+impl Default for Log {
+    fn default() -> Self {
+        Self { filter: "info".to_owned(), format: LogFormat::Text }
+    }
+}

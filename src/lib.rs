@@ -1,0 +1,11 @@
+//! leakgate stops leaked API tokens from working, seconds after anyone learns of the leak.
+//!
+//! `ARCHITECTURE.md` draws the rooms and the arrows between them.
+
+pub mod config;
+pub mod events;
+pub mod inspect;
+pub mod matcher;
+pub mod model;
+pub mod store;
+pub mod telemetry;

@@ -1,0 +1,3 @@
+//! The `leakgate` binary.
+
+fn main() {}

@@ -1,0 +1,76 @@
+//! What a token is, told from its form.
+
+/// Prefixes that issuers document for their tokens, and the kind each stands for. The longest
+/// prefix that fits wins.
+const PREFIXES: &[(&str, &str)] = &[
+    ("AKIA", "aws_access_key"),
+    ("ASIA", "aws_access_key"),
+    ("AIza", "google_api_key"),
+    ("SG.", "sendgrid"),
+    ("dop_v1_", "digitalocean_pat"),
+    ("ghp_", "github_pat"),
+    ("github_pat_", "github_pat"),
+    ("gho_", "github_oauth"),
+    ("ghs_", "github_app"),
+    ("ghu_", "github_app"),
+    ("ghr_", "github_refresh"),
+    ("glpat-", "gitlab_pat"),
+    ("hf_", "huggingface"),
+    ("npm_", "npm"),
+    ("pypi-", "pypi"),
+    ("rk_live_", "stripe_live"),
+    ("sk_live_", "stripe_live"),
+    ("sk_test_", "stripe_test"),
+    ("shpat_", "shopify"),
+    ("xapp-", "slack"),
+    ("xoxa-", "slack"),
+    ("xoxb-", "slack"),
+    ("xoxp-", "slack"),
+];
+
+/// The kind of a token, or `unknown`.
+///
+/// # Examples
+/// ```
+/// use leakgate::model::kind;
+/// assert_eq!(kind::of(b"glpat-0000000000"), "gitlab_pat");
+/// assert_eq!(kind::of(b"something else"), "unknown");
+/// ```
+pub fn of(token: &[u8]) -> &'static str {
+    if is_jwt(token) {
+        return "jwt";
+    }
+    PREFIXES
+        .iter()
+        .filter(|(prefix, _)| token.starts_with(prefix.as_bytes()))
+        .max_by_key(|(prefix, _)| prefix.len())
+        .map_or("unknown", |(_, kind)| kind)
+}
+
+/// Three base64url parts, the first of which begins a JSON object (`{"` encodes to `eyJ`).
+fn is_jwt(token: &[u8]) -> bool {
+    let mut parts = 0;
+    for part in token.split(|&byte| byte == b'.') {
+        parts += 1;
+        if part.is_empty()
+            || !part.iter().all(|&b| b.is_ascii_alphanumeric() || matches!(b, b'-' | b'_' | b'='))
+        {
+            return false;
+        }
+    }
+    parts == 3 && token.starts_with(b"eyJ")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn tells_the_form() {
+        assert_eq!(of(b"github_pat_11AAAA"), "github_pat");
+        assert_eq!(of(b"eyJhbGciOiJI.eyJzdWIi.c2ln"), "jwt");
+        assert_eq!(of(b"eyJhbGciOiJI.eyJzdWIi"), "unknown");
+        assert_eq!(of(b"eyJ..c2ln"), "unknown");
+        assert_eq!(of(b""), "unknown");
+    }
+}

@@ -1,0 +1,118 @@
+//! Who may do what.
+
+use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
+
+use super::ids::{ApiTokenId, UserId};
+
+/// What the holder of a credential may do.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug, Serialize, Deserialize, ToSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum Role {
+    /// Everything, in all tenants.
+    GlobalAdministrator,
+    /// Everything, inside one tenant.
+    Administrator,
+    /// Looks and comments, in all tenants.
+    GlobalAnalyst,
+    /// Looks and comments, inside one tenant.
+    Analyst,
+    /// Registers leaks, nothing else.
+    Intake,
+    /// A gateway's own credential: pulls the patchset, sends events.
+    Gateway,
+}
+
+/// A thing that a call of the API does, as far as roles care.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
+pub enum Permission {
+    /// See leaks, patches, events and statistics; look a token up.
+    See,
+    /// Register and import leaks.
+    Register,
+    /// Decide about leaks, edit them, use the bypass switch.
+    Decide,
+    /// Comment on a leak.
+    Comment,
+    /// Manage users, API tokens, webhooks and sources.
+    Administer,
+    /// See the audit log.
+    Audit,
+    /// Pull patchsets and send events.
+    Enforce,
+}
+
+impl Role {
+    /// Every role.
+    pub const ALL: [Self; 6] = [
+        Self::GlobalAdministrator,
+        Self::Administrator,
+        Self::GlobalAnalyst,
+        Self::Analyst,
+        Self::Intake,
+        Self::Gateway,
+    ];
+
+    /// Whether the role holds the permission. The one place where this is decided.
+    pub fn may(self, permission: Permission) -> bool {
+        use Permission::{Administer, Audit, Comment, Decide, Enforce, Register, See};
+        match self {
+            Self::GlobalAdministrator | Self::Administrator => {
+                matches!(permission, See | Register | Decide | Comment | Administer | Audit)
+            }
+            Self::GlobalAnalyst => matches!(permission, See | Comment | Audit),
+            Self::Analyst => matches!(permission, See | Comment),
+            Self::Intake => matches!(permission, Register),
+            Self::Gateway => matches!(permission, Enforce),
+        }
+    }
+
+    /// The name in the API and the store.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::GlobalAdministrator => "global_administrator",
+            Self::Administrator => "administrator",
+            Self::GlobalAnalyst => "global_analyst",
+            Self::Analyst => "analyst",
+            Self::Intake => "intake",
+            Self::Gateway => "gateway",
+        }
+    }
+
+    /// The role of this name.
+    pub fn from_name(name: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|role| role.name() == name)
+    }
+}
+
+/// Who is calling.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Actor {
+    /// The name that history and audit show.
+    pub name: String,
+    /// What they may do.
+    pub role: Role,
+    /// The tenant they belong to.
+    pub tenant: String,
+    /// The user behind the credential, where there is one.
+    pub user: Option<UserId>,
+    /// The API token used, where one was.
+    pub api_token: Option<ApiTokenId>,
+    /// The address the call came from, for the audit log.
+    pub address: Option<String>,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_administrators_decide() {
+        let deciders: Vec<_> =
+            Role::ALL.into_iter().filter(|role| role.may(Permission::Decide)).collect();
+        assert_eq!(deciders, [Role::GlobalAdministrator, Role::Administrator]);
+        for role in Role::ALL {
+            assert_eq!(Role::from_name(role.name()), Some(role));
+        }
+    }
+}

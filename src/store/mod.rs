@@ -1,0 +1,216 @@
+//! Where leaks, decisions and events are kept: the [`Store`] trait and its implementations.
+
+pub mod types;
+
+use async_trait::async_trait;
+use jiff::Timestamp;
+
+use crate::model::event::Event;
+use crate::model::fingerprint::{Fingerprint, FingerprintKey};
+use crate::model::ids::{ApiTokenId, LeakId, TokenId, UserId};
+use crate::model::leak::{Comment, HistoryEntry, Leak, NotAllowed};
+use crate::model::role::{Actor, Role};
+use crate::model::rule::VirtualPatch;
+use crate::model::token::Token;
+
+use types::{
+    ApiToken, AuditEntry, Bypass, Decide, Edit, EnforcedLeak, EnforcedToken, EventPage, EventQuery,
+    Impact, LeakPage, LeakQuery, Lookup, NewApiToken, Page, PageRequest, Registered, Registration,
+    Stats,
+};
+
+/// Why the store did not do what was asked.
+#[derive(Debug, thiserror::Error)]
+pub enum StoreError {
+    /// There is no such object in this tenant.
+    #[error("there is no such {0}")]
+    NotFound(&'static str),
+    /// The leak's status does not allow the decision.
+    #[error(transparent)]
+    NotAllowed(#[from] NotAllowed),
+    /// No token of the leak can become a rule; the reasons, one for each distinct one.
+    #[error("no token of this leak can become a rule: {}", .0.join("; "))]
+    NothingApplicable(Vec<String>),
+    /// A cursor that this store did not make, or made for another query.
+    #[error("the cursor is not one of this list: begin without a cursor")]
+    BadCursor,
+    /// Something of that name is there already.
+    #[error("a {0} of that name is there already")]
+    Exists(&'static str),
+    /// The key does not open this database.
+    #[error(
+        "the key does not open this database: set LEAKGATE_KEY, or put back the key file, with which it was made"
+    )]
+    WrongKey,
+    /// The database cannot be opened or is damaged; what to do is in the text.
+    #[error("{0}")]
+    Unusable(String),
+    /// The database failed while at work.
+    #[error("the store failed: {0}")]
+    Failed(String),
+}
+
+/// Everything the control plane keeps. Each writing call is one transaction: the change, its
+/// history row and its audit row are there together or not at all, and survive a kill once the
+/// call has returned.
+#[async_trait]
+pub trait Store: Send + Sync {
+    /// The installation's key of fingerprints.
+    fn fingerprint_key(&self) -> &FingerprintKey;
+
+    /// Registers tokens. Known ones become occurrences of the leaks that have them; new ones make
+    /// a new leak.
+    async fn register(
+        &self,
+        registration: Registration,
+        actor: &Actor,
+    ) -> Result<Registered, StoreError>;
+
+    /// The leak of this id.
+    async fn leak(&self, tenant: &str, id: LeakId) -> Result<Leak, StoreError>;
+
+    /// A page of leaks.
+    async fn leaks(&self, tenant: &str, query: &LeakQuery) -> Result<LeakPage, StoreError>;
+
+    /// Changes a leak's title, risk and so on, adds and removes tokens.
+    async fn edit(
+        &self,
+        tenant: &str,
+        id: LeakId,
+        edit: Edit,
+        actor: &Actor,
+    ) -> Result<Leak, StoreError>;
+
+    /// Makes a decision about a leak and answers with the leak as it is then.
+    async fn decide(
+        &self,
+        tenant: &str,
+        id: LeakId,
+        decide: Decide,
+        actor: &Actor,
+    ) -> Result<Leak, StoreError>;
+
+    /// Removes the patches that ended before `now`, as the decision of the actor `system`; answers
+    /// with their leaks.
+    async fn expire_patches(&self, now: Timestamp) -> Result<Vec<LeakId>, StoreError>;
+
+    /// The leak's history, oldest first.
+    async fn history(&self, tenant: &str, id: LeakId) -> Result<Vec<HistoryEntry>, StoreError>;
+
+    /// The leak's comments, oldest first.
+    async fn comments(&self, tenant: &str, id: LeakId) -> Result<Vec<Comment>, StoreError>;
+
+    /// Adds a comment.
+    async fn comment(
+        &self,
+        tenant: &str,
+        id: LeakId,
+        text: &str,
+        actor: &Actor,
+    ) -> Result<Comment, StoreError>;
+
+    /// A page of the leak's tokens.
+    async fn tokens(
+        &self,
+        tenant: &str,
+        id: LeakId,
+        page: &PageRequest,
+    ) -> Result<Page<Token>, StoreError>;
+
+    /// What is known of the token with this fingerprint.
+    async fn lookup(&self, tenant: &str, fingerprint: &Fingerprint) -> Result<Lookup, StoreError>;
+
+    /// The virtual patches in force.
+    async fn virtual_patches(
+        &self,
+        tenant: &str,
+        page: &PageRequest,
+    ) -> Result<Page<VirtualPatch>, StoreError>;
+
+    /// What a patch on the leak would do: uses of its tokens since `since`.
+    async fn impact(
+        &self,
+        tenant: &str,
+        id: LeakId,
+        since: Timestamp,
+    ) -> Result<Impact, StoreError>;
+
+    /// The leaks whose tokens are enforced or watched at `now`: the open ones, and those closed
+    /// less than `watch_closed_days` ago.
+    async fn enforced_leaks(
+        &self,
+        now: Timestamp,
+        watch_closed_days: u32,
+    ) -> Result<Vec<EnforcedLeak>, StoreError>;
+
+    /// The tokens of one leak with their text, in pages of at most `limit`, after the token of the
+    /// last page.
+    async fn enforced_tokens(
+        &self,
+        leak: LeakId,
+        after: Option<TokenId>,
+        limit: usize,
+    ) -> Result<Vec<EnforcedToken>, StoreError>;
+
+    /// Appends events, updates the use of their tokens and the counts of their leaks.
+    async fn append_events(&self, events: &[Event]) -> Result<(), StoreError>;
+
+    /// A page of events, newest first.
+    async fn events(&self, query: &EventQuery) -> Result<EventPage, StoreError>;
+
+    /// The numbers behind diagrams.
+    async fn stats(&self, tenant: &str, now: Timestamp) -> Result<Stats, StoreError>;
+
+    /// The bypass switch.
+    async fn bypass(&self) -> Result<Bypass, StoreError>;
+
+    /// Turns the bypass switch.
+    async fn set_bypass(&self, bypass: Bypass, actor: &Actor) -> Result<(), StoreError>;
+
+    /// Whether there is no user yet.
+    async fn is_new(&self) -> Result<bool, StoreError>;
+
+    /// Adds a user. `password_hash` is an argon2id PHC string.
+    async fn add_user(
+        &self,
+        name: &str,
+        role: Role,
+        password_hash: &str,
+        actor: &Actor,
+    ) -> Result<UserId, StoreError>;
+
+    /// Adds an API token, of which only the SHA-256 is kept.
+    async fn add_api_token(
+        &self,
+        token: NewApiToken,
+        actor: &Actor,
+    ) -> Result<ApiToken, StoreError>;
+
+    /// The API tokens of a tenant.
+    async fn api_tokens(&self, tenant: &str) -> Result<Vec<ApiToken>, StoreError>;
+
+    /// Revokes an API token; acts at once.
+    async fn revoke_api_token(
+        &self,
+        tenant: &str,
+        id: ApiTokenId,
+        actor: &Actor,
+    ) -> Result<(), StoreError>;
+
+    /// Whose API token this is: not revoked, not expired at `now`.
+    async fn authenticate(
+        &self,
+        hash: &[u8; 32],
+        now: Timestamp,
+    ) -> Result<Option<Actor>, StoreError>;
+
+    /// A page of the audit log, newest first.
+    async fn audit(&self, tenant: &str, page: &PageRequest)
+    -> Result<Page<AuditEntry>, StoreError>;
+
+    /// Whether the store answers: for readiness.
+    async fn ping(&self) -> Result<(), StoreError>;
+
+    /// Waits until everything is on disk, and closes.
+    async fn close(&self);
+}

@@ -1,0 +1,428 @@
+//! What goes into the store and comes out of it.
+
+use jiff::Timestamp;
+use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
+
+use crate::model::event::{Event, EventAction};
+use crate::model::fingerprint::Fingerprint;
+use crate::model::ids::{ApiTokenId, LeakId, TokenId};
+use crate::model::leak::{
+    Decision, DetectedBy, Leak, Remediation, Resolution, Risk, Source, SourceKind, Status,
+};
+use crate::model::role::Role;
+use crate::model::rule::{PatchMode, Scope, VirtualPatch};
+use crate::model::token::{TokenMaterial, Validity};
+
+/// A token about to be registered.
+#[derive(Clone, Debug)]
+pub struct NewToken {
+    /// Its text or digest.
+    pub material: TokenMaterial,
+    /// Its fingerprint.
+    pub fingerprint: Fingerprint,
+    /// What it is.
+    pub kind: String,
+    /// Whether it is known to work.
+    pub validity: Validity,
+    /// Why no rule can be made of it (the guard's words); absent where one can.
+    pub not_applicable: Option<String>,
+}
+
+/// A leak about to be registered.
+#[derive(Clone, Debug)]
+pub struct Registration {
+    /// The tenant.
+    pub tenant: String,
+    /// What people will call it.
+    pub title: String,
+    /// How bad it is.
+    pub risk: Risk,
+    /// Where it was seen.
+    pub source: Source,
+    /// How it came to be known.
+    pub detected_by: DetectedBy,
+    /// What its tokens are; absent: the first token's kind.
+    pub kind: Option<String>,
+    /// Whose they are.
+    pub owner: Option<String>,
+    /// Whom to call.
+    pub contact: Option<String>,
+    /// What is said with it.
+    pub comment: Option<String>,
+    /// The tokens, each once.
+    pub tokens: Vec<NewToken>,
+}
+
+/// An occurrence of known tokens.
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, ToSchema)]
+pub struct Merged {
+    /// The leak that has them.
+    pub leak: LeakId,
+    /// How many of the registered tokens it has.
+    pub tokens: u64,
+}
+
+/// What a registration came to.
+#[derive(Clone, Debug)]
+pub struct Registered {
+    /// The new leak, where at least one token was new.
+    pub leak: Option<Leak>,
+    /// The leaks that got an occurrence.
+    pub merged: Vec<Merged>,
+}
+
+/// Changes to a leak; what is absent stays.
+#[derive(Clone, Debug, Default)]
+pub struct Edit {
+    /// New title.
+    pub title: Option<String>,
+    /// New risk.
+    pub risk: Option<Risk>,
+    /// New first source.
+    pub source: Option<Source>,
+    /// New kind.
+    pub kind: Option<String>,
+    /// New owner; `Some(None)` clears it.
+    pub owner: Option<Option<String>>,
+    /// New contact; `Some(None)` clears it.
+    pub contact: Option<Option<String>>,
+    /// New comment; `Some(None)` clears it.
+    pub comment: Option<Option<String>>,
+    /// Tokens to add. One that another leak has is added to this one as well.
+    pub add_tokens: Vec<NewToken>,
+    /// Tokens to remove.
+    pub remove_tokens: Vec<TokenId>,
+}
+
+/// A patch about to be applied.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct NewPatch {
+    /// What it does.
+    pub mode: PatchMode,
+    /// Where it acts.
+    pub scope: Scope,
+    /// When it ends by itself.
+    pub expires_at: Option<Timestamp>,
+    /// Whether to override the guard, for tokens of 6 bytes and more.
+    pub force: bool,
+}
+
+/// A decision about to be made.
+#[derive(Clone, Debug)]
+pub struct Decide {
+    /// Which.
+    pub decision: Decision,
+    /// The patch, for `ApplyVirtualPatch` and no other.
+    pub patch: Option<NewPatch>,
+    /// Why, for `Close` and `MarkFalse`.
+    pub resolution: Option<Resolution>,
+    /// What is said with it.
+    pub comment: Option<String>,
+}
+
+/// What a list of leaks is sorted by.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+pub enum LeakSort {
+    /// By registration.
+    #[default]
+    CreatedAt,
+    /// By last change.
+    UpdatedAt,
+    /// By risk, `critical` first when ascending.
+    Risk,
+    /// By status, `open` first when ascending.
+    Status,
+    /// By title.
+    Title,
+}
+
+/// Which leaks, in which order. In each list of values any one of them fits; an empty list does
+/// not narrow.
+#[derive(Clone, PartialEq, Eq, Debug, Default)]
+pub struct LeakQuery {
+    /// Statuses.
+    pub status: Vec<Status>,
+    /// Risks.
+    pub risk: Vec<Risk>,
+    /// Kinds of source, of any occurrence.
+    pub source: Vec<SourceKind>,
+    /// Remediations.
+    pub remediation: Vec<Remediation>,
+    /// How it came to be known.
+    pub detected_by: Vec<DetectedBy>,
+    /// Validity of any of its tokens.
+    pub validity: Vec<Validity>,
+    /// Text in title, comment, source URL, or the beginning of a token's fingerprint.
+    pub text: Option<String>,
+    /// Order.
+    pub sort: LeakSort,
+    /// Whether the order is turned around.
+    pub descending: bool,
+    /// Page.
+    pub page: PageRequest,
+}
+
+/// Which page.
+#[derive(Clone, PartialEq, Eq, Debug, Default)]
+pub struct PageRequest {
+    /// Items at most; the caller has checked it against `limits::PAGE`; 0: `limits::PAGE_DEFAULT`.
+    pub limit: usize,
+    /// `next_cursor` of the page before.
+    pub cursor: Option<String>,
+}
+
+/// A page of a list.
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, ToSchema)]
+pub struct Page<T> {
+    /// The items.
+    pub items: Vec<T>,
+    /// Where the next page begins; absent on the last.
+    pub next_cursor: Option<String>,
+}
+
+/// A page of leaks.
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, ToSchema)]
+pub struct LeakPage {
+    /// The leaks.
+    pub items: Vec<Leak>,
+    /// Where the next page begins; absent on the last.
+    pub next_cursor: Option<String>,
+    /// How many there are, counted to 10,000.
+    pub total: u64,
+}
+
+/// Which events. What is absent does not narrow.
+#[derive(Clone, PartialEq, Eq, Debug, Default)]
+pub struct EventQuery {
+    /// Of this leak.
+    pub leak: Option<LeakId>,
+    /// Of this token.
+    pub token: Option<TokenId>,
+    /// Of these actions.
+    pub action: Vec<EventAction>,
+    /// From this client.
+    pub source_ip: Option<String>,
+    /// For this host.
+    pub host: Option<String>,
+    /// At or after.
+    pub from: Option<Timestamp>,
+    /// Before.
+    pub to: Option<Timestamp>,
+    /// Page.
+    pub page: PageRequest,
+}
+
+/// A page of events.
+pub type EventPage = Page<Event>;
+
+/// What is known of a token.
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, ToSchema)]
+pub struct Lookup {
+    /// Whether it is in any leak.
+    pub known: bool,
+    /// Its fingerprint, known or not.
+    pub fingerprint: String,
+    /// The leaks that have it, with their status.
+    pub leaks: Vec<LookupLeak>,
+    /// Whether it still works.
+    pub validity: Validity,
+    /// When a request last carried it.
+    pub last_used_at: Option<Timestamp>,
+}
+
+/// A leak that has the token.
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, ToSchema)]
+pub struct LookupLeak {
+    /// The leak.
+    pub id: LeakId,
+    /// Its title.
+    pub title: String,
+    /// Its status.
+    pub status: Status,
+    /// What is in force for it.
+    pub remediation: Remediation,
+    /// The patch's mode, where one is in force.
+    pub mode: Option<PatchMode>,
+}
+
+/// Uses of a leak's tokens by one client, for one host, with one upstream answer.
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, ToSchema)]
+pub struct ImpactRow {
+    /// The client.
+    pub source_ip: String,
+    /// The host.
+    pub host: String,
+    /// What the client got.
+    pub response_status: Option<u16>,
+    /// How many uses.
+    pub count: u64,
+    /// The first of them.
+    pub first_at: Timestamp,
+    /// The last of them.
+    pub last_at: Timestamp,
+    /// Whether the client was first seen with these tokens after the leak was registered and
+    /// watching had begun; absent where that cannot be told, as for a leak that was not watched
+    /// before it was registered.
+    pub new_since_exposure: Option<bool>,
+}
+
+/// What a patch on a leak would do, from what was seen.
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, ToSchema)]
+pub struct Impact {
+    /// Uses in the last hour.
+    pub uses_1h: u64,
+    /// Uses in the last 24 hours.
+    pub uses_24h: u64,
+    /// Uses in the last 7 days.
+    pub uses_7d: u64,
+    /// Who used the tokens, most uses first, at most 200 rows.
+    pub clients: Vec<ImpactRow>,
+    /// Since when uses are seen; absent: they are not (see `not_watched`).
+    pub watched_since: Option<Timestamp>,
+    /// Tokens that are not watched, by the guard's reason.
+    pub not_watched: u64,
+}
+
+/// A leak whose tokens go into the patchset.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct EnforcedLeak {
+    /// The leak.
+    pub id: LeakId,
+    /// Its tenant.
+    pub tenant: String,
+    /// Open, or closed and still watched.
+    pub status: Status,
+    /// The rule in force.
+    pub virtual_patch: Option<VirtualPatch>,
+    /// When it was closed.
+    pub closed_at: Option<Timestamp>,
+}
+
+/// A token that goes into the patchset.
+#[derive(Clone, Debug)]
+pub struct EnforcedToken {
+    /// Its id.
+    pub id: TokenId,
+    /// Its fingerprint.
+    pub fingerprint: Fingerprint,
+    /// Its text or digest.
+    pub material: TokenMaterial,
+    /// Why no rule is to be made of it but by force.
+    pub not_applicable: Option<String>,
+}
+
+/// The bypass switch.
+#[derive(Clone, PartialEq, Eq, Debug, Default, Serialize, Deserialize, ToSchema)]
+pub struct Bypass {
+    /// Whether all blocking is stopped.
+    pub on: bool,
+    /// Why.
+    #[serde(default)]
+    pub reason: Option<String>,
+    /// When it ends by itself.
+    #[serde(default)]
+    pub expires_at: Option<Timestamp>,
+    /// Who turned it.
+    #[serde(default)]
+    pub changed_by: Option<String>,
+    /// When.
+    #[serde(default)]
+    pub changed_at: Option<Timestamp>,
+}
+
+/// An API token about to be made.
+#[derive(Clone, Debug)]
+pub struct NewApiToken {
+    /// Its tenant.
+    pub tenant: String,
+    /// Its name, one in the tenant.
+    pub name: String,
+    /// What it may do.
+    pub role: Role,
+    /// When it ends.
+    pub expires_at: Option<Timestamp>,
+    /// SHA-256 of its text.
+    pub hash: [u8; 32],
+}
+
+/// An API token as the API shows it, without its text.
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, ToSchema)]
+pub struct ApiToken {
+    /// Its id.
+    pub id: ApiTokenId,
+    /// Its name.
+    pub name: String,
+    /// What it may do.
+    pub role: Role,
+    /// When it was made.
+    pub created_at: Timestamp,
+    /// When it ends.
+    pub expires_at: Option<Timestamp>,
+    /// When it was last used, to the minute.
+    pub last_used_at: Option<Timestamp>,
+    /// When it was revoked.
+    pub revoked_at: Option<Timestamp>,
+}
+
+/// A row of the audit log.
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, ToSchema)]
+pub struct AuditEntry {
+    /// When.
+    pub at: Timestamp,
+    /// Who.
+    pub actor: String,
+    /// From where.
+    pub address: Option<String>,
+    /// What was done.
+    pub action: String,
+    /// To what, such as a leak's id.
+    pub object: Option<String>,
+    /// What changed, in words and without any token.
+    pub detail: Option<String>,
+}
+
+/// A name and how many.
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, ToSchema)]
+pub struct Count {
+    /// The name.
+    pub name: String,
+    /// How many.
+    pub count: u64,
+}
+
+/// Leaks and uses of one day.
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, ToSchema)]
+pub struct Day {
+    /// The day, `YYYY-MM-DD`, in UTC.
+    pub day: String,
+    /// Leaks registered.
+    pub leaks: u64,
+    /// Uses observed.
+    pub observed: u64,
+    /// Uses monitored.
+    pub monitored: u64,
+    /// Uses blocked.
+    pub blocked: u64,
+}
+
+/// The numbers behind the diagrams.
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, ToSchema)]
+pub struct Stats {
+    /// Leaks in all.
+    pub leaks: u64,
+    /// Tokens in all.
+    pub tokens: u64,
+    /// Open leaks by risk.
+    pub by_risk: Vec<Count>,
+    /// Open leaks by kind of first source.
+    pub by_source: Vec<Count>,
+    /// Leaks by status.
+    pub by_status: Vec<Count>,
+    /// Open leaks by remediation.
+    pub by_remediation: Vec<Count>,
+    /// The last 90 days, oldest first, days without anything left out.
+    pub days: Vec<Day>,
+    /// Uses in the last 24 hours, by action.
+    pub events_24h: Vec<Count>,
+}

@@ -1,0 +1,1 @@
+//! What operators see of the program itself: metrics, log lines, health.
