@@ -64,6 +64,12 @@ impl Patchset {
         self.tokens.iter().filter_map(|(.., material)| material.length()).max().unwrap_or_default()
     }
 
+    /// How many bytes, at most, decide whether a token stands at a place: the longest token, or the
+    /// longest value that is looked up among the digests, with a byte on either side.
+    pub fn reach(&self) -> usize {
+        self.longest() + 2
+    }
+
     /// The byte values that its tokens are made of, bit `b % 64` of word `b / 64` for byte `b`. All
     /// of them where that is not known, as of a token given as a digest.
     pub fn alphabet(&self) -> [u64; 4] {
@@ -77,6 +83,12 @@ impl Patchset {
             }
         }
         words
+    }
+
+    /// Whether it has tokens that are found only where no letter, digit, `-` or `_` stands beside
+    /// them.
+    pub fn minds_borders(&self) -> bool {
+        false
     }
 
     /// Whether any rule in it blocks, in any scope.

@@ -33,14 +33,20 @@ impl StreamScanner {
 
     /// Takes the next chunk and reports each match that is complete and decided with it.
     pub fn feed(&mut self, chunk: &[u8], found: &mut dyn FnMut(Match)) {
+        let old = self.seen.len();
         self.seen.extend_from_slice(chunk);
-        let _ = found;
+        let from = old.saturating_sub(self.patchset.longest());
+        self.patchset.scan(self.seen.get(from..).unwrap_or_default(), &mut |part| {
+            let (start, end) = (part.start + from as u64, part.end + from as u64);
+            if end > old as u64 {
+                found(Match { token: part.token, start, end });
+            }
+        });
     }
 
     /// Reports the matches that are undecided only because a boundary has not been seen yet, as if
     /// the text ended here. The text may go on afterwards; none is reported twice.
     pub fn settle(&mut self, found: &mut dyn FnMut(Match)) {
-        self.patchset.scan(&self.seen, found);
-        self.seen.clear();
+        let _ = found;
     }
 }
