@@ -5,6 +5,10 @@ use std::time::Duration;
 
 /// Largest body that is held back until it is inspected whole, by default.
 pub const HOLD_LIMIT: usize = 64 * 1024;
+/// Largest hold limit that can be configured.
+pub const HOLD_LIMIT_MAX: usize = 64 * 1024 * 1024;
+/// Worker threads that can be configured.
+pub const WORKERS: usize = 256;
 /// How long a body may pause before what has come of it is released, by default.
 pub const HOLD_PAUSE: Duration = Duration::from_millis(20);
 /// Bytes of a request's head (request line and headers).
