@@ -8,5 +8,6 @@ pub mod events;
 pub mod inspect;
 pub mod matcher;
 pub mod model;
+pub mod reports;
 pub mod store;
 pub mod telemetry;

@@ -78,6 +78,12 @@ pub const TOKENS_PER_CALL: usize = 10_000;
 pub const IMPORTS: usize = 4;
 /// Reasons of refused items that an import's answer lists; the rest are counted.
 pub const IMPORT_REFUSALS: usize = 1_000;
+/// Bytes of one item (finding, row, line) of a report.
+pub const REPORT_ITEM_BYTES: usize = 1024 * 1024;
+/// Levels of JSON inside each other in a report.
+pub const REPORT_NESTING: usize = 64;
+/// Tokens that a report's parser gives in one finding; a longer list comes in several.
+pub const REPORT_FINDING_TOKENS: usize = 10_000;
 /// Bytes of one token.
 pub const TOKEN_BYTES: usize = 16 * 1024;
 /// Bytes under which a token never becomes a rule, even by force.
