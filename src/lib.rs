@@ -7,5 +7,6 @@ pub mod events;
 pub mod inspect;
 pub mod matcher;
 pub mod model;
+pub mod proxy;
 pub mod store;
 pub mod telemetry;
