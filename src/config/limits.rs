@@ -5,6 +5,10 @@ use std::time::Duration;
 
 /// Largest body that is held back until it is inspected whole, by default.
 pub const HOLD_LIMIT: usize = 64 * 1024;
+/// Largest hold limit that can be configured.
+pub const HOLD_LIMIT_MAX: usize = 64 * 1024 * 1024;
+/// Worker threads that can be configured.
+pub const WORKERS: usize = 256;
 /// How long a body may pause before what has come of it is released, by default.
 pub const HOLD_PAUSE: Duration = Duration::from_millis(20);
 /// Bytes of a request's head (request line and headers).
@@ -148,3 +152,26 @@ pub const RECORDED_HOST: usize = 255;
 pub const RECORDED_METHOD: usize = 32;
 /// Bytes of a recorded `X-Forwarded-For`.
 pub const RECORDED_FORWARDED_FOR: usize = 512;
+/// Time for a call of the control API to be answered, other than an import.
+pub const API_CALL_TIME: Duration = Duration::from_secs(60);
+/// Leaks that one bulk call decides about.
+pub const BULK_LEAKS: usize = 1_000;
+/// Leaks of a bulk call whose decisions are published together.
+pub const BULK_GROUP: usize = 50;
+/// Tokens read from the store at once when they are published.
+pub const PUBLISH_PAGE: usize = 1_000;
+/// Leaks whose tokens are read at the same time when everything is published.
+pub const PUBLISH_READERS: usize = 8;
+/// Time between two looks at what ends by itself: patches, watches, the bypass.
+pub const CONTROL_TICK: Duration = Duration::from_millis(500);
+/// Exports of events at once.
+pub const EVENT_EXPORTS: usize = 8;
+/// Time between two signs of life on a live stream of events; also how soon a revoked credential
+/// ends it.
+pub const EVENT_STREAM_BEAT: Duration = Duration::from_secs(15);
+/// Explanations of recorded requests at once.
+pub const EXPLANATIONS: usize = 4;
+/// Bytes of a recorded request that is explained.
+pub const EXPLAIN_BYTES: usize = 4 * 1024 * 1024;
+/// Bytes of a filter's text.
+pub const FILTER_BYTES: usize = 256;

@@ -55,6 +55,15 @@ pub struct Metrics {
     pub event_sink_errors: IntCounterVec,
     /// `leakgate_api_requests_total{status}`: calls of the control API, by class of status.
     pub api_requests: IntCounterVec,
+    /// `leakgate_api_limits_hit_total{limit}`: calls of the control API refused since a limit was
+    /// reached: `calls`, `event_streams`, `event_exports`, `imports`, `explanations`.
+    pub api_limits_hit: IntCounterVec,
+    /// `leakgate_publish_failures_total`: stored changes that were not in force at once; publishing
+    /// them is tried again.
+    pub publish_failures: IntCounter,
+    /// `leakgate_event_stream_missed_total`: events that readers of the live stream were too slow
+    /// for.
+    pub event_stream_missed: IntCounter,
 }
 
 /// Bounds of histograms, in seconds: from a microsecond to ten seconds.
@@ -149,6 +158,22 @@ impl Metrics {
                 "api_requests_total",
                 "Calls of the control API by class of status.",
                 "status",
+            )?,
+            api_limits_hit: counters(
+                &registry,
+                "api_limits_hit_total",
+                "Calls of the control API refused since a limit was reached.",
+                "limit",
+            )?,
+            publish_failures: counter(
+                &registry,
+                "publish_failures_total",
+                "Stored changes that were not in force at once.",
+            )?,
+            event_stream_missed: counter(
+                &registry,
+                "event_stream_missed_total",
+                "Events that readers of the live stream were too slow for.",
             )?,
             registry,
         })
