@@ -4,6 +4,7 @@
 
 pub mod config;
 pub mod control;
+pub mod decode;
 pub mod events;
 pub mod inspect;
 pub mod matcher;

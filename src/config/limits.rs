@@ -86,6 +86,14 @@ pub const DECODE_DEPTH: usize = 8;
 pub const DECODE_RATIO: u64 = 100;
 /// Bytes that all layers of one request may produce whatever came in.
 pub const DECODE_FREE_BYTES: u64 = 1024 * 1024;
+/// Texts under decoding at once in one request.
+pub const DECODE_TEXTS: usize = 64;
+/// Hits of one request that are kept; more are counted.
+pub const HITS_PER_REQUEST: usize = 256;
+/// Bytes of a name inside a point, such as a query parameter's.
+pub const POINT_NAME_BYTES: usize = 64;
+/// Bytes of a JSON path inside a point.
+pub const POINT_PATH_BYTES: usize = 256;
 
 /// Events waiting to be written, before they are aggregated.
 pub const EVENT_QUEUE: usize = 16_384;

@@ -59,6 +59,26 @@ impl Patchset {
         self.tokens.len()
     }
 
+    /// Length of the longest token, in bytes.
+    pub fn longest(&self) -> usize {
+        self.tokens.iter().filter_map(|(.., material)| material.length()).max().unwrap_or_default()
+    }
+
+    /// The byte values that its tokens are made of, bit `b % 64` of word `b / 64` for byte `b`. All
+    /// of them where that is not known, as of a token given as a digest.
+    pub fn alphabet(&self) -> [u64; 4] {
+        let mut words = [0_u64; 4];
+        for (.., material) in &self.tokens {
+            let TokenMaterial::Text(secret) = material else { return [u64::MAX; 4] };
+            for &byte in secret.expose() {
+                if let Some(word) = words.get_mut(usize::from(byte / 64)) {
+                    *word |= 1 << (byte % 64);
+                }
+            }
+        }
+        words
+    }
+
     /// Whether any rule in it blocks, in any scope.
     pub fn any_blocking(&self) -> bool {
         self.tokens.iter().any(|(_, rules, _)| rules.iter().any(|r| r.action == Action::Block))
