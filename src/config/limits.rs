@@ -35,12 +35,48 @@ pub const CONNECTIONS: usize = 16_384;
 pub const H2_STREAMS: u32 = 128;
 /// Header list of an HTTP/2 request.
 pub const H2_HEADER_LIST_BYTES: u32 = 16 * 1024;
+/// Bytes that one stream may send ahead of what was taken from it.
+pub const H2_STREAM_WINDOW: u32 = 64 * 1024;
+/// Bytes that one connection may send ahead of what was taken from all its streams.
+pub const H2_CONNECTION_WINDOW: u32 = 1024 * 1024;
+/// Bytes of a response that wait, per stream, for a client's window.
+pub const H2_SEND_BUFFER: usize = 64 * 1024;
+/// Bytes of an HTTP/2 frame that is taken.
+pub const H2_FRAME_BYTES: u32 = 16 * 1024;
+/// Streams reset by the client before they were seen, above which the connection is closed.
+pub const H2_PENDING_RESETS: usize = 20;
+/// Streams reset by us for the client's errors, above which the connection is closed.
+pub const H2_LOCAL_RESETS: usize = 256;
+/// Time without a frame after which an HTTP/2 client is asked whether it is still there.
+pub const H2_PING_INTERVAL: Duration = Duration::from_secs(30);
+/// Time that it gets to answer.
+pub const H2_PING_TIMEOUT: Duration = Duration::from_secs(20);
+/// Bytes of a response's head.
+pub const RESPONSE_HEAD_BYTES: usize = 64 * 1024;
+/// Header fields in a response.
+pub const RESPONSE_HEADER_COUNT: usize = 128;
+/// Connections waiting to be accepted, per listener.
+pub const LISTEN_BACKLOG: i32 = 4_096;
+/// Pause of a listener whose process has no descriptor left for another connection.
+pub const ACCEPT_PAUSE: Duration = Duration::from_millis(50);
+/// How often the bypass file is looked for.
+pub const BYPASS_FILE_POLL: Duration = Duration::from_millis(500);
+/// How often idle upstream connections are looked through for those whose time is over.
+pub const POOL_SWEEP: Duration = Duration::from_secs(5);
+/// Entries of `X-Forwarded-For` that are looked at, from the right, for the client.
+pub const FORWARDED_ENTRIES: usize = 32;
+/// Bytes of a request id that a trusted proxy may set.
+pub const REQUEST_ID_BYTES: usize = 128;
+/// Threads of one worker that resolve names and touch files.
+pub const WORKER_BLOCKING_THREADS: usize = 4;
 /// Bytes of an unread body that are read and thrown away so that a refusal reaches its client.
 pub const LINGER_BYTES: usize = 1024 * 1024;
 /// Time for the same.
 pub const LINGER_TIME: Duration = Duration::from_secs(2);
 /// Time that requests under way get to finish at shutdown.
 pub const DRAIN_TIMEOUT: Duration = Duration::from_secs(30);
+/// Time that a connection without a request gets at shutdown to show one that is on its way.
+pub const DRAIN_FIRST_BYTES: Duration = Duration::from_millis(100);
 /// Attempts of a request whose pooled connection had died before anything was sent.
 pub const STALE_RETRIES: usize = 2;
 
@@ -124,6 +160,12 @@ pub const API_CALLS: usize = 256;
 pub const RECORDED_USER_AGENT: usize = 512;
 /// Bytes of a recorded path and query.
 pub const RECORDED_PATH: usize = 2_048;
+/// Bytes of a recorded host.
+pub const RECORDED_HOST: usize = 255;
+/// Bytes of a recorded method.
+pub const RECORDED_METHOD: usize = 32;
+/// Bytes of a recorded `X-Forwarded-For`.
+pub const RECORDED_FORWARDED_FOR: usize = 512;
 /// Time for a call of the control API to be answered, other than an import.
 pub const API_CALL_TIME: Duration = Duration::from_secs(60);
 /// Leaks that one bulk call decides about.

@@ -25,6 +25,8 @@ pub struct Metrics {
     pub connections: IntGauge,
     /// `leakgate_connections_refused_total`: closed at once, since the limit was reached.
     pub connections_refused: IntCounter,
+    /// `leakgate_client_timeouts_total{kind}`: clients given up: `head`, `body`, `write`.
+    pub client_timeouts: IntCounterVec,
     /// `leakgate_upstream_errors_total{kind}`: `connect`, `timeout`, `broken`.
     pub upstream_errors: IntCounterVec,
     /// `leakgate_upstream_retries_total`: requests sent again since a pooled connection had died.
@@ -101,6 +103,12 @@ impl Metrics {
                 &registry,
                 "connections_refused_total",
                 "Client connections closed at once since the limit was reached.",
+            )?,
+            client_timeouts: counters(
+                &registry,
+                "client_timeouts_total",
+                "Clients given up since they were too slow, by what they were slow at.",
+                "kind",
             )?,
             upstream_errors: counters(
                 &registry,
