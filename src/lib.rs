@@ -9,10 +9,7 @@ pub mod events;
 pub mod inspect;
 pub mod matcher;
 pub mod model;
-<<<<<<< HEAD
-pub mod reports;
-=======
 pub mod proxy;
->>>>>>> room/proxy
+pub mod reports;
 pub mod store;
 pub mod telemetry;
