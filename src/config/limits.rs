@@ -225,3 +225,13 @@ pub const STATS_DAYS: i64 = 90;
 pub const EXPOSURE_BASELINE: Duration = Duration::from_secs(24 * 60 * 60);
 /// Time between two records of an API token's use.
 pub const LAST_USED_STEP: Duration = Duration::from_secs(60);
+/// Items of a report that were read and wait to be registered.
+pub const IMPORT_QUEUE: usize = 256;
+/// Bytes of tokens that were read from one report and wait to be registered.
+pub const IMPORT_QUEUE_BYTES: usize = 16 * 1024 * 1024;
+/// Items of a report that are registered and published together.
+pub const IMPORT_GROUP: usize = 64;
+/// Imports whose outcome is kept in memory.
+pub const IMPORTS_KEPT: usize = 100;
+/// Bytes of a report that are parsed at once.
+pub const REPORT_PIECE_BYTES: usize = 64 * 1024;
