@@ -114,6 +114,11 @@ pub const EVENT_STREAMS: usize = 64;
 
 /// Bytes of a JSON body of the control API.
 pub const API_BODY_BYTES: usize = 4 * 1024 * 1024;
+/// Bytes left of a refused call's body that are read and thrown away so that the answer reaches its
+/// client.
+pub const API_LINGER_BYTES: usize = 64 * 1024 * 1024;
+/// Time for the same.
+pub const API_LINGER_TIME: Duration = Duration::from_secs(5);
 /// Bytes of a report in one import.
 pub const IMPORT_BYTES: usize = 512 * 1024 * 1024;
 /// Tokens in one call of the API other than an import.

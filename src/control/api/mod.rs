@@ -13,6 +13,7 @@ mod imports;
 mod leak_decisions;
 mod leak_details;
 mod leaks;
+mod linger;
 mod overview;
 mod tokens;
 mod values;
@@ -133,6 +134,7 @@ pub fn router(control: Control) -> Router {
     }
     api.method_not_allowed_fallback(async || Problem::method_not_allowed())
         .layer(from_fn_with_state(control.clone(), edge::bounded))
+        .layer(from_fn(linger::linger))
         .layer(from_fn(edge::headers))
         .with_state(control)
 }
