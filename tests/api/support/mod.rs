@@ -66,7 +66,8 @@ struct Search(PatchsetHandle);
 impl Explain for Search {
     fn explain(&self, request: &[u8]) -> Result<Explanation, MalformedRequest> {
         if !request.windows(4).any(|window| window == b"\r\n\r\n") {
-            return Err(MalformedRequest("the head does not end: two line ends are missing").to_owned());
+            let why = "the head does not end: two line ends are missing";
+            return Err(MalformedRequest(why.to_owned()));
         }
         let patchset = self.0.load();
         let mut hits = Vec::new();
