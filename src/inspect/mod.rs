@@ -3,7 +3,7 @@
 
 mod body;
 pub mod decide;
-mod explain;
+pub mod explain;
 mod head;
 mod place;
 mod redact;
@@ -19,7 +19,6 @@ use http::HeaderMap;
 use http::request::Parts;
 use jiff::Timestamp;
 
-pub use explain::{Explained, Explanation, NotARequest, explain};
 pub use redact::redact;
 
 use self::body::Body;
