@@ -15,9 +15,6 @@ const DELTA_FREE: usize = 1024;
 const DELTA_SHARE: usize = 8;
 /// The share of the entries that may be of tokens taken out.
 const RETIRED_SHARE: usize = 4;
-/// How many times roomier the filter of windows is than that of grams: it is far smaller, and what
-/// it lets through costs far more.
-const WINDOW_ROOM: usize = 2;
 /// Counters of how many tokens have a window of a hash.
 const USES: usize = 1 << 16;
 
@@ -104,8 +101,7 @@ impl<const Q: usize, const S: usize> ClassBuilder<Q, S> {
     pub(super) fn build(&mut self, free: &mut Vec<u32>, live: impl Fn(u32) -> bool) -> Class<Q, S> {
         let crowded = self.retired.len() * RETIRED_SHARE > self.sampled.len();
         let tokens = self.sampled.len();
-        let fits =
-            self.class.grams.fits(tokens * S) && self.class.windows.fits(tokens * WINDOW_ROOM);
+        let fits = self.class.grams.fits(tokens * S) && self.class.windows.fits(tokens);
         if crowded || !fits {
             self.rebuild(live);
             free.append(&mut self.retired);
@@ -126,7 +122,7 @@ impl<const Q: usize, const S: usize> ClassBuilder<Q, S> {
             return;
         }
         self.class.grams = Arc::new(Filter::with_room(self.sampled.len() * S));
-        self.class.windows = Arc::new(Filter::with_room(self.sampled.len() * WINDOW_ROOM));
+        self.class.windows = Arc::new(Filter::with_room(self.sampled.len()));
         self.filtered = 0;
         self.filter();
         let records = self.class.base.records().iter().chain(&self.fresh);

@@ -124,9 +124,7 @@ impl Candidates<'_> {
 
     /// Examines the candidate whose window is here in the view.
     fn examine(&mut self, window: usize, record: &Record) {
-        if let Some(start) = window.checked_sub(usize::from(record.offset))
-            && self.patchset.is_live(record.token)
-        {
+        if let Some(start) = window.checked_sub(usize::from(record.offset)) {
             self.decide(start, record);
         }
     }
@@ -135,7 +133,12 @@ impl Candidates<'_> {
         let first = self.begins + start as u64;
         let end = first + u64::from(record.length);
         let place = Match { token: TokenIndex(record.token), start: first, end };
-        match self.verifier.examine(self.view, start, record) {
+        let finding = self.verifier.examine(self.view, start, record);
+        // Last, since it is another place in memory, and those taken out are few.
+        if finding != Finding::Nothing && !self.patchset.is_live(record.token) {
+            return;
+        }
+        match finding {
             Finding::Match => (self.found)(place),
             Finding::Nothing => {}
             Finding::Open => self.open.push(place),
