@@ -61,8 +61,8 @@ impl<const Q: usize, const S: usize> ClassBuilder<Q, S> {
         let window = text.get(offset..offset + Class::<Q, S>::WINDOW).unwrap_or_default();
         let grams = Class::<Q, S>::grams_of(keys, window);
         self.sampled.push(Sampled { token, window: hash, grams });
-        let (offset, digest) = (offset as u16, keys.digest(text));
-        self.fresh.push(Record { window: hash, token, offset, length, digest });
+        let (offset, check, digest) = (offset as u16, keys.check(text), keys.digest(text));
+        self.fresh.push(Record { window: hash, token, offset, length, check, digest });
     }
 
     /// Takes the token in this slot out; it stays in the tables, unseen, for a while.

@@ -13,6 +13,8 @@ pub(super) struct Record {
     pub(super) offset: u16,
     /// Its length in bytes.
     pub(super) length: u16,
+    /// Quick hash of all of it.
+    pub(super) check: u32,
     /// Digest of all of it.
     pub(super) digest: Digest,
 }
@@ -115,6 +117,6 @@ mod tests {
 
     #[test]
     fn a_record_is_small() {
-        assert_eq!(size_of::<Record>(), 28);
+        assert_eq!(size_of::<Record>(), 32);
     }
 }
