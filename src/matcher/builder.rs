@@ -15,6 +15,8 @@ const DELTA_FREE: usize = 1024;
 const DELTA_SHARE: usize = 8;
 /// The share of the entries that may be of tokens taken out.
 const RETIRED_SHARE: usize = 4;
+/// Bytes from which on a token's own repetitions matter.
+const LONG: usize = 256;
 /// Counters of how many tokens have a window of a hash.
 const USES: usize = 1 << 16;
 
@@ -85,11 +87,17 @@ impl<const Q: usize, const S: usize> ClassBuilder<Q, S> {
         let mut best = (offset, hash(offset));
         // What chance alone brings together is no reason to look further.
         let usual = 8 + 2 * (self.sampled.len() / USES);
-        if usize::from(uses(best.1)) > usual {
+        // A window that a long token repeats would have all of it verified over and over.
+        let repeats = |offset: usize| {
+            let window = text.get(offset..offset + length).unwrap_or_default();
+            text.len() >= LONG && text.windows(length).filter(|other| *other == window).count() > 1
+        };
+        if usize::from(uses(best.1)) > usual || repeats(offset) {
             let last = text.len() - length;
             let others = (0..last).step_by(length / 2).chain([last]);
             let others = others.map(|offset| (offset, hash(offset)));
-            best = others.min_by_key(|(_, hash)| uses(*hash)).unwrap_or(best);
+            best =
+                others.min_by_key(|(offset, hash)| (repeats(*offset), uses(*hash))).unwrap_or(best);
         }
         if let Some(uses) = self.uses.get_mut(place(best.1)) {
             *uses = uses.saturating_add(1);

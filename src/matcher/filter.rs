@@ -1,6 +1,6 @@
 //! The blocked Bloom filters: all bits of a key lie in one 64-bit word, so a probe is one load.
 
-/// Bits of a word that each key sets, beside the one that tells its place.
+/// Bits of a word that each key sets, beside the two that tell its place.
 const BITS_PER_KEY: usize = 3;
 /// Bits of filter for each key at which it is built, where it stays in the nearer caches.
 const ROOMIEST: usize = 32;
@@ -44,7 +44,9 @@ impl Filter {
         let bits = Bits::of(key);
         let at = self.place(key);
         if let Some(word) = self.words.get_mut(at) {
-            *word |= bits.mask() | (1_u64 << place).rotate_left(bits.turn());
+            let [one, other] = bits.turns();
+            let place = 1_u64 << place;
+            *word |= bits.mask() | place.rotate_left(one) | place.rotate_left(other);
         }
     }
 
@@ -69,7 +71,8 @@ impl Filter {
     /// The places with which the key may have been put in, one bit each, of those below `count`.
     #[inline(always)]
     pub(super) fn places(word: u64, key: u32, count: usize) -> u64 {
-        word.rotate_right(Bits::of(key).turn()) & ((1 << count) - 1)
+        let [one, other] = Bits::of(key).turns();
+        word.rotate_right(one) & word.rotate_right(other) & ((1 << count) - 1)
     }
 
     /// Whether the key is in, or seems to be, at whatever place.
@@ -99,9 +102,10 @@ impl Bits {
         (0..BITS_PER_KEY).fold(1, |hit, bit| hit & (word >> ((self.0 >> (6 * bit)) & 63)))
     }
 
+    /// By how much a place is turned, for the two bits that tell it.
     #[inline(always)]
-    fn turn(self) -> u32 {
-        (self.0 >> 26) as u32 & 63
+    fn turns(self) -> [u32; 2] {
+        [(self.0 >> 26) as u32 & 63, (self.0 >> 18) as u32 & 63]
     }
 }
 

@@ -44,7 +44,6 @@ pub struct TokenInfo {
 /// An immutable, versioned set of tokens and rules. Holds no token text.
 ///
 /// What has not changed between two versions of one writer is shared by them.
-#[derive(Clone)]
 pub struct Patchset {
     pub(super) version: u64,
     pub(super) engine: Engine,
