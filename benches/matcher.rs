@@ -1,8 +1,9 @@
 //! What the matcher costs, beside its peers: one table. All text and tokens are generated from
 //! fixed seeds, so that runs compare.
 //!
-//! `cargo bench --bench matcher` takes sets of 1,000 and 100,000 tokens; `LEAKGATE_BENCH=large`
-//! adds 1,000,000, and `LEAKGATE_BENCH=peers` the peers at that size too (minutes, gigabytes).
+//! `cargo bench --bench matcher` takes sets of 1,000 and 100,000 tokens. `LEAKGATE_BENCH` changes
+//! that: `large` adds 1,000,000, `alone` does and leaves the peers out, `peers` takes them at 1,000,000 too
+//! (minutes, gigabytes).
 
 #![allow(
     clippy::unwrap_used,
@@ -35,13 +36,13 @@ const SHORT: usize = 40;
 fn main() {
     let choice = std::env::var("LEAKGATE_BENCH").unwrap_or_default();
     let mut sizes = vec![1_000, 100_000];
-    if choice == "large" || choice == "peers" {
+    if choice == "large" || choice == "peers" || choice == "alone" {
         sizes.push(1_000_000);
     }
     for size in sizes {
         let tokens = tokens(size);
         ours(&tokens);
-        if std::env::var("NOPEERS").is_err() && (size < 1_000_000 || choice == "peers") {
+        if choice == "peers" || choice.is_empty() || choice == "large" && size < 1_000_000 {
             peers(&tokens);
         }
         println!();
