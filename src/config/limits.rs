@@ -114,6 +114,11 @@ pub const EVENT_STREAMS: usize = 64;
 
 /// Bytes of a JSON body of the control API.
 pub const API_BODY_BYTES: usize = 4 * 1024 * 1024;
+/// Bytes left of a refused call's body that are read and thrown away so that the answer reaches its
+/// client.
+pub const API_LINGER_BYTES: usize = 64 * 1024 * 1024;
+/// Time for the same.
+pub const API_LINGER_TIME: Duration = Duration::from_secs(5);
 /// Bytes of a report in one import.
 pub const IMPORT_BYTES: usize = 512 * 1024 * 1024;
 /// Tokens in one call of the API other than an import.
@@ -240,3 +245,14 @@ pub const CLIENT_POLL_LONGEST: Duration = Duration::from_secs(2);
 pub const CLIENT_POLL_FAILURES: u32 = 5;
 /// Bytes of a report that the operator's commands send at once.
 pub const CLIENT_PIECE_BYTES: usize = 64 * 1024;
+
+/// Items of a report that were read and wait to be registered.
+pub const IMPORT_QUEUE: usize = 256;
+/// Bytes of tokens that were read from one report and wait to be registered.
+pub const IMPORT_QUEUE_BYTES: usize = 16 * 1024 * 1024;
+/// Items of a report that are registered and published together.
+pub const IMPORT_GROUP: usize = 64;
+/// Imports whose outcome is kept in memory.
+pub const IMPORTS_KEPT: usize = 100;
+/// Bytes of a report that are parsed at once.
+pub const REPORT_PIECE_BYTES: usize = 64 * 1024;

@@ -44,7 +44,10 @@ fn alphabet(token: &[u8]) -> f64 {
         return if lower || upper { 16.0 } else { 10.0 };
     }
     let mut size = 0.0;
-    for (present, count) in [(digits, 10.0), (lower, 26.0), (upper, 26.0), (other, 6.0)] {
+    let bytes = any(|byte| !byte.is_ascii_graphic());
+    for (present, count) in
+        [(digits, 10.0), (lower, 26.0), (upper, 26.0), (other, 6.0), (bytes, 64.0)]
+    {
         if present {
             size += count;
         }

@@ -1,0 +1,4 @@
+//! x
+pub mod program;
+pub mod tokens;
+pub mod upstream;
