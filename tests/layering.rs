@@ -45,7 +45,10 @@ fn named_rooms(text: &str) -> Vec<(usize, String)> {
             let name: String =
                 part.chars().take_while(|c| c.is_ascii_alphanumeric() || *c == '_').collect();
             if name.is_empty() {
-                panic!("line {}: name one room in each use of crate::, so that this test sees it", number + 1);
+                panic!(
+                    "line {}: name one room in each use of crate::, so that this test sees it",
+                    number + 1
+                );
             }
             rooms.push((number + 1, name));
         }
