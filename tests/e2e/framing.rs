@@ -91,20 +91,15 @@ async fn what_reads_in_two_ways_is_refused_in_every_mode() {
             let answer = client.rest().await;
             assert!(answer.starts_with("HTTP/1.1 400 "), "{name}: {answer}");
             assert_eq!(answer.matches("HTTP/1.").count(), 1, "{name}: {answer}");
-            assert!(gateway_is_alone(&upstream).await, "{name} reached the upstream");
+            if !upstream.is_untouched().await {
+                // Where nothing is held, a stream may have begun before its chunks went wrong.
+                assert!(mode == FiltrationMode::Off && name.starts_with("chunk"), "{name} arrived");
+            }
         }
         let refused = gateway.metric("requests_total{outcome=\"refused\"}");
         let broken = gateway.metric("requests_total{outcome=\"client_gone\"}");
         assert_eq!(refused + broken, REFUSED.len() as u64);
     }
-}
-
-/// Whether the upstream saw nothing: no connection, or one without a complete message.
-async fn gateway_is_alone(upstream: &Upstream) -> bool {
-    if upstream.is_untouched().await {
-        return true;
-    }
-    false
 }
 
 #[tokio::test]

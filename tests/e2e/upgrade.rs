@@ -30,6 +30,8 @@ async fn websocket_messages_go_both_ways() {
             socket.send(Message::text(format!("echo {text}"))).await.unwrap();
         }
     }
+    // The side that was asked to close closes the connection.
+    drop(socket);
     soon("the client's end", client).await.unwrap();
     gateway.stop().await;
 }
