@@ -2,6 +2,7 @@
 //!
 //! `ARCHITECTURE.md` draws the rooms and the arrows between them.
 
+pub mod app;
 pub mod config;
 pub mod control;
 pub mod decode;
@@ -10,5 +11,6 @@ pub mod inspect;
 pub mod matcher;
 pub mod model;
 pub mod proxy;
+pub mod reports;
 pub mod store;
 pub mod telemetry;

@@ -114,6 +114,11 @@ pub const EVENT_STREAMS: usize = 64;
 
 /// Bytes of a JSON body of the control API.
 pub const API_BODY_BYTES: usize = 4 * 1024 * 1024;
+/// Bytes left of a refused call's body that are read and thrown away so that the answer reaches its
+/// client.
+pub const API_LINGER_BYTES: usize = 64 * 1024 * 1024;
+/// Time for the same.
+pub const API_LINGER_TIME: Duration = Duration::from_secs(5);
 /// Bytes of a report in one import.
 pub const IMPORT_BYTES: usize = 512 * 1024 * 1024;
 /// Tokens in one call of the API other than an import.
@@ -122,6 +127,12 @@ pub const TOKENS_PER_CALL: usize = 10_000;
 pub const IMPORTS: usize = 4;
 /// Reasons of refused items that an import's answer lists; the rest are counted.
 pub const IMPORT_REFUSALS: usize = 1_000;
+/// Bytes of one item (finding, row, line) of a report.
+pub const REPORT_ITEM_BYTES: usize = 1024 * 1024;
+/// Levels of JSON inside each other in a report.
+pub const REPORT_NESTING: usize = 64;
+/// Tokens that a report's parser gives in one finding; a longer list comes in several.
+pub const REPORT_FINDING_TOKENS: usize = 10_000;
 /// Bytes of one token.
 pub const TOKEN_BYTES: usize = 16 * 1024;
 /// Bytes under which a token never becomes a rule, even by force.
@@ -183,3 +194,49 @@ pub const EXPLANATIONS: usize = 4;
 pub const EXPLAIN_BYTES: usize = 4 * 1024 * 1024;
 /// Bytes of a filter's text.
 pub const FILTER_BYTES: usize = 256;
+
+/// Connections that read one database of the embedded store, each with a thread of its own.
+pub const STORE_READERS: u32 = 4;
+/// Time for a reading connection to become free.
+pub const STORE_READER_TIMEOUT: Duration = Duration::from_secs(10);
+/// Time for another process's lock on a database to end.
+pub const STORE_BUSY_TIMEOUT: Duration = Duration::from_secs(5);
+/// Bytes to which a database's write-ahead log is cut after a checkpoint.
+pub const STORE_WAL_BYTES: u64 = 64 * 1024 * 1024;
+/// Bytes of a database that is read through for damage when it is opened.
+pub const STORE_CHECKED_BYTES: u64 = 64 * 1024 * 1024;
+/// Rows looked at for one index when the planner's statistics are brought up to date.
+pub const STORE_ANALYSIS_ROWS: u32 = 1_000;
+/// Rows written by one statement.
+pub const STORE_ROWS: usize = 200;
+/// Values in one statement's list of what to look up.
+pub const STORE_VALUES: usize = 1_000;
+/// Bytes of the store's key, at least.
+pub const STORE_KEY_BYTES: usize = 32;
+/// Bytes of a key file that are read.
+pub const STORE_KEY_FILE_BYTES: usize = 4 * 1024;
+/// Bytes of a cursor.
+pub const CURSOR_BYTES: usize = 4 * 1024;
+/// Hex digits from which a search text is also taken for the beginning of a fingerprint.
+pub const SEARCH_FINGERPRINT: usize = 4;
+/// Reasons listed where no token of a leak can become a rule.
+pub const REASONS: i64 = 20;
+/// Rows of an impact.
+pub const IMPACT_ROWS: usize = 200;
+/// Days that the statistics show.
+pub const STATS_DAYS: i64 = 90;
+/// Time for which a token must have been watched before a leak of it was registered, so that a
+/// client's first use after it can be called new.
+pub const EXPOSURE_BASELINE: Duration = Duration::from_secs(24 * 60 * 60);
+/// Time between two records of an API token's use.
+pub const LAST_USED_STEP: Duration = Duration::from_secs(60);
+/// Items of a report that were read and wait to be registered.
+pub const IMPORT_QUEUE: usize = 256;
+/// Bytes of tokens that were read from one report and wait to be registered.
+pub const IMPORT_QUEUE_BYTES: usize = 16 * 1024 * 1024;
+/// Items of a report that are registered and published together.
+pub const IMPORT_GROUP: usize = 64;
+/// Imports whose outcome is kept in memory.
+pub const IMPORTS_KEPT: usize = 100;
+/// Bytes of a report that are parsed at once.
+pub const REPORT_PIECE_BYTES: usize = 64 * 1024;

@@ -7,7 +7,7 @@ use jiff::Timestamp;
 use serde::Deserialize;
 use utoipa::ToSchema;
 
-use super::intake::{Texts, fits};
+use super::intake::{self, Texts, fits};
 use super::problem::Problem;
 use super::publish::Touched;
 use super::redact::Redactor;
@@ -121,9 +121,8 @@ impl Control {
                 format!("one call takes {} tokens at most", limits::TOKENS_PER_CALL),
             ));
         }
-        let add_tokens = self
-            .new_tokens(change.add_tokens, change.add_token_digests, change.kind.clone(), FIELDS)
-            .await?;
+        let mut add_tokens =
+            self.new_tokens(change.add_tokens, change.add_token_digests, FIELDS).await?;
         let [owner_cleared, contact_cleared, comment_cleared] =
             [&change.owner, &change.contact, &change.comment]
                 .map(|value| matches!(value, Some(None)));
@@ -137,6 +136,7 @@ impl Control {
         }
         .checked()?
         .redacted(&Redactor::new(&add_tokens, self.inner.handle.load()));
+        intake::of_kind(&mut add_tokens, texts.kind.as_deref());
         let or_cleared = |text: Option<String>, cleared: bool| match text {
             Some(text) => Some(Some(text)),
             None => cleared.then_some(None),

@@ -77,9 +77,9 @@ pub struct Explanation {
 }
 
 /// Why bytes are not a request, with nothing of them in it.
-#[derive(Clone, Copy, PartialEq, Eq, Debug, thiserror::Error)]
+#[derive(Clone, PartialEq, Eq, Debug, thiserror::Error)]
 #[error("{0}")]
-pub struct MalformedRequest(pub &'static str);
+pub struct MalformedRequest(pub String);
 
 /// The inspector, as `explain` needs it.
 pub trait Explain: Send + Sync {

@@ -130,8 +130,7 @@ impl Control {
         new: NewLeak,
         detected_by: DetectedBy,
     ) -> Result<Registration, Problem> {
-        let tokens =
-            self.new_tokens(new.tokens, new.token_digests, new.kind.clone(), FIELDS).await?;
+        let mut tokens = self.new_tokens(new.tokens, new.token_digests, FIELDS).await?;
         if tokens.is_empty() {
             return Err(Problem::invalid("tokens", "at least one token or token digest is needed"));
         }
@@ -145,6 +144,7 @@ impl Control {
         }
         .checked()?
         .redacted(&Redactor::new(&tokens, self.inner.handle.load()));
+        of_kind(&mut tokens, texts.kind.as_deref());
         Ok(Registration {
             tenant: tenant.to_owned(),
             title: texts.title.unwrap_or_default(),
@@ -164,7 +164,6 @@ impl Control {
         &self,
         tokens: Vec<Secret>,
         digests: Vec<String>,
-        kind: Option<String>,
         fields: [&'static str; 2],
     ) -> Result<Vec<NewToken>, Problem> {
         if tokens.len() + digests.len() > limits::TOKENS_PER_CALL {
@@ -177,8 +176,7 @@ impl Control {
             ));
         }
         let store = Arc::clone(&self.inner.store);
-        let work =
-            move || prepare(store.fingerprint_key(), tokens, &digests, kind.as_deref(), fields);
+        let work = move || prepare(store.fingerprint_key(), tokens, &digests, fields);
         // Hashing thousands of tokens would hold up the other calls on this thread.
         tokio::task::spawn_blocking(work).await.map_err(|_| Problem::failed())?
     }
@@ -198,7 +196,6 @@ pub(super) fn prepare(
     key: &FingerprintKey,
     tokens: Vec<Secret>,
     digests: &[String],
-    kind: Option<&str>,
     [token_field, digest_field]: [&'static str; 2],
 ) -> Result<Vec<NewToken>, Problem> {
     let mut seen: HashSet<TokenDigest> = HashSet::with_capacity(tokens.len() + digests.len());
@@ -208,8 +205,7 @@ pub(super) fn prepare(
         if secret.is_empty() {
             return Err(Problem::invalid(format!("{token_field}[{index}]"), "it is empty"));
         }
-        let kind = kind.unwrap_or_else(|| kind::of(secret.expose())).to_owned();
-        add(key, TokenMaterial::Text(secret), kind, &mut seen, &mut prepared);
+        add(key, TokenMaterial::Text(secret), &mut seen, &mut prepared);
     }
     for (index, digest) in digests.iter().enumerate() {
         let digest: TokenDigest = digest.trim().parse().map_err(|_| {
@@ -218,8 +214,7 @@ pub(super) fn prepare(
                 "a token digest is written sha256: followed by 64 hex digits",
             )
         })?;
-        let kind = kind.unwrap_or("unknown").to_owned();
-        add(key, TokenMaterial::Digest(digest), kind, &mut seen, &mut prepared);
+        add(key, TokenMaterial::Digest(digest), &mut seen, &mut prepared);
     }
     Ok(prepared)
 }
@@ -227,7 +222,6 @@ pub(super) fn prepare(
 fn add(
     key: &FingerprintKey,
     material: TokenMaterial,
-    kind: String,
     seen: &mut HashSet<TokenDigest>,
     prepared: &mut Vec<NewToken>,
 ) {
@@ -235,13 +229,26 @@ fn add(
     if !seen.insert(digest) {
         return;
     }
+    let kind = match &material {
+        TokenMaterial::Text(secret) => kind::of(secret.expose()),
+        TokenMaterial::Digest(_) => "unknown",
+    };
     prepared.push(NewToken {
         fingerprint: key.fingerprint(&digest),
         not_applicable: guard::check(&material),
-        kind,
+        kind: kind.to_owned(),
         validity: Validity::Unknown,
         material,
     });
+}
+
+/// Gives the tokens the kind that was said, where one was.
+pub(super) fn of_kind(tokens: &mut [NewToken], kind: Option<&str>) {
+    if let Some(kind) = kind {
+        for token in tokens {
+            kind.clone_into(&mut token.kind);
+        }
+    }
 }
 
 /// Without the white space that copying leaves around a token, which no request would carry.

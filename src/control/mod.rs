@@ -11,6 +11,7 @@ mod decisions;
 mod explain;
 mod gateways;
 pub mod guard;
+mod imports;
 mod intake;
 mod live;
 mod problem;
@@ -31,12 +32,14 @@ use crate::telemetry::metrics::Metrics;
 
 pub use api::{Access, Call, LeakFilter, calls, openapi, router};
 pub use auth::Credential;
-pub use bootstrap::{Bootstrapped, FirstStart, bootstrap};
+pub use bootstrap::{BootstrapError, Bootstrapped, FirstStart, bootstrap};
 pub use bulk::{BulkAnswer, BulkRequest, BulkTarget};
 pub use bypass::BypassControl;
+pub use credentials::CredentialError;
 pub use decisions::{LeakChange, PatchRequest};
 pub use explain::{Explain, ExplainedHit, Explanation, MalformedRequest, Outcome};
 pub use gateways::GatewayState;
+pub use imports::{Import, ImportStatus, LineReason};
 pub use intake::{NewLeak, RegisteredLeak};
 pub use live::LiveSink;
 pub use problem::{Problem, ProblemDocument};
@@ -93,6 +96,8 @@ struct Inner {
     calls: Arc<Semaphore>,
     exports: Arc<Semaphore>,
     explanations: Arc<Semaphore>,
+    imports: imports::Imports,
+    import_permits: Arc<Semaphore>,
 }
 
 impl Control {
@@ -124,6 +129,8 @@ impl Control {
                 calls: Arc::new(Semaphore::new(limits::API_CALLS)),
                 exports: Arc::new(Semaphore::new(limits::EVENT_EXPORTS)),
                 explanations: Arc::new(Semaphore::new(limits::EXPLANATIONS)),
+                imports: imports::Imports::default(),
+                import_permits: Arc::new(Semaphore::new(limits::IMPORTS)),
             }),
         }
     }

@@ -315,6 +315,11 @@ impl From<StoreError> for Problem {
             StoreError::BadCursor => {
                 Self::invalid("cursor", "it is not one of this list: begin without a cursor")
             }
+            StoreError::LastToken => Self::invalid(
+                "remove_tokens",
+                "a leak keeps at least one token: add another one in the same call, or close the \
+                 leak instead",
+            ),
             StoreError::Exists(what) => Self::new(
                 "urn:leakgate:problem:exists",
                 "It is there already",

@@ -46,10 +46,19 @@ impl Budget {
         !self.spent
     }
 
-    /// Whether a layer may be entered inside `depth` others while `texts` are under decoding. If
-    /// not, something stays undecoded and the budget counts as spent.
-    pub(super) fn enter(&mut self, depth: usize, texts: usize) -> bool {
-        let fits = depth < self.limits.depth && texts < self.limits.texts;
+    /// Layers that may be undone one inside the other.
+    pub(super) fn depth(&self) -> usize {
+        self.limits.depth
+    }
+
+    /// Says that something lies deeper than that.
+    pub(super) fn too_deep(&mut self) {
+        self.spent = true;
+    }
+
+    /// Whether there is room for one more text beside `texts`. If not, something stays undecoded.
+    pub(super) fn room(&mut self, texts: usize) -> bool {
+        let fits = texts < self.limits.texts;
         self.spent |= !fits;
         fits
     }

@@ -176,31 +176,87 @@ fn hex(byte: u8) -> Option<u32> {
     char::from(byte).to_digit(16)
 }
 
+/// The next escape that matters.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(super) enum Next {
+    /// It begins here.
+    At(usize),
+    /// The text ends in what may be one, which begins here.
+    Cut(usize),
+    /// There is none.
+    None,
+}
+
 /// Where the next escape of the layer that matters begins, at `from` or after it.
-pub(super) fn next(layer: Layer, text: &[u8], from: usize, relevant: &Relevant) -> Option<usize> {
+pub(super) fn next(layer: Layer, text: &[u8], from: usize, relevant: &Relevant) -> Next {
     if layer == Layer::Form && !relevant.in_token(b' ') {
-        return None;
+        return Next::None;
     }
-    let mut at_byte = from;
+    let mut here = from;
     loop {
-        let rest = text.get(at_byte..)?;
-        let offset = memchr(mark(layer), rest)?;
-        at_byte += offset;
-        let here = rest.get(offset..)?;
-        match at(layer, here) {
-            Escape::Cut => return Some(at_byte),
-            Escape::Literal => at_byte += 1,
+        let rest = text.get(here..).unwrap_or_default();
+        let Some(offset) = memchr(mark(layer), rest) else { return Next::None };
+        here += offset;
+        let rest = rest.get(offset..).unwrap_or_default();
+        match at(layer, rest) {
+            Escape::Cut => return Next::Cut(here),
+            Escape::Literal => here += 1,
             Escape::Of(product) if layer == Layer::Json && product.bytes() == b"\\" => {
                 // A run of backslashes matters by what follows it: \\n inside a JSON text inside a
                 // JSON text is a newline in the end, however often it was escaped.
-                let run = here.iter().take_while(|&&byte| byte == b'\\').count();
-                match here.get(run) {
-                    Some(&after) if !run_matters(after, relevant) => at_byte += run,
-                    _ => return Some(at_byte),
+                let run = rest.iter().take_while(|&&byte| byte == b'\\').count();
+                match rest.get(run) {
+                    Some(&after) if !run_matters(after, relevant) => here += run,
+                    None if run < LONGEST => return Next::Cut(here),
+                    _ => return Next::At(here),
                 }
             }
-            Escape::Of(product) if product.matters(relevant) => return Some(at_byte),
-            Escape::Of(product) => at_byte += product.length,
+            Escape::Of(product) if product.matters(relevant) => return Next::At(here),
+            Escape::Of(product) => here += product.length,
+        }
+    }
+}
+
+/// The same in a text that ends where it ends: what is cut stands for itself.
+pub(super) fn next_in_whole(
+    layer: Layer,
+    text: &[u8],
+    mut from: usize,
+    relevant: &Relevant,
+) -> Option<usize> {
+    loop {
+        match next(layer, text, from, relevant) {
+            Next::At(here) => return Some(here),
+            Next::None => return None,
+            Next::Cut(here) => match at(layer, text.get(here..).unwrap_or_default()) {
+                Escape::Of(product) => {
+                    if relevant.in_token(b'\\') {
+                        return Some(here);
+                    }
+                    from = here + product.length;
+                }
+                _ => from = here + 1,
+            },
+        }
+    }
+}
+
+/// How many bytes at the end of the text may be the beginning of an escape.
+pub(super) fn cut_at_end(layer: Layer, text: &[u8]) -> Option<usize> {
+    let mut here = text.len().saturating_sub(LONGEST);
+    while here > 0 && text.get(here - 1) == Some(&b'\\') {
+        here -= 1;
+    }
+    loop {
+        let rest = text.get(here..).unwrap_or_default();
+        let offset = memchr(mark(layer), rest)?;
+        here += offset;
+        let rest = rest.get(offset..).unwrap_or_default();
+        match at(layer, rest) {
+            Escape::Cut => return Some(rest.len()),
+            Escape::Of(_) if rest.iter().all(|&byte| byte == b'\\') => return Some(rest.len()),
+            Escape::Literal => here += 1,
+            Escape::Of(product) => here += product.length,
         }
     }
 }
@@ -221,7 +277,9 @@ fn run_matters(after: u8, relevant: &Relevant) -> bool {
 /// search for three bytes.
 pub fn has_marks(text: &[u8], relevant: &Relevant) -> bool {
     memchr3(b'%', b'\\', b'+', text).is_some_and(|first| {
-        super::layer::ESCAPES.iter().any(|&layer| next(layer, text, first, relevant).is_some())
+        super::layer::ESCAPES
+            .iter()
+            .any(|&layer| next_in_whole(layer, text, first, relevant).is_some())
     })
 }
 

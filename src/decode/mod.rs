@@ -9,8 +9,12 @@
 pub mod base64;
 mod budget;
 mod byteset;
+#[cfg(test)]
+pub(crate) mod encode;
 mod escape;
 mod layer;
+#[cfg(test)]
+mod tests;
 mod tree;
 mod unescape;
 mod whole;

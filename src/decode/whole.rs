@@ -4,7 +4,7 @@ use std::ops::Range;
 
 use super::budget::Budget;
 use super::byteset::Relevant;
-use super::escape::{next, undo_into};
+use super::escape::{next_in_whole, undo_into};
 use super::layer::{ESCAPES, Layer};
 
 /// One decoded text, and where in the outermost text its bytes come from.
@@ -59,10 +59,14 @@ struct Walk<'a> {
 impl Walk<'_> {
     fn walk(&mut self, text: &[u8], origins: Option<&[u32]>, path: &mut Vec<Layer>) {
         for layer in ESCAPES {
-            if next(layer, text, 0, self.relevant).is_none() {
+            if next_in_whole(layer, text, 0, self.relevant).is_none() {
                 continue;
             }
-            if !self.budget.enter(path.len(), path.len()) || !self.budget.spend(text.len()) {
+            if path.len() >= self.budget.depth() {
+                self.budget.too_deep();
+                return;
+            }
+            if !self.budget.spend(text.len()) {
                 return;
             }
             let mut decoded = Vec::with_capacity(text.len());

@@ -3,6 +3,7 @@
 
 mod body;
 pub mod decide;
+pub mod explain;
 mod head;
 mod place;
 mod redact;

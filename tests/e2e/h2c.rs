@@ -10,8 +10,9 @@ use hyper_util::rt::{TokioExecutor, TokioIo};
 use tokio::net::TcpStream;
 
 use crate::support::gateway::{Running, start, start_blocking};
+use crate::support::soon;
+use crate::support::tokens::token;
 use crate::support::wire::{OK, Upstream};
-use crate::support::{soon, token};
 
 async fn connect<B>(gateway: &Running) -> SendRequest<B>
 where
@@ -102,7 +103,7 @@ async fn bodies_and_trailers_become_chunks_or_keep_their_length() {
 #[tokio::test]
 async fn tokens_are_blocked_and_other_streams_live_on() {
     let upstream = Upstream::bind().await;
-    let token = token(1);
+    let token = token("tok_", 36);
     let gateway = start_blocking(upstream.address(), &token);
     let mut sender = connect(&gateway).await;
     let (one, two) = token.split_at(9);
@@ -140,7 +141,7 @@ async fn tokens_are_blocked_and_other_streams_live_on() {
 #[tokio::test]
 async fn a_token_in_a_streaming_body_ends_the_upstreams_request() {
     let upstream = Upstream::bind().await;
-    let token = token(2);
+    let token = token("tok_", 36);
     let gateway = start_blocking(upstream.address(), &token);
     let mut sender = connect(&gateway).await;
     let (tell, told) = tokio::sync::mpsc::channel::<Result<Frame<Bytes>, std::io::Error>>(4);

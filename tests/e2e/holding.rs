@@ -5,13 +5,13 @@ use leakgate::model::event::EventAction;
 use leakgate::model::rule::{Action, FiltrationMode};
 
 use crate::support::gateway::{patchset, start_blocking, start_with, upstream as group};
-use crate::support::token;
+use crate::support::tokens::token;
 use crate::support::wire::{OK, Upstream};
 
 #[tokio::test]
 async fn a_token_anywhere_in_the_head_is_blocked_and_the_upstream_untouched() {
     let upstream = Upstream::bind().await;
-    let token = token(1);
+    let token = token("tok_", 36);
     let gateway = start_blocking(upstream.address(), &token);
     for request in [
         format!("GET /x HTTP/1.1\r\nHost: a\r\nAuthorization: Bearer {token}\r\n\r\n"),
@@ -45,7 +45,7 @@ async fn a_token_anywhere_in_the_head_is_blocked_and_the_upstream_untouched() {
 #[tokio::test]
 async fn a_token_in_a_held_body_is_blocked_however_it_is_cut() {
     let upstream = Upstream::bind().await;
-    let token = token(2);
+    let token = token("tok_", 36);
     let gateway = start_blocking(upstream.address(), &token);
     let content = format!("{{\"key\":\"{token}\"}}");
     for cut in [1, 10, 30, content.len() - 1] {
@@ -75,7 +75,7 @@ async fn a_token_in_a_held_body_is_blocked_however_it_is_cut() {
 #[tokio::test]
 async fn the_upstream_sees_nothing_before_a_declared_body_is_whole() {
     let upstream = Upstream::bind().await;
-    let gateway = start_blocking(upstream.address(), &token(3));
+    let gateway = start_blocking(upstream.address(), &token("tok_", 36));
     let mut client = gateway.connect().await;
     client.send("POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 4\r\n\r\nab").await;
     // Another request passes meanwhile, so the gateway has had its time.
@@ -96,7 +96,7 @@ async fn the_upstream_sees_nothing_before_a_declared_body_is_whole() {
 #[tokio::test]
 async fn a_token_in_a_trailer_is_blocked() {
     let upstream = Upstream::bind().await;
-    let token = token(4);
+    let token = token("tok_", 36);
     let gateway = start_blocking(upstream.address(), &token);
     let mut client = gateway.connect().await;
     client
@@ -112,8 +112,8 @@ async fn a_token_in_a_trailer_is_blocked() {
 #[tokio::test]
 async fn monitoring_and_watching_pass_and_tell_the_status() {
     let upstream = Upstream::bind().await;
-    let (monitored, observed) = (token(5), token(6));
-    let gateway = start_blocking(upstream.address(), &token(7));
+    let (monitored, observed) = (token("tok_", 36), token("tok_", 36));
+    let gateway = start_blocking(upstream.address(), &token("tok_", 36));
     gateway
         .patchset
         .store(patchset(&[(&monitored, Action::Monitor), (&observed, Action::Observe)]));
@@ -138,7 +138,7 @@ async fn monitoring_and_watching_pass_and_tell_the_status() {
 #[tokio::test]
 async fn an_exchange_that_breaks_is_recorded_without_a_status() {
     let upstream = Upstream::bind().await;
-    let token = token(8);
+    let token = token("tok_", 36);
     let gateway = start_blocking(upstream.address(), &token);
     gateway.patchset.store(patchset(&[(&token, Action::Observe)]));
     let mut client = gateway.connect().await;
@@ -156,7 +156,7 @@ async fn an_exchange_that_breaks_is_recorded_without_a_status() {
 #[tokio::test]
 async fn the_bypass_switch_lets_pass_and_still_records() {
     let upstream = Upstream::bind().await;
-    let token = token(9);
+    let token = token("tok_", 36);
     let gateway = start_blocking(upstream.address(), &token);
     let request = format!("GET /?k={token} HTTP/1.1\r\nHost: a\r\n\r\n");
     let mut client = gateway.connect().await;
@@ -199,7 +199,7 @@ async fn the_bypass_file_works_without_a_control_plane() {
 #[tokio::test]
 async fn a_route_can_be_weaker_but_is_no_way_around() {
     let upstream = Upstream::bind().await;
-    let token = token(10);
+    let token = token("tok_", 36);
     let gateway = start_with(&[upstream.address()], |config| {
         config.upstreams = vec![group("app", &[upstream.address()])];
         let route = |path_prefix: &str, mode| leakgate::config::Route {
@@ -226,7 +226,7 @@ async fn a_route_can_be_weaker_but_is_no_way_around() {
 #[tokio::test]
 async fn a_refusal_can_be_401_a_page_and_name_a_contact() {
     let upstream = Upstream::bind().await;
-    let token = token(11);
+    let token = token("tok_", 36);
     let gateway = start_with(&[upstream.address()], |config| {
         config.block.status = 401;
         config.block.contact = Some("https://help.example/leaked".to_owned());
@@ -246,7 +246,7 @@ async fn a_refusal_can_be_401_a_page_and_name_a_contact() {
 #[tokio::test]
 async fn a_refusal_reaches_a_client_that_is_still_sending() {
     let upstream = Upstream::bind().await;
-    let token = token(12);
+    let token = token("tok_", 36);
     let gateway = start_blocking(upstream.address(), &token);
     let mut client = gateway.connect().await;
     client
@@ -266,7 +266,7 @@ async fn a_refusal_reaches_a_client_that_is_still_sending() {
 #[tokio::test]
 async fn a_token_in_a_trusted_proxys_request_id_is_not_echoed() {
     let upstream = Upstream::bind().await;
-    let token = token(13).replace('_', "-");
+    let token = token("tok-", 36);
     let gateway = start_with(&[upstream.address()], |config| {
         config.trusted_proxies = vec!["127.0.0.1/32".parse().unwrap()];
     });
@@ -282,8 +282,8 @@ async fn a_token_in_a_trusted_proxys_request_id_is_not_echoed() {
 #[tokio::test]
 async fn a_new_patchset_acts_on_the_next_request_of_an_open_connection() {
     let upstream = Upstream::bind().await;
-    let token = token(14);
-    let gateway = start_blocking(upstream.address(), &crate::support::token(15));
+    let token = token("tok_", 36);
+    let gateway = start_blocking(upstream.address(), &token("tok_", 36));
     let request = format!("GET /?{token} HTTP/1.1\r\nHost: a\r\n\r\n");
     let mut client = gateway.connect().await;
     client.send(&request).await;

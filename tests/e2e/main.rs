@@ -1,8 +1,7 @@
-//! The gateway from outside: raw sockets before and behind it.
+//! The program from outside: raw sockets before and behind the gateway, and the whole of it as its
+//! users run it.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing)]
 #![allow(missing_docs, unreachable_pub)]
-
-mod support;
 
 mod draining;
 mod forwarding;
@@ -10,7 +9,9 @@ mod framing;
 mod h2c;
 mod holding;
 mod ping_pong;
+mod program;
 mod slow;
 mod streaming;
+mod support;
 mod upgrade;
 mod upstreams;

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use crate::support::gateway::start_with;
-use crate::support::token;
+use crate::support::tokens::token;
 use crate::support::wire::Upstream;
 
 #[tokio::test]
@@ -11,7 +11,7 @@ async fn each_side_gets_what_the_other_says_at_once() {
     let upstream = Upstream::bind().await;
     let gateway = start_with(&[upstream.address()], |_| {});
     gateway.patchset.store(crate::support::gateway::patchset(&[(
-        &token(1),
+        &token("tok_", 36),
         leakgate::model::rule::Action::Block,
     )]));
     let mut client = gateway.connect().await;

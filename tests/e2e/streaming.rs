@@ -5,7 +5,7 @@ use leakgate::model::event::EventAction;
 use leakgate::model::rule::Action;
 
 use crate::support::gateway::{Running, patchset, start, start_blocking};
-use crate::support::token;
+use crate::support::tokens::token;
 use crate::support::wire::{Upstream, Wire};
 
 /// What the upstream saw to the connection's end.
@@ -17,7 +17,7 @@ async fn all_seen(mut server: Wire) -> String {
 #[tokio::test]
 async fn a_large_body_arrives_unharmed() {
     let upstream = Upstream::bind().await;
-    let gateway = start_blocking(upstream.address(), &token(1));
+    let gateway = start_blocking(upstream.address(), &token("tok_", 36));
     let content: String = (0..300_000u32).map(|i| char::from(b'a' + (i % 23) as u8)).collect();
     for chunked in [false, true] {
         let mut client = gateway.connect().await;
@@ -96,7 +96,7 @@ async fn stream(
 #[tokio::test]
 async fn the_piece_in_which_a_token_completes_is_never_forwarded() {
     let upstream = Upstream::bind().await;
-    let token = token(2);
+    let token = token("tok_", 36);
     let gateway = start_blocking(upstream.address(), &token);
     for chunked in [false, true] {
         for cut in [1, 20, token.len() - 1] {
@@ -117,7 +117,7 @@ async fn the_piece_in_which_a_token_completes_is_never_forwarded() {
 #[tokio::test]
 async fn a_token_at_the_very_end_of_a_declared_body_is_caught_before_its_last_byte() {
     let upstream = Upstream::bind().await;
-    let token = token(3);
+    let token = token("tok_", 36);
     let gateway = start_blocking(upstream.address(), &token);
     let mut client = gateway.connect().await;
     let padding = "p".repeat(100_000);
@@ -138,7 +138,7 @@ async fn a_token_at_the_very_end_of_a_declared_body_is_caught_before_its_last_by
 #[tokio::test]
 async fn a_block_after_the_response_began_resets() {
     let upstream = Upstream::bind().await;
-    let token = token(4);
+    let token = token("tok_", 36);
     let gateway = start_blocking(upstream.address(), &token);
     let mut client = gateway.connect().await;
     client
@@ -161,7 +161,7 @@ async fn a_block_after_the_response_began_resets() {
 #[tokio::test]
 async fn monitored_in_a_stream_passes_and_tells_the_status() {
     let upstream = Upstream::bind().await;
-    let token = token(5);
+    let token = token("tok_", 36);
     let gateway = start(upstream.address());
     gateway.patchset.store(patchset(&[(&token, Action::Monitor)]));
     let mut client = gateway.connect().await;
@@ -213,7 +213,7 @@ async fn an_upstream_that_breaks_off_takes_the_response_with_it() {
 #[tokio::test]
 async fn a_token_in_a_streams_trailer_is_blocked() {
     let upstream = Upstream::bind().await;
-    let token = token(6);
+    let token = token("tok_", 36);
     let gateway = start_blocking(upstream.address(), &token);
     let mut client = gateway.connect().await;
     client

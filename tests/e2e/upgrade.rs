@@ -4,8 +4,9 @@ use futures_util::{SinkExt, StreamExt};
 use tokio_tungstenite::tungstenite::Message;
 
 use crate::support::gateway::{start, start_blocking};
+use crate::support::soon;
+use crate::support::tokens::token;
 use crate::support::wire::{OK, Upstream};
-use crate::support::{soon, token};
 
 #[tokio::test]
 async fn websocket_messages_go_both_ways() {
@@ -111,7 +112,7 @@ async fn other_upgrades_are_ignored() {
 #[tokio::test]
 async fn a_token_in_an_upgrades_head_is_blocked() {
     let upstream = Upstream::bind().await;
-    let token = token(1);
+    let token = token("tok_", 36);
     let gateway = start_blocking(upstream.address(), &token);
     let mut client = gateway.connect().await;
     let answer = client.ask(format!("GET /s?t={token} HTTP/1.1\r\nHost: a\r\n{ASK}\r\n")).await;

@@ -68,12 +68,11 @@ pub(super) async fn export(
     // The first page is read before the answer begins, so that a failing store is told as one.
     let first = control.store().events(&query).await?;
     let store = Arc::clone(control.store());
-    let pages = stream::try_unfold(Some((first, permit)), move |state| {
+    let pages = stream::try_unfold(Some((first, true, permit)), move |state| {
         let store = Arc::clone(&store);
         let mut query = query.clone();
         async move {
-            let Some((page, permit)) = state else { return Ok::<_, std::io::Error>(None) };
-            let begins = query.page.cursor.is_none();
+            let Some((page, begins, permit)) = state else { return Ok::<_, std::io::Error>(None) };
             let text = page_text(&page, format, begins);
             query.page.cursor = page.next_cursor;
             if query.page.cursor.is_none() {
@@ -83,7 +82,7 @@ pub(super) async fn export(
                 tracing::error!(%error, "an export of events broke off");
                 std::io::Error::other("the export broke off")
             })?;
-            Ok(Some((text, Some((next, permit)))))
+            Ok(Some((text, Some((next, false, permit)))))
         }
     });
     let (content_type, disposition) = match format {

@@ -62,7 +62,8 @@ pub(super) struct EventFilter {
     limit: Option<u64>,
     /// `next_cursor` of the page before. For the list only.
     cursor: Option<String>,
-    /// The form of an export. For the export only.
+    /// The form of an export: `ndjson` where it is not said. For the export only.
+    #[param(inline)]
     pub(super) format: Option<ExportFormat>,
 }
 

@@ -8,7 +8,7 @@ use bytes::Bytes;
 use futures_util::StreamExt;
 use http::request::Parts;
 use http::{HeaderMap, header};
-use serde::de::DeserializeOwned;
+use serde::de::{DeserializeOwned, IgnoredAny};
 use serde_json::error::Category;
 use serde_json::{Map, Value};
 use zeroize::Zeroizing;
@@ -159,6 +159,13 @@ pub(super) async fn next_chunk(
 }
 
 fn from_json<T: DeserializeOwned>(body: &[u8]) -> Result<T, Problem> {
+    // The library would take an array for an object, its values in the order of the fields.
+    if body.trim_ascii_start().first() != Some(&b'{') {
+        return Err(match serde_json::from_slice::<IgnoredAny>(body) {
+            Ok(_) => Problem::invalid("", "the body must be a JSON object"),
+            Err(error) => not_json(&error),
+        });
+    }
     let mut deserializer = serde_json::Deserializer::from_slice(body);
     let value =
         serde_path_to_error::deserialize(&mut deserializer).map_err(|error| misfit(&error))?;
@@ -178,11 +185,7 @@ fn from_json<T: DeserializeOwned>(body: &[u8]) -> Result<T, Problem> {
 fn misfit(error: &serde_path_to_error::Error<serde_json::Error>) -> Problem {
     let inner = error.inner();
     if inner.classify() != Category::Data {
-        return Problem::malformed(format!(
-            "the body is not valid JSON, at line {} column {}",
-            inner.line(),
-            inner.column()
-        ));
+        return not_json(inner);
     }
     let message = inner.to_string();
     let message = match message.rfind(" at line ") {
@@ -219,6 +222,14 @@ fn misfit(error: &serde_path_to_error::Error<serde_json::Error>) -> Problem {
         }
         _ => Problem::invalid(field, "it is not of the form that this field has"),
     }
+}
+
+fn not_json(error: &serde_json::Error) -> Problem {
+    Problem::malformed(format!(
+        "the body is not valid JSON, at line {} column {}",
+        error.line(),
+        error.column()
+    ))
 }
 
 /// An unknown field is named where its name is clearly a name; the nearest known one is proposed.

@@ -9,15 +9,18 @@ mod event_stream;
 mod events;
 mod explain;
 mod extract;
+mod imports;
 mod leak_decisions;
 mod leak_details;
 mod leaks;
+mod linger;
 mod overview;
 mod tokens;
 mod values;
 
 use axum::Router;
 use axum::middleware::{from_fn, from_fn_with_state};
+use axum::routing::any;
 use serde::{Deserialize, Serialize};
 use utoipa::openapi::security::{HttpAuthScheme, HttpBuilder, SecurityRequirement, SecurityScheme};
 use utoipa::openapi::{
@@ -91,6 +94,8 @@ fn table() -> Vec<Entry> {
         needs(See, routes!(leak_details::tokens)),
         needs(See, routes!(leak_details::impact)),
         needs(See, routes!(tokens::lookup)),
+        needs(Register, routes!(imports::import)),
+        needs(Register, routes!(imports::show)),
         needs(See, routes!(overview::virtual_patches)),
         needs(See, routes!(bypass::show)),
         needs(Decide, routes!(bypass::turn)),
@@ -121,16 +126,17 @@ pub fn router(control: Control) -> Router {
             )),
         };
         for path in paths.paths.keys() {
-            api = api.route(path, methods.clone());
+            api = api.route(&format!("{BASE}{path}"), methods.clone());
         }
     }
-    let api = api
-        .method_not_allowed_fallback(async || Problem::method_not_allowed())
-        .fallback(async || Problem::unknown_call())
+    for path in ["", "/", "/{*path}"] {
+        api = api.route(&format!("{BASE}{path}"), any(async || Problem::unknown_call()));
+    }
+    api.method_not_allowed_fallback(async || Problem::method_not_allowed())
         .layer(from_fn_with_state(control.clone(), edge::bounded))
+        .layer(from_fn(linger::linger))
         .layer(from_fn(edge::headers))
-        .with_state(control);
-    Router::new().nest(BASE, api)
+        .with_state(control)
 }
 
 /// Every call and who may make it.

@@ -39,11 +39,15 @@ fn alphabet(token: &[u8]) -> f64 {
     let lower = any(u8::is_ascii_lowercase);
     let upper = any(u8::is_ascii_uppercase);
     let other = any(|byte| !byte.is_ascii_alphanumeric());
-    if !(lower && upper) && !other && token.iter().all(u8::is_ascii_hexdigit) && digits {
+    let one_case = !lower || !upper;
+    if digits && one_case && token.iter().all(u8::is_ascii_hexdigit) {
         return if lower || upper { 16.0 } else { 10.0 };
     }
     let mut size = 0.0;
-    for (present, count) in [(digits, 10.0), (lower, 26.0), (upper, 26.0), (other, 6.0)] {
+    let bytes = any(|byte| !byte.is_ascii_graphic());
+    for (present, count) in
+        [(digits, 10.0), (lower, 26.0), (upper, 26.0), (other, 6.0), (bytes, 64.0)]
+    {
         if present {
             size += count;
         }

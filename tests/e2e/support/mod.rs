@@ -2,6 +2,9 @@
 //! and a client that speaks bytes.
 
 pub mod gateway;
+pub mod program;
+pub mod tokens;
+pub mod upstream;
 pub mod wire;
 
 use std::time::Duration;
@@ -12,11 +15,4 @@ pub async fn soon<F: Future>(what: &str, future: F) -> F::Output {
         Ok(output) => output,
         Err(_) => panic!("{what} did not happen"),
     }
-}
-
-/// A token, made at run time so that no file holds one.
-pub fn token(seed: u8) -> String {
-    let body: String =
-        (0..36u8).map(|i| char::from(b'a' + (i.wrapping_mul(7).wrapping_add(seed)) % 26)).collect();
-    format!("tok_{body}")
 }
