@@ -59,8 +59,8 @@ pub const RESPONSE_HEADER_COUNT: usize = 128;
 pub const LISTEN_BACKLOG: i32 = 4_096;
 /// Pause of a listener whose process has no descriptor left for another connection.
 pub const ACCEPT_PAUSE: Duration = Duration::from_millis(50);
-/// How often the bypass file is looked for.
-pub const BYPASS_FILE_POLL: Duration = Duration::from_millis(500);
+/// How often the bypass file is looked for, and the switch shown as a metric.
+pub const BYPASS_POLL: Duration = Duration::from_millis(500);
 /// How often idle upstream connections are looked through for those whose time is over.
 pub const POOL_SWEEP: Duration = Duration::from_secs(5);
 /// Entries of `X-Forwarded-For` that are looked at, from the right, for the client.
