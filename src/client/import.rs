@@ -120,10 +120,12 @@ async fn follow(first: &Answer, api: &Api, io: &mut Io<'_>) -> Result<Answer, Fa
 fn show(import: &Value, out: &mut dyn Write) -> std::io::Result<()> {
     let (leaks, tokens) = (number(import, "leaks"), number(import, "tokens"));
     let (merged, refused) = (number(import, "merged"), number(import, "refused_count"));
-    if leaks + tokens + merged + refused == 0 {
-        writeln!(out, "The report holds no findings.")?;
-    } else {
+    if leaks + tokens > 0 {
         writeln!(out, "Registered {} with {}.", count(leaks, "leak"), count(tokens, "new token"))?;
+    } else if merged + refused > 0 {
+        writeln!(out, "Nothing new was registered.")?;
+    } else {
+        writeln!(out, "The report holds no findings.")?;
     }
     if merged > 0 {
         writeln!(

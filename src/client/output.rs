@@ -86,12 +86,12 @@ pub(super) const NOTHING: &str = "–";
 pub(super) fn text(value: &Value, name: &str) -> String {
     match value.get(name) {
         Some(Value::String(text)) => plain(text),
-        Some(Value::Array(items)) => {
+        Some(Value::Array(items)) if !items.is_empty() => {
             let items: Vec<String> =
                 items.iter().filter_map(|item| item.as_str().map(plain)).collect();
             items.join(" ")
         }
-        None | Some(Value::Null | Value::Object(_)) => NOTHING.to_owned(),
+        None | Some(Value::Null | Value::Array(_) | Value::Object(_)) => NOTHING.to_owned(),
         Some(other) => other.to_string(),
     }
 }
