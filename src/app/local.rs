@@ -1,7 +1,6 @@
 //! The operator's commands. Those that only look at the store are answered from it where no API
 //! token is set: on the machine of a control plane, they work without it running.
 
-use std::io::IsTerminal;
 use std::process::ExitCode;
 use std::sync::Arc;
 
@@ -22,25 +21,17 @@ pub(super) fn run_client(
     configuration: impl FnOnce() -> Result<Config, Failure>,
 ) -> ExitCode {
     let settings = Settings::from_env();
-    let local = settings.token.is_none()
-        && matches!(command, Command::Explain(_) | Command::Fingerprint(_));
-    let done = runtime().and_then(|runtime| {
+    let looks = matches!(command, Command::Explain(_) | Command::Fingerprint(_));
+    if settings.token.is_some() || !looks {
+        return client::run(command, &settings);
+    }
+    let done = configuration().and_then(|config| {
+        let runtime = runtime()?;
         let (mut out, mut err) = (std::io::stdout(), std::io::stderr());
-        let mut io = Io {
-            input: Some(Box::new(tokio::io::stdin())),
-            typed: std::io::stdin().is_terminal(),
-            draws: err.is_terminal(),
-            out: &mut out,
-            err: &mut err,
-        };
         let exit = runtime.block_on(async {
-            if local {
-                from_store(command, &configuration()?, &mut io).await
-            } else {
-                Ok(client::run(command, &settings, &mut io).await)
-            }
+            let mut io = Io::of_process(&mut out, &mut err);
+            from_store(command, &config, &mut io).await
         });
-        // Reading standard input cannot be interrupted; whoever types into it is not waited for.
         runtime.shutdown_background();
         exit
     });

@@ -48,7 +48,7 @@ enum Command {
     /// Print the OpenAPI document of the control API.
     Openapi,
     #[command(flatten)]
-    Client(client::Command),
+    Client(Box<client::Command>),
 }
 
 /// What kept a process from starting, or broke it.
@@ -113,7 +113,7 @@ pub fn run(arguments: Arguments) -> ExitCode {
             say::print(crate::control::openapi().to_pretty_json().unwrap_or_default());
             Ok(())
         }
-        Command::Client(command) => return local::run_client(command, || configuration(file)),
+        Command::Client(command) => return local::run_client(*command, || configuration(file)),
     };
     match done {
         Ok(()) => ExitCode::SUCCESS,
