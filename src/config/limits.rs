@@ -139,6 +139,8 @@ pub const TOKEN_BYTES: usize = 16 * 1024;
 pub const TOKEN_BYTES_FORCED: usize = 6;
 /// Bytes under which a token becomes a rule only by force.
 pub const TOKEN_BYTES_APPLICABLE: usize = 8;
+/// Bytes of a delimited value that is looked up among tokens of which only a digest is known.
+pub const DIGEST_CANDIDATE_BYTES: usize = 4 * 1024;
 /// Bytes of a title.
 pub const TITLE_BYTES: usize = 256;
 /// Bytes of an owner, a contact, a name.
