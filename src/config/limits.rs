@@ -90,6 +90,8 @@ pub const DECODE_FREE_BYTES: u64 = 1024 * 1024;
 pub const DECODE_TEXTS: usize = 64;
 /// Hits of one request that are kept; more are counted.
 pub const HITS_PER_REQUEST: usize = 256;
+/// Places in one text at which the same token is recorded.
+pub const POINTS_PER_TOKEN: usize = 16;
 /// Bytes of a name inside a point, such as a query parameter's.
 pub const POINT_NAME_BYTES: usize = 64;
 /// Bytes of a JSON path inside a point.

@@ -61,11 +61,7 @@ pub fn explain(
     }
     let mut inspection = Inspection::new(patchset, context);
     let mut verdict = inspection.head(&parts);
-    let chunked = parts
-        .headers
-        .get(header::TRANSFER_ENCODING)
-        .is_some_and(|value| value.as_bytes().eq_ignore_ascii_case(b"chunked"));
-    if chunked {
+    if is_chunked(&parts.headers) {
         let mut rest = raw;
         while let Some((chunk, after)) = next_chunk(rest)? {
             verdict = stronger(verdict, inspection.body(chunk));
@@ -86,6 +82,13 @@ pub fn explain(
 
 fn stronger(before: Verdict, after: Verdict) -> Verdict {
     if before.passes() { after } else { before }
+}
+
+fn is_chunked(headers: &HeaderMap) -> bool {
+    headers.get_all(header::TRANSFER_ENCODING).iter().any(|value| {
+        let mut codings = value.as_bytes().split(|&byte| byte == b',');
+        codings.any(|coding| coding.trim_ascii().eq_ignore_ascii_case(b"chunked"))
+    })
 }
 
 /// The head, and what follows it.

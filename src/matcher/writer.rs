@@ -12,6 +12,7 @@ use super::keys::Keys;
 use super::patchset::{Patchset, Rule, TokenInfo};
 use super::rulebook::RulebookWriter;
 use super::shared::Shared;
+use super::verify::FREE_STANDING;
 use crate::config::limits::{TOKEN_BYTES, TOKEN_BYTES_FORCED};
 use crate::model::fingerprint::Fingerprint;
 use crate::model::ids::{LeakId, TokenId};
@@ -34,7 +35,7 @@ pub struct PatchsetWriter {
     lengths: Vec<u16>,
     /// How many tokens there are of each length.
     by_length: BTreeMap<u16, usize>,
-    /// The byte values of every token so far, bit `b % 64` of word `b / 64` for byte `b`.
+    /// The byte values of all texts there ever were.
     alphabet: [u64; 4],
     rulebook: RulebookWriter,
     digests: Arc<Digests>,
@@ -170,8 +171,9 @@ impl PatchsetWriter {
             tokens: self.tokens.clone(),
             rulebook: book.clone(),
             token_count: self.slots.len(),
-            alphabet: self.alphabet,
             longest: self.by_length.keys().next_back().map_or(0, |length| usize::from(*length)),
+            alphabet: self.alphabet,
+            minds_borders: self.by_length.range(..FREE_STANDING).next().is_some(),
         })
     }
 
@@ -211,7 +213,7 @@ impl PatchsetWriter {
             }
             TokenMaterial::Text(text) => {
                 let (keys, text) = (&self.keys, text.expose());
-                for byte in text {
+                for &byte in text {
                     if let Some(word) = self.alphabet.get_mut(usize::from(byte / 64)) {
                         *word |= 1 << (byte % 64);
                     }
