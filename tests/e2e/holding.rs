@@ -282,8 +282,8 @@ async fn a_token_in_a_trusted_proxys_request_id_is_not_echoed() {
 #[tokio::test]
 async fn a_new_patchset_acts_on_the_next_request_of_an_open_connection() {
     let upstream = Upstream::bind().await;
-    let token = token("tok_", 36);
-    let gateway = start_blocking(upstream.address(), &token);
+    let (token, other) = (token("tok_", 36), token("tok_", 36));
+    let gateway = start_blocking(upstream.address(), &other);
     let request = format!("GET /?{token} HTTP/1.1\r\nHost: a\r\n\r\n");
     let mut client = gateway.connect().await;
     client.send(&request).await;
