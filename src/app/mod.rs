@@ -4,6 +4,7 @@ mod admin;
 mod demo;
 mod echo;
 mod explain;
+mod local;
 mod process;
 mod say;
 mod serve;
@@ -16,6 +17,7 @@ use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
 
+use crate::client;
 use crate::config::{self, Config, ConfigError};
 use crate::control::BootstrapError;
 use crate::proxy::{BindError, RunError};
@@ -45,6 +47,8 @@ enum Command {
     CheckConfig,
     /// Print the OpenAPI document of the control API.
     Openapi,
+    #[command(flatten)]
+    Client(client::Command),
 }
 
 /// What kept a process from starting, or broke it.
@@ -109,6 +113,7 @@ pub fn run(arguments: Arguments) -> ExitCode {
             say::print(crate::control::openapi().to_pretty_json().unwrap_or_default());
             Ok(())
         }
+        Command::Client(command) => return local::run_client(command, || configuration(file)),
     };
     match done {
         Ok(()) => ExitCode::SUCCESS,
