@@ -254,8 +254,10 @@ pub const CLIENT_PIECE_BYTES: usize = 64 * 1024;
 pub const IMPORT_QUEUE: usize = 256;
 /// Bytes of tokens that were read from one report and wait to be registered.
 pub const IMPORT_QUEUE_BYTES: usize = 16 * 1024 * 1024;
-/// Items of a report that are registered and published together.
+/// Items of a report that are taken together.
 pub const IMPORT_GROUP: usize = 64;
+/// Tokens of a report that are registered in one piece; decisions wait for no more than that.
+pub const IMPORT_PART_TOKENS: usize = 2_000;
 /// Imports whose outcome is kept in memory.
 pub const IMPORTS_KEPT: usize = 100;
 /// Bytes of a report that are parsed at once.
