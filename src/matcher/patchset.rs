@@ -11,6 +11,7 @@ use super::keys::Keys;
 use super::rulebook::Rulebook;
 use super::shared::Shared;
 use super::verify::{Finding, Verifier, View};
+use crate::config::limits::DIGEST_CANDIDATE_BYTES;
 use crate::model::fingerprint::Fingerprint;
 use crate::model::ids::{LeakId, PatchId, TokenId};
 use crate::model::rule::{Action, Scope};
@@ -52,6 +53,8 @@ pub struct Patchset {
     pub(super) rulebook: Rulebook,
     pub(super) token_count: usize,
     pub(super) longest: usize,
+    pub(super) alphabet: [u64; 4],
+    pub(super) minds_borders: bool,
 }
 
 impl Patchset {
@@ -70,6 +73,8 @@ impl Patchset {
             rulebook: Rulebook::new(),
             token_count: 0,
             longest: 0,
+            alphabet: [0; 4],
+            minds_borders: false,
         }
     }
 
@@ -87,9 +92,27 @@ impl Patchset {
     /// of such a token is longer, and as much has to be kept between two pieces of a text. A token
     /// given as a digest is found up to [`DIGEST_CANDIDATE_BYTES`], which this does not count.
     ///
-    /// [`DIGEST_CANDIDATE_BYTES`]: crate::config::limits::DIGEST_CANDIDATE_BYTES
     pub fn longest(&self) -> usize {
         self.longest
+    }
+
+    /// How many bytes, at most, decide whether a token stands at a place: the longest token, or the
+    /// longest value that is looked up among the digests, with a byte on either side.
+    pub fn reach(&self) -> usize {
+        let digests = self.digests().map_or(0, |_| DIGEST_CANDIDATE_BYTES);
+        self.longest.max(digests) + 2
+    }
+
+    /// The byte values that its tokens are made of, or more: bit `b % 64` of word `b / 64` for byte
+    /// `b`. All of them where there are tokens given as digests.
+    pub fn alphabet(&self) -> [u64; 4] {
+        if self.digests().is_some() { [u64::MAX; 4] } else { self.alphabet }
+    }
+
+    /// Whether it has tokens that are found only where nothing that might go on with them stands
+    /// beside them.
+    pub fn minds_borders(&self) -> bool {
+        self.minds_borders
     }
 
     /// Whether the rule of any leak that has tokens here blocks, in any scope.

@@ -5,7 +5,7 @@ use super::record::Record;
 
 /// Length in bytes from which a token matches anywhere, and below which only where it is not part
 /// of a longer run of token characters.
-const FREE_STANDING: u16 = 16;
+pub(super) const FREE_STANDING: u16 = 16;
 
 /// A text in two pieces: what is kept of the bytes before, and the bytes at hand.
 #[derive(Clone, Copy)]

@@ -12,6 +12,7 @@ use super::keys::Keys;
 use super::patchset::{Patchset, Rule, TokenInfo};
 use super::rulebook::RulebookWriter;
 use super::shared::Shared;
+use super::verify::FREE_STANDING;
 use crate::config::limits::{TOKEN_BYTES, TOKEN_BYTES_FORCED};
 use crate::model::fingerprint::Fingerprint;
 use crate::model::ids::{LeakId, TokenId};
@@ -34,6 +35,8 @@ pub struct PatchsetWriter {
     lengths: Vec<u16>,
     /// How many tokens there are of each length.
     by_length: BTreeMap<u16, usize>,
+    /// The byte values of all texts there ever were.
+    alphabet: [u64; 4],
     rulebook: RulebookWriter,
     digests: Arc<Digests>,
     /// Slots of digests that are to be taken out with the next build.
@@ -63,6 +66,7 @@ impl PatchsetWriter {
             tokens: Shared::new(),
             lengths: Vec::new(),
             by_length: BTreeMap::new(),
+            alphabet: [0; 4],
             rulebook: RulebookWriter::new(),
             digests: Arc::default(),
             retired: Vec::new(),
@@ -176,6 +180,8 @@ impl PatchsetWriter {
             rulebook: book.clone(),
             token_count: self.slots.len(),
             longest: self.by_length.keys().next_back().map_or(0, |length| usize::from(*length)),
+            alphabet: self.alphabet,
+            minds_borders: self.by_length.range(..FREE_STANDING).next().is_some(),
         })
     }
 
@@ -215,6 +221,11 @@ impl PatchsetWriter {
             }
             TokenMaterial::Text(text) => {
                 let (keys, text) = (&self.keys, text.expose());
+                for &byte in text {
+                    if let Some(word) = self.alphabet.get_mut(usize::from(byte / 64)) {
+                        *word |= 1 << (byte % 64);
+                    }
+                }
                 match usize::from(length) {
                     Long::WINDOW.. => self.long.add(keys, slot, text, length),
                     Middle::WINDOW.. => self.middle.add(keys, slot, text, length),

@@ -1,6 +1,13 @@
 //! Where leaks, decisions and events are kept: the [`Store`] trait and its implementations.
 
+mod cursor;
+mod key;
+mod seal;
+mod sqlite;
 pub mod types;
+mod words;
+
+use std::sync::Arc;
 
 use async_trait::async_trait;
 use jiff::Timestamp;
@@ -19,6 +26,42 @@ use types::{
     Stats,
 };
 
+pub use key::KeySource;
+
+/// A store that was opened.
+pub struct Opened {
+    /// The store.
+    pub store: Arc<dyn Store>,
+    /// What the operator must be told, such as that a key file was made.
+    pub notices: Vec<String>,
+}
+
+impl std::fmt::Debug for Opened {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Opened").field("notices", &self.notices).finish_non_exhaustive()
+    }
+}
+
+/// Opens the store at `url` (`sqlite:PATH` or `sqlite://PATH`) for this process alone, makes what
+/// is not there yet, and brings its schema to this version.
+///
+/// # Errors
+/// [`StoreError::Unusable`] with what to do, where a file, the lock, the key file or the database
+/// is not as it should be; [`StoreError::WrongKey`].
+pub async fn open(url: &str, key: KeySource) -> Result<Opened, StoreError> {
+    let (store, notices) = sqlite::open(url, &key).await?;
+    Ok(Opened { store: Arc::new(store), notices })
+}
+
+/// Opens the store at `url` only to read, also while another process has it [`open`]: takes no
+/// lock, makes nothing, and leaves the schema alone. Calls that write fail.
+///
+/// # Errors
+/// As [`open`], and where the store is not there or has the schema of another version.
+pub async fn open_reading(url: &str, key: KeySource) -> Result<Arc<dyn Store>, StoreError> {
+    Ok(Arc::new(sqlite::open_reading(url, &key).await?))
+}
+
 /// Why the store did not do what was asked.
 #[derive(Debug, thiserror::Error)]
 pub enum StoreError {
@@ -31,6 +74,11 @@ pub enum StoreError {
     /// No token of the leak can become a rule; the reasons, one for each distinct one.
     #[error("no token of this leak can become a rule: {}", .0.join("; "))]
     NothingApplicable(Vec<String>),
+    /// The change would leave the leak without any token.
+    #[error(
+        "a leak keeps at least one token: add another one in the same call, or close the leak instead"
+    )]
+    LastToken,
     /// A cursor that this store did not make, or made for another query.
     #[error("the cursor is not one of this list: begin without a cursor")]
     BadCursor,

@@ -25,6 +25,8 @@ pub struct Metrics {
     pub connections: IntGauge,
     /// `leakgate_connections_refused_total`: closed at once, since the limit was reached.
     pub connections_refused: IntCounter,
+    /// `leakgate_client_timeouts_total{kind}`: clients given up: `head`, `body`, `write`.
+    pub client_timeouts: IntCounterVec,
     /// `leakgate_upstream_errors_total{kind}`: `connect`, `timeout`, `broken`.
     pub upstream_errors: IntCounterVec,
     /// `leakgate_upstream_retries_total`: requests sent again since a pooled connection had died.
@@ -53,6 +55,15 @@ pub struct Metrics {
     pub event_sink_errors: IntCounterVec,
     /// `leakgate_api_requests_total{status}`: calls of the control API, by class of status.
     pub api_requests: IntCounterVec,
+    /// `leakgate_api_limits_hit_total{limit}`: calls of the control API refused since a limit was
+    /// reached: `calls`, `event_streams`, `event_exports`, `imports`, `explanations`.
+    pub api_limits_hit: IntCounterVec,
+    /// `leakgate_publish_failures_total`: stored changes that were not in force at once; publishing
+    /// them is tried again.
+    pub publish_failures: IntCounter,
+    /// `leakgate_event_stream_missed_total`: events that readers of the live stream were too slow
+    /// for.
+    pub event_stream_missed: IntCounter,
 }
 
 /// Bounds of histograms, in seconds: from a microsecond to ten seconds.
@@ -92,6 +103,12 @@ impl Metrics {
                 &registry,
                 "connections_refused_total",
                 "Client connections closed at once since the limit was reached.",
+            )?,
+            client_timeouts: counters(
+                &registry,
+                "client_timeouts_total",
+                "Clients given up since they were too slow, by what they were slow at.",
+                "kind",
             )?,
             upstream_errors: counters(
                 &registry,
@@ -141,6 +158,22 @@ impl Metrics {
                 "api_requests_total",
                 "Calls of the control API by class of status.",
                 "status",
+            )?,
+            api_limits_hit: counters(
+                &registry,
+                "api_limits_hit_total",
+                "Calls of the control API refused since a limit was reached.",
+                "limit",
+            )?,
+            publish_failures: counter(
+                &registry,
+                "publish_failures_total",
+                "Stored changes that were not in force at once.",
+            )?,
+            event_stream_missed: counter(
+                &registry,
+                "event_stream_missed_total",
+                "Events that readers of the live stream were too slow for.",
             )?,
             registry,
         })

@@ -1,0 +1,196 @@
+//! What was done and by whom: history of a leak, comments on it, the audit log.
+
+use sqlx::Row as _;
+use sqlx::sqlite::{SqliteConnection, SqliteRow};
+
+use super::{SqliteStore, begin, leaks, row};
+use crate::model::clock;
+use crate::model::ids::LeakId;
+use crate::model::leak::{Comment, HistoryEntry};
+use crate::model::role::Actor;
+use crate::store::StoreError;
+use crate::store::cursor::{Binding, Place, SortKey};
+use crate::store::types::{AuditEntry, Page, PageRequest};
+
+/// Something that was done to a leak.
+#[derive(Clone, Copy)]
+pub(super) struct Deed<'a> {
+    pub(super) tenant: &'a str,
+    pub(super) leak: LeakId,
+    pub(super) action: &'a str,
+    pub(super) comment: Option<&'a str>,
+    /// What changed, in words and without any token.
+    pub(super) detail: Option<&'a str>,
+    /// When, in milliseconds.
+    pub(super) at: i64,
+}
+
+/// Writes a deed down, in the leak's history and in the audit log.
+pub(super) async fn record(
+    connection: &mut SqliteConnection,
+    deed: Deed<'_>,
+    actor: &Actor,
+) -> Result<(), StoreError> {
+    sqlx::query(
+        "INSERT INTO history (leak, at, actor, action, comment, detail)
+         VALUES ($1, $2, $3, $4, $5, $6)",
+    )
+    .bind(deed.leak.0.as_bytes().as_slice())
+    .bind(deed.at)
+    .bind(&actor.name)
+    .bind(deed.action)
+    .bind(deed.comment)
+    .bind(deed.detail)
+    .execute(&mut *connection)
+    .await?;
+    let object = deed.leak.to_string();
+    record_audit(connection, deed.tenant, deed.at, deed.action, Some(&object), deed.detail, actor)
+        .await
+}
+
+/// Writes a row of the audit log.
+pub(super) async fn record_audit(
+    connection: &mut SqliteConnection,
+    tenant: &str,
+    at: i64,
+    action: &str,
+    object: Option<&str>,
+    detail: Option<&str>,
+    actor: &Actor,
+) -> Result<(), StoreError> {
+    sqlx::query(
+        "INSERT INTO audit (tenant, at, actor, address, action, object, detail)
+         VALUES ($1, $2, $3, $4, $5, $6, $7)",
+    )
+    .bind(tenant)
+    .bind(at)
+    .bind(&actor.name)
+    .bind(&actor.address)
+    .bind(action)
+    .bind(object)
+    .bind(detail)
+    .execute(connection)
+    .await?;
+    Ok(())
+}
+
+impl SqliteStore {
+    pub(super) async fn leak_history(
+        &self,
+        tenant: &str,
+        id: LeakId,
+    ) -> Result<Vec<HistoryEntry>, StoreError> {
+        let mut reader = self.decisions_readers.acquire().await?;
+        leaks::status(&mut reader, tenant, id).await?;
+        sqlx::query(
+            "SELECT at, actor, action, comment, detail FROM history WHERE leak = $1 ORDER BY id",
+        )
+        .bind(id.0.as_bytes().as_slice())
+        .fetch_all(&mut *reader)
+        .await?
+        .iter()
+        .map(|found| {
+            Ok(HistoryEntry {
+                at: row::time(found, "at")?,
+                actor: row::text(found, "actor")?,
+                action: row::text(found, "action")?,
+                comment: row::text_or_none(found, "comment")?,
+                detail: row::text_or_none(found, "detail")?,
+            })
+        })
+        .collect()
+    }
+
+    pub(super) async fn leak_comments(
+        &self,
+        tenant: &str,
+        id: LeakId,
+    ) -> Result<Vec<Comment>, StoreError> {
+        let mut reader = self.decisions_readers.acquire().await?;
+        leaks::status(&mut reader, tenant, id).await?;
+        sqlx::query("SELECT at, author, text FROM comments WHERE leak = $1 ORDER BY id")
+            .bind(id.0.as_bytes().as_slice())
+            .fetch_all(&mut *reader)
+            .await?
+            .iter()
+            .map(|found| {
+                Ok(Comment {
+                    at: row::time(found, "at")?,
+                    author: row::text(found, "author")?,
+                    text: row::text(found, "text")?,
+                })
+            })
+            .collect()
+    }
+
+    pub(super) async fn add_comment(
+        &self,
+        tenant: &str,
+        id: LeakId,
+        text: &str,
+        actor: &Actor,
+    ) -> Result<Comment, StoreError> {
+        let at = clock::now();
+        let mut writer = self.decisions.lock().await?;
+        let mut transaction = begin(&mut writer).await?;
+        leaks::status(&mut transaction, tenant, id).await?;
+        sqlx::query("INSERT INTO comments (leak, at, author, text) VALUES ($1, $2, $3, $4)")
+            .bind(id.0.as_bytes().as_slice())
+            .bind(at.as_millisecond())
+            .bind(&actor.name)
+            .bind(text)
+            .execute(&mut *transaction)
+            .await?;
+        record_audit(
+            &mut transaction,
+            tenant,
+            at.as_millisecond(),
+            "comment",
+            Some(&id.to_string()),
+            None,
+            actor,
+        )
+        .await?;
+        transaction.commit().await?;
+        Ok(Comment { at, author: actor.name.clone(), text: text.to_owned() })
+    }
+
+    pub(super) async fn list_audit(
+        &self,
+        tenant: &str,
+        page: &PageRequest,
+    ) -> Result<Page<AuditEntry>, StoreError> {
+        let binding = Binding::new("audit", &tenant);
+        let before = match binding.place(page.cursor.as_deref())? {
+            Some(Place { key: SortKey::Number(id), .. }) => id,
+            Some(_) => return Err(StoreError::BadCursor),
+            None => i64::MAX,
+        };
+        let limit = super::list::page_limit(page);
+        let rows = sqlx::query(
+            "SELECT id, at, actor, address, action, object, detail FROM audit
+             WHERE tenant = $1 AND id < $2 ORDER BY id DESC LIMIT $3",
+        )
+        .bind(tenant)
+        .bind(before)
+        .bind(row::signed(limit.saturating_add(1)))
+        .fetch_all(&self.decisions_readers)
+        .await?;
+        super::list::page(rows, limit, &binding, audit_place, audit_entry)
+    }
+}
+
+fn audit_place(found: &SqliteRow) -> Result<Place, StoreError> {
+    Ok(Place { key: SortKey::Number(found.try_get("id")?), id: Vec::new() })
+}
+
+fn audit_entry(found: &SqliteRow) -> Result<AuditEntry, StoreError> {
+    Ok(AuditEntry {
+        at: row::time(found, "at")?,
+        actor: row::text(found, "actor")?,
+        address: row::text_or_none(found, "address")?,
+        action: row::text(found, "action")?,
+        object: row::text_or_none(found, "object")?,
+        detail: row::text_or_none(found, "detail")?,
+    })
+}

@@ -1,0 +1,334 @@
+//! Decisions about leaks, the rules that follow from them, and the bypass switch.
+
+use jiff::{Timestamp, ToSpan as _};
+use sqlx::QueryBuilder;
+use sqlx::Row as _;
+use sqlx::sqlite::{Sqlite, SqliteConnection, SqliteRow};
+
+use super::audit::{Deed, record, record_audit};
+use super::{SqliteStore, begin, leaks, list, row};
+use crate::config::limits;
+use crate::model::clock;
+use crate::model::ids::{LeakId, PatchId};
+use crate::model::leak::{Decision, Leak, Resolution, Status};
+use crate::model::role::{Actor, Role};
+use crate::model::rule::VirtualPatch;
+use crate::store::cursor::{Binding, Place, SortKey};
+use crate::store::types::{Bypass, Decide, EnforcedLeak, NewPatch, Page, PageRequest};
+use crate::store::{StoreError, words};
+
+impl SqliteStore {
+    pub(super) async fn decide_leak(
+        &self,
+        tenant: &str,
+        id: LeakId,
+        decide: Decide,
+        actor: &Actor,
+    ) -> Result<Leak, StoreError> {
+        let at = clock::now().as_millisecond();
+        let mut writer = self.decisions.lock().await?;
+        let mut transaction = begin(&mut writer).await?;
+        let status = leaks::status(&mut transaction, tenant, id).await?;
+        let next = status.after(decide.decision)?;
+        let detail = match decide.decision {
+            Decision::ApplyVirtualPatch => {
+                let patch = decide.patch.as_ref().ok_or_else(|| {
+                    StoreError::Failed("a patch was to be applied, and none was given".to_owned())
+                })?;
+                Some(apply(&mut transaction, tenant, id, patch, actor, at).await?)
+            }
+            Decision::RemoveVirtualPatch => match remove(&mut transaction, id).await? {
+                Some(removed) => Some(removed),
+                None => {
+                    // There was none: it is as was asked already, and nothing happened.
+                    drop(transaction);
+                    drop(writer);
+                    return self.one_leak(tenant, id).await;
+                }
+            },
+            Decision::Close | Decision::MarkFalse => {
+                let removed = remove(&mut transaction, id).await?;
+                let resolution =
+                    decide.resolution.map(|resolution| format!("resolution: {resolution}"));
+                let parts: Vec<String> = resolution.into_iter().chain(removed).collect();
+                (!parts.is_empty()).then(|| parts.join("; "))
+            }
+            Decision::Reopen => None,
+        };
+        set_status(&mut transaction, id, next, decide.resolution, at).await?;
+        leaks::refresh(&mut transaction, id, at).await?;
+        let deed = Deed {
+            tenant,
+            leak: id,
+            action: decide.decision.name(),
+            comment: decide.comment.as_deref(),
+            detail: detail.as_deref(),
+            at,
+        };
+        record(&mut transaction, deed, actor).await?;
+        let leaks = leaks::load(&mut transaction, &[id]).await?;
+        transaction.commit().await?;
+        drop(writer);
+        self.with_use(leaks).await
+    }
+
+    pub(super) async fn remove_expired_patches(
+        &self,
+        now: Timestamp,
+    ) -> Result<Vec<LeakId>, StoreError> {
+        let at = now.as_millisecond();
+        let expired = "SELECT p.leak, l.tenant FROM virtual_patches p JOIN leaks l ON l.id = p.leak
+             WHERE p.expires_at <= $1 ORDER BY p.leak";
+        // Looked for by a reader first: the writer is not to be waited for every second in vain.
+        if sqlx::query(expired).bind(at).fetch_optional(&self.decisions_readers).await?.is_none() {
+            return Ok(Vec::new());
+        }
+        let mut writer = self.decisions.lock().await?;
+        let mut transaction = begin(&mut writer).await?;
+        let rows = sqlx::query(expired).bind(at).fetch_all(&mut *transaction).await?;
+        let mut ended = Vec::with_capacity(rows.len());
+        for found in &rows {
+            let id = LeakId(row::uuid(found, "leak")?);
+            let tenant = row::text(found, "tenant")?;
+            let removed = remove(&mut transaction, id).await?.unwrap_or_default();
+            leaks::refresh(&mut transaction, id, at).await?;
+            let detail = format!("expired; {removed}");
+            let deed = Deed {
+                tenant: &tenant,
+                leak: id,
+                action: Decision::RemoveVirtualPatch.name(),
+                comment: None,
+                detail: Some(&detail),
+                at,
+            };
+            record(&mut transaction, deed, &system(&tenant)).await?;
+            ended.push(id);
+        }
+        transaction.commit().await?;
+        Ok(ended)
+    }
+
+    pub(super) async fn list_patches(
+        &self,
+        tenant: &str,
+        page: &PageRequest,
+    ) -> Result<Page<VirtualPatch>, StoreError> {
+        let binding = Binding::new("virtual-patches", &tenant);
+        let before = binding.place(page.cursor.as_deref())?.map(|place| place.id);
+        let limit = list::page_limit(page);
+        let mut sql = QueryBuilder::<Sqlite>::new("SELECT ");
+        sql.push(leaks::PATCH_COLUMNS).push(" FROM virtual_patches p WHERE p.tenant = ");
+        sql.push_bind(tenant.to_owned());
+        if let Some(before) = before {
+            sql.push(" AND p.id < ").push_bind(before);
+        }
+        sql.push(" ORDER BY p.id DESC LIMIT ").push_bind(row::signed(limit.saturating_add(1)));
+        let rows = sql.build().fetch_all(&self.decisions_readers).await?;
+        list::page(rows, limit, &binding, place, |found| {
+            leaks::patch(found)?.ok_or(StoreError::NotFound("virtual patch"))
+        })
+    }
+
+    pub(super) async fn list_enforced_leaks(
+        &self,
+        now: Timestamp,
+        watch_closed_days: u32,
+    ) -> Result<Vec<EnforcedLeak>, StoreError> {
+        let watched = i64::from(watch_closed_days).saturating_mul(24).hours();
+        let since = now.checked_sub(watched).unwrap_or(Timestamp::MIN).as_millisecond();
+        let mut sql = QueryBuilder::<Sqlite>::new("SELECT l.id, l.tenant, l.status, l.closed_at, ");
+        sql.push(leaks::PATCH_COLUMNS);
+        sql.push(" FROM leaks l LEFT JOIN virtual_patches p ON p.leak = l.id WHERE l.status = ");
+        sql.push_bind(row::rank(Status::Open, Status::ALL)).push(" OR (l.status = ");
+        sql.push_bind(row::rank(Status::Closed, Status::ALL)).push(" AND l.closed_at > ");
+        sql.push_bind(since).push(") ORDER BY l.id");
+        let rows = sql.build().fetch_all(&self.decisions_readers).await?;
+        rows.iter()
+            .map(|found| {
+                Ok(EnforcedLeak {
+                    id: LeakId(row::uuid(found, "id")?),
+                    tenant: row::text(found, "tenant")?,
+                    status: row::ranked(found, "status", Status::ALL)?,
+                    virtual_patch: leaks::patch(found)?,
+                    closed_at: row::time_or_none(found, "closed_at")?,
+                })
+            })
+            .collect()
+    }
+
+    pub(super) async fn read_bypass(&self) -> Result<Bypass, StoreError> {
+        let found = sqlx::query(
+            "SELECT is_on, reason, expires_at, changed_by, changed_at FROM bypass WHERE id = 1",
+        )
+        .fetch_optional(&self.decisions_readers)
+        .await?;
+        let Some(found) = found else { return Ok(Bypass::default()) };
+        let expires_at = row::time_or_none(&found, "expires_at")?;
+        let has_ended = expires_at.is_some_and(|at| at <= clock::now());
+        Ok(Bypass {
+            on: row::flag(&found, "is_on")? && !has_ended,
+            reason: row::text_or_none(&found, "reason")?,
+            expires_at,
+            changed_by: row::text_or_none(&found, "changed_by")?,
+            changed_at: row::time_or_none(&found, "changed_at")?,
+        })
+    }
+
+    pub(super) async fn write_bypass(
+        &self,
+        bypass: Bypass,
+        actor: &Actor,
+    ) -> Result<(), StoreError> {
+        let at = clock::now().as_millisecond();
+        let mut writer = self.decisions.lock().await?;
+        let mut transaction = begin(&mut writer).await?;
+        sqlx::query(
+            "INSERT INTO bypass (id, is_on, reason, expires_at, changed_by, changed_at)
+             VALUES (1, $1, $2, $3, $4, $5)
+             ON CONFLICT (id) DO UPDATE SET is_on = excluded.is_on, reason = excluded.reason,
+                expires_at = excluded.expires_at, changed_by = excluded.changed_by,
+                changed_at = excluded.changed_at",
+        )
+        .bind(bypass.on)
+        .bind(&bypass.reason)
+        .bind(bypass.expires_at.map(|at| at.as_millisecond()))
+        .bind(&actor.name)
+        .bind(at)
+        .execute(&mut *transaction)
+        .await?;
+        let action = if bypass.on { "bypass_on" } else { "bypass_off" };
+        let end = bypass.expires_at.map(|at| format!("expires {at}"));
+        let parts: Vec<String> = bypass.reason.into_iter().chain(end).collect();
+        let detail = (!parts.is_empty()).then(|| parts.join("; "));
+        record_audit(&mut transaction, &actor.tenant, at, action, None, detail.as_deref(), actor)
+            .await?;
+        transaction.commit().await?;
+        Ok(())
+    }
+}
+
+/// Who does what the program does by itself.
+fn system(tenant: &str) -> Actor {
+    Actor {
+        name: "system".to_owned(),
+        role: Role::GlobalAdministrator,
+        tenant: tenant.to_owned(),
+        user: None,
+        api_token: None,
+        address: None,
+    }
+}
+
+/// Sets the status, and what goes with it: only a leak that is ended has a resolution, only a
+/// closed one was closed.
+async fn set_status(
+    connection: &mut SqliteConnection,
+    id: LeakId,
+    status: Status,
+    resolution: Option<Resolution>,
+    at: i64,
+) -> Result<(), StoreError> {
+    sqlx::query("UPDATE leaks SET status = $2, resolution = $3, closed_at = $4 WHERE id = $1")
+        .bind(id.0.as_bytes().as_slice())
+        .bind(row::rank(status, Status::ALL))
+        .bind(resolution.filter(|_| status != Status::Open).map(Resolution::name))
+        .bind((status == Status::Closed).then_some(at))
+        .execute(connection)
+        .await?;
+    Ok(())
+}
+
+/// Makes the leak's rule, or changes the one that it has, which keeps its id and beginning. Answers
+/// with what it is, in words.
+async fn apply(
+    connection: &mut SqliteConnection,
+    tenant: &str,
+    leak: LeakId,
+    patch: &NewPatch,
+    actor: &Actor,
+    at: i64,
+) -> Result<String, StoreError> {
+    let left_out = refuse_inapplicable(connection, leak, patch.force).await?;
+    sqlx::query(
+        "INSERT INTO virtual_patches (id, leak, tenant, mode, scope, expires_at, force, created_by,
+            created_at)
+         VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9)
+         ON CONFLICT (leak) DO UPDATE SET mode = excluded.mode, scope = excluded.scope,
+            expires_at = excluded.expires_at, force = excluded.force",
+    )
+    .bind(PatchId::new().0.as_bytes().as_slice())
+    .bind(leak.0.as_bytes().as_slice())
+    .bind(tenant)
+    .bind(patch.mode.name())
+    .bind(row::to_json(&patch.scope)?)
+    .bind(patch.expires_at.map(|at| at.as_millisecond()))
+    .bind(patch.force)
+    .bind(&actor.name)
+    .bind(at)
+    .execute(connection)
+    .await?;
+    let mut detail = words::of_patch(patch);
+    if left_out > 0 {
+        detail.push_str(&format!(
+            ", without {} of which no rule is made",
+            words::of_tokens(left_out)
+        ));
+    }
+    Ok(detail)
+}
+
+/// Answers with how many of the leak's tokens the patch leaves out, where it takes at least one.
+async fn refuse_inapplicable(
+    connection: &mut SqliteConnection,
+    leak: LeakId,
+    force: bool,
+) -> Result<usize, StoreError> {
+    let shortest = if force { row::signed(limits::TOKEN_BYTES_FORCED) } else { i64::MAX };
+    // A token of unknown length is known by its digest alone, of which the guard says nothing.
+    let (all, taken): (i64, i64) = sqlx::query_as(
+        "SELECT COUNT(*), COUNT(CASE WHEN t.not_applicable IS NULL OR t.length >= $2 THEN 1 END)
+         FROM leak_tokens lt JOIN tokens t ON t.id = lt.token WHERE lt.leak = $1",
+    )
+    .bind(leak.0.as_bytes().as_slice())
+    .bind(shortest)
+    .fetch_one(&mut *connection)
+    .await?;
+    if taken > 0 {
+        return Ok(usize::try_from(all.saturating_sub(taken)).unwrap_or_default());
+    }
+    let mut reasons: Vec<String> = sqlx::query_scalar(
+        "SELECT DISTINCT t.not_applicable FROM leak_tokens lt JOIN tokens t ON t.id = lt.token
+         WHERE lt.leak = $1 AND t.not_applicable IS NOT NULL ORDER BY t.not_applicable LIMIT $2",
+    )
+    .bind(leak.0.as_bytes().as_slice())
+    .bind(limits::REASONS)
+    .fetch_all(connection)
+    .await?;
+    if force {
+        reasons
+            .push(format!("force is for tokens of {} bytes and more", limits::TOKEN_BYTES_FORCED));
+    }
+    Err(StoreError::NothingApplicable(reasons))
+}
+
+/// Removes the leak's rule; answers with what it was, in words, where there was one.
+async fn remove(
+    connection: &mut SqliteConnection,
+    leak: LeakId,
+) -> Result<Option<String>, StoreError> {
+    let mut sql = QueryBuilder::<Sqlite>::new("SELECT ");
+    sql.push(leaks::PATCH_COLUMNS).push(" FROM virtual_patches p WHERE p.leak = ");
+    sql.push_bind(leak.0.as_bytes().to_vec());
+    let Some(found) = sql.build().fetch_optional(&mut *connection).await? else { return Ok(None) };
+    let Some(patch) = leaks::patch(&found)? else { return Ok(None) };
+    sqlx::query("DELETE FROM virtual_patches WHERE leak = $1")
+        .bind(leak.0.as_bytes().as_slice())
+        .execute(connection)
+        .await?;
+    let rule = words::of_rule(patch.mode, &patch.scope, patch.expires_at);
+    Ok(Some(format!("virtual patch removed: {rule}")))
+}
+
+fn place(found: &SqliteRow) -> Result<Place, StoreError> {
+    Ok(Place { key: SortKey::Number(0), id: found.try_get("patch_id")? })
+}

@@ -1,0 +1,158 @@
+//! Changes to a leak that are not decisions: title, risk, source, people, tokens.
+
+use sqlx::sqlite::SqliteConnection;
+
+use super::audit::{Deed, record};
+use super::register::{search_text, source_digest};
+use super::{SqliteStore, begin, leaks, row, tokens};
+use crate::model::clock;
+use crate::model::ids::{LeakId, TokenId};
+use crate::model::leak::{Leak, Risk, Source};
+use crate::model::role::Actor;
+use crate::store::types::Edit;
+use crate::store::{StoreError, words};
+
+impl SqliteStore {
+    pub(super) async fn edit_leak(
+        &self,
+        tenant: &str,
+        id: LeakId,
+        edit: Edit,
+        actor: &Actor,
+    ) -> Result<Leak, StoreError> {
+        let at = clock::now().as_millisecond();
+        let mut writer = self.decisions.lock().await?;
+        let mut transaction = begin(&mut writer).await?;
+        leaks::status(&mut transaction, tenant, id).await?;
+        let mut found = leaks::load(&mut transaction, &[id]).await?;
+        let mut leak = found.pop().ok_or(StoreError::NotFound("leak"))?;
+
+        let mut changes = apply(&mut leak, &edit);
+        write(&mut transaction, &leak).await?;
+        if let Some(source) = &edit.source {
+            set_first_source(&mut transaction, id, source, at).await?;
+        }
+        if !edit.add_tokens.is_empty() {
+            let kept = tokens::keep(&mut transaction, &self.data_key, tenant, &edit.add_tokens, at)
+                .await?;
+            let ids: Vec<TokenId> = kept.iter().map(|kept| kept.id).collect();
+            let added = tokens::attach(&mut transaction, id, &ids).await?;
+            if added > 0 {
+                changes.push(format!("{added} tokens added"));
+            }
+        }
+        if !edit.remove_tokens.is_empty() {
+            let removed = tokens::detach(&mut transaction, id, &edit.remove_tokens).await?;
+            if removed > 0 {
+                changes.push(format!("{removed} tokens removed"));
+            }
+        }
+        if !changes.is_empty() {
+            leaks::refresh(&mut transaction, id, at).await?;
+            let detail = changes.join("; ");
+            let deed =
+                Deed { tenant, leak: id, action: "edit", comment: None, detail: Some(&detail), at };
+            record(&mut transaction, deed, actor).await?;
+        }
+        let leaks = leaks::load(&mut transaction, &[id]).await?;
+        if leaks.first().is_some_and(|leak| leak.token_count == 0) {
+            // The transaction ends with nothing done.
+            return Err(StoreError::LastToken);
+        }
+        transaction.commit().await?;
+        drop(writer);
+        self.with_use(leaks).await
+    }
+}
+
+/// Changes what stands in the leak's own row; answers with what changed, in words.
+fn apply(leak: &mut Leak, edit: &Edit) -> Vec<String> {
+    let mut changes = Vec::new();
+    if let Some(title) = edit.title.as_ref().filter(|title| **title != leak.title) {
+        changes.push(words::of_change("title", Some(&leak.title), Some(title)));
+        leak.title.clone_from(title);
+    }
+    if let Some(risk) = edit.risk.filter(|risk| *risk != leak.risk) {
+        changes.push(words::of_change("risk", Some(leak.risk.name()), Some(risk.name())));
+        leak.risk = risk;
+    }
+    if let Some(source) = edit.source.as_ref().filter(|source| **source != leak.source) {
+        let before = words::of_source(&leak.source);
+        changes.push(words::of_change("source", Some(&before), Some(&words::of_source(source))));
+        leak.source = source.clone();
+    }
+    if let Some(kind) = edit.kind.as_ref().filter(|kind| **kind != leak.kind) {
+        changes.push(words::of_change("kind", Some(&leak.kind), Some(kind)));
+        leak.kind.clone_from(kind);
+    }
+    for (name, before, after) in
+        [("owner", &mut leak.owner, &edit.owner), ("contact", &mut leak.contact, &edit.contact)]
+    {
+        if let Some(after) = after.as_ref().filter(|after| *after != before) {
+            changes.push(words::of_change(name, before.as_deref(), after.as_deref()));
+            before.clone_from(after);
+        }
+    }
+    if let Some(comment) = edit.comment.as_ref().filter(|comment| **comment != leak.comment) {
+        changes.push("comment changed".to_owned());
+        leak.comment.clone_from(comment);
+    }
+    changes
+}
+
+async fn write(connection: &mut SqliteConnection, leak: &Leak) -> Result<(), StoreError> {
+    sqlx::query(
+        "UPDATE leaks SET title = $2, title_order = $3, search_text = $4, risk = $5, kind = $6,
+            source_kind = $7, owner = $8, contact = $9, comment = $10
+         WHERE id = $1",
+    )
+    .bind(leak.id.0.as_bytes().as_slice())
+    .bind(&leak.title)
+    .bind(leak.title.to_lowercase())
+    .bind(search_text(&leak.title, leak.comment.as_deref()))
+    .bind(row::rank(leak.risk, Risk::ALL))
+    .bind(&leak.kind)
+    .bind(leak.source.kind.name())
+    .bind(&leak.owner)
+    .bind(&leak.contact)
+    .bind(&leak.comment)
+    .execute(connection)
+    .await?;
+    Ok(())
+}
+
+/// Puts another place in the first one's stead. Where the leak has that place already, it moves to
+/// the front.
+async fn set_first_source(
+    connection: &mut SqliteConnection,
+    leak: LeakId,
+    source: &Source,
+    at: i64,
+) -> Result<(), StoreError> {
+    let digest = source_digest(source)?;
+    sqlx::query(
+        "DELETE FROM sources WHERE leak = $1 AND digest = $2
+         AND seq > (SELECT MIN(seq) FROM sources WHERE leak = $1)",
+    )
+    .bind(leak.0.as_bytes().as_slice())
+    .bind(digest.as_slice())
+    .execute(&mut *connection)
+    .await?;
+    sqlx::query(
+        "UPDATE sources SET kind = $2, url = $3, path = $4, commit_id = $5, line = $6,
+            search_text = $7, digest = $8, last_at = $9
+         WHERE seq = (SELECT MIN(seq) FROM sources WHERE leak = $1)",
+    )
+    .bind(leak.0.as_bytes().as_slice())
+    .bind(source.kind.name())
+    .bind(&source.url)
+    .bind(&source.path)
+    .bind(&source.commit)
+    .bind(source.line.map(row::signed))
+    .bind(source.url.as_deref().unwrap_or_default().to_lowercase())
+    .bind(digest)
+    .bind(at)
+    .execute(connection)
+    .await?;
+    Ok(())
+}

@@ -1,0 +1,204 @@
+//! Events: appended with all that is counted from them, and listed.
+
+use std::collections::{BTreeSet, HashMap, HashSet};
+
+use sqlx::QueryBuilder;
+use sqlx::Row as _;
+use sqlx::sqlite::{Sqlite, SqliteConnection, SqliteRow};
+
+use super::usage::Tally;
+use super::{SqliteStore, begin, list, row};
+use crate::config::limits;
+use crate::model::event::{Event, EventAction, EventType};
+use crate::model::ids::{EventId, LeakId, PatchId, TokenId};
+use crate::store::StoreError;
+use crate::store::cursor::{Binding, Place, SortKey};
+use crate::store::types::{EventPage, EventQuery, PageRequest};
+
+impl SqliteStore {
+    /// An event whose id is there already is the same one offered again: it is neither written nor
+    /// counted a second time.
+    pub(super) async fn append(&self, events: &[Event]) -> Result<(), StoreError> {
+        if events.is_empty() {
+            return Ok(());
+        }
+        let tenants = self.tenants_of(events).await?;
+        let leaks = self.leaks_of(events).await?;
+        let mut writer = self.events.lock().await?;
+        let mut transaction = begin(&mut writer).await?;
+        let mut tally = Tally::default();
+        for chunk in events.chunks(limits::STORE_ROWS) {
+            let mut written = insert(&mut transaction, chunk, &tenants).await?;
+            for event in chunk {
+                // Taken out, so that an event that stands in the batch twice is counted once.
+                if written.remove(&event.id) {
+                    let tenant = tenants.get(&event.leak).map_or("", String::as_str);
+                    tally.add(event, tenant, leaks.get(&event.token));
+                }
+            }
+        }
+        tally.write(&mut transaction).await?;
+        transaction.commit().await?;
+        Ok(())
+    }
+
+    /// The tenants of the events' leaks.
+    async fn tenants_of(&self, events: &[Event]) -> Result<HashMap<LeakId, String>, StoreError> {
+        let ids: BTreeSet<LeakId> = events.iter().map(|event| event.leak).collect();
+        let ids: Vec<LeakId> = ids.into_iter().collect();
+        let mut tenants = HashMap::with_capacity(ids.len());
+        for chunk in ids.chunks(limits::STORE_VALUES) {
+            let mut sql = QueryBuilder::<Sqlite>::new("SELECT id, tenant FROM leaks WHERE id IN (");
+            super::leaks::push_ids(&mut sql, chunk);
+            let rows = sql.build().persistent(false).fetch_all(&self.decisions_readers).await?;
+            for found in &rows {
+                tenants.insert(LeakId(row::uuid(found, "id")?), row::text(found, "tenant")?);
+            }
+        }
+        Ok(tenants)
+    }
+
+    /// All leaks that have each of the events' tokens: an event names the one whose rule acted.
+    async fn leaks_of(
+        &self,
+        events: &[Event],
+    ) -> Result<HashMap<TokenId, Vec<LeakId>>, StoreError> {
+        let ids: BTreeSet<TokenId> = events.iter().map(|event| event.token).collect();
+        let ids: Vec<TokenId> = ids.into_iter().collect();
+        let mut leaks: HashMap<TokenId, Vec<LeakId>> = HashMap::with_capacity(ids.len());
+        for chunk in ids.chunks(limits::STORE_VALUES) {
+            let mut sql =
+                QueryBuilder::<Sqlite>::new("SELECT token, leak FROM leak_tokens WHERE token IN (");
+            super::usage::push_tokens(&mut sql, chunk.iter().copied());
+            let rows = sql.build().persistent(false).fetch_all(&self.decisions_readers).await?;
+            for found in &rows {
+                leaks
+                    .entry(TokenId(row::uuid(found, "token")?))
+                    .or_default()
+                    .push(LeakId(row::uuid(found, "leak")?));
+            }
+        }
+        Ok(leaks)
+    }
+
+    pub(super) async fn list_events(&self, query: &EventQuery) -> Result<EventPage, StoreError> {
+        let parameters = EventQuery { page: PageRequest::default(), ..query.clone() };
+        let binding = Binding::new("events", &parameters);
+        let limit = list::page_limit(&query.page);
+        let mut sql = QueryBuilder::<Sqlite>::new("SELECT e.* FROM events e WHERE 1 = 1");
+        if let Some(leak) = query.leak {
+            sql.push(" AND e.leak = ").push_bind(leak.0.as_bytes().to_vec());
+        }
+        if let Some(token) = query.token {
+            sql.push(" AND e.token = ").push_bind(token.0.as_bytes().to_vec());
+        }
+        list::push_in(&mut sql, " AND e.action", query.action.iter().map(|it| it.name()));
+        if let Some(source_ip) = &query.source_ip {
+            sql.push(" AND e.source_ip = ").push_bind(source_ip.clone());
+        }
+        if let Some(host) = &query.host {
+            sql.push(" AND e.host = ").push_bind(host.clone());
+        }
+        if let Some(from) = query.from {
+            sql.push(" AND e.at >= ").push_bind(from.as_millisecond());
+        }
+        if let Some(to) = query.to {
+            sql.push(" AND e.at < ").push_bind(to.as_millisecond());
+        }
+        match binding.place(query.page.cursor.as_deref())? {
+            Some(Place { key: SortKey::Number(at), id }) => {
+                sql.push(" AND (e.at, e.id) < (").push_bind(at);
+                sql.push(", ").push_bind(id).push(")");
+            }
+            Some(_) => return Err(StoreError::BadCursor),
+            None => {}
+        }
+        sql.push(" ORDER BY e.at DESC, e.id DESC LIMIT ");
+        sql.push_bind(row::signed(limit.saturating_add(1)));
+        let rows = sql.build().fetch_all(&self.events_readers).await?;
+        list::page(rows, limit, &binding, place, event)
+    }
+}
+
+/// Writes events; answers with the ids of those that were not there yet.
+async fn insert(
+    connection: &mut SqliteConnection,
+    events: &[Event],
+    tenants: &HashMap<LeakId, String>,
+) -> Result<HashSet<EventId>, StoreError> {
+    let mut encodings = Vec::with_capacity(events.len());
+    for event in events {
+        encodings.push(row::to_json(&event.encodings)?);
+    }
+    let mut sql = QueryBuilder::<Sqlite>::new(
+        "INSERT INTO events (id, at, tenant, type, action, leak, virtual_patch, token, fingerprint,
+            point, encodings, source_ip, peer_ip, forwarded_for, client_cert, user_agent, method,
+            host, path, response_status, count, gateway, request_id) ",
+    );
+    sql.push_values(events.iter().zip(encodings), |mut values, (event, encodings)| {
+        values
+            .push_bind(event.id.0.as_bytes().to_vec())
+            .push_bind(event.at.as_millisecond())
+            .push_bind(tenants.get(&event.leak).cloned().unwrap_or_default())
+            .push_bind(event.kind.name())
+            .push_bind(event.action.name())
+            .push_bind(event.leak.0.as_bytes().to_vec())
+            .push_bind(event.virtual_patch.map(|patch| patch.0.as_bytes().to_vec()))
+            .push_bind(event.token.0.as_bytes().to_vec())
+            .push_bind(event.fingerprint.clone())
+            .push_bind(event.point.clone())
+            .push_bind(encodings)
+            .push_bind(event.source_ip.clone())
+            .push_bind(event.peer_ip.clone())
+            .push_bind(event.forwarded_for.clone())
+            .push_bind(event.client_cert.clone())
+            .push_bind(event.user_agent.clone())
+            .push_bind(event.method.clone())
+            .push_bind(event.host.clone())
+            .push_bind(event.path.clone())
+            .push_bind(event.response_status.map(i64::from))
+            .push_bind(row::signed(event.count))
+            .push_bind(event.gateway.clone())
+            .push_bind(event.request_id.clone());
+    });
+    sql.push(" ON CONFLICT (id) DO NOTHING RETURNING id");
+    let is_whole = events.len() == limits::STORE_ROWS;
+    sql.build()
+        .persistent(is_whole)
+        .fetch_all(connection)
+        .await?
+        .iter()
+        .map(|found| row::uuid(found, "id").map(EventId))
+        .collect()
+}
+
+fn place(found: &SqliteRow) -> Result<Place, StoreError> {
+    Ok(Place { key: SortKey::Number(row::number(found, "at")?), id: found.try_get("id")? })
+}
+
+fn event(found: &SqliteRow) -> Result<Event, StoreError> {
+    Ok(Event {
+        id: EventId(row::uuid(found, "id")?),
+        at: row::time(found, "at")?,
+        kind: row::named(found, "type", EventType::from_name)?,
+        action: row::named(found, "action", EventAction::from_name)?,
+        leak: LeakId(row::uuid(found, "leak")?),
+        virtual_patch: row::uuid_or_none(found, "virtual_patch")?.map(PatchId),
+        token: TokenId(row::uuid(found, "token")?),
+        fingerprint: row::text(found, "fingerprint")?,
+        point: row::text(found, "point")?,
+        encodings: row::json(found, "encodings")?,
+        source_ip: row::text(found, "source_ip")?,
+        peer_ip: row::text(found, "peer_ip")?,
+        forwarded_for: row::text_or_none(found, "forwarded_for")?,
+        client_cert: row::text_or_none(found, "client_cert")?,
+        user_agent: row::text_or_none(found, "user_agent")?,
+        method: row::text(found, "method")?,
+        host: row::text(found, "host")?,
+        path: row::text(found, "path")?,
+        response_status: row::small_or_none(found, "response_status")?,
+        count: row::count(found, "count")?,
+        gateway: row::text(found, "gateway")?,
+        request_id: row::text(found, "request_id")?,
+    })
+}

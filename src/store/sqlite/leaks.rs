@@ -1,0 +1,241 @@
+//! Leaks out of the database, whole, any number of them in a fixed number of queries.
+
+use std::collections::HashMap;
+
+use sqlx::sqlite::{Sqlite, SqliteConnection, SqliteRow};
+use sqlx::{Acquire as _, QueryBuilder};
+
+use super::{SqliteStore, row, tokens};
+use crate::config::limits;
+use crate::model::ids::{LeakId, PatchId};
+use crate::model::leak::{
+    DetectedBy, Leak, Remediation, Resolution, Risk, Source, SourceKind, Status,
+};
+use crate::model::rule::{PatchMode, VirtualPatch};
+use crate::store::StoreError;
+
+/// The columns of a rule, where `virtual_patches p` is joined to its leak.
+pub(super) const PATCH_COLUMNS: &str =
+    "p.id AS patch_id, p.leak AS patch_leak, p.mode AS patch_mode,
+    p.scope AS patch_scope, p.expires_at AS patch_expires_at, p.force AS patch_force,
+    p.created_by AS patch_created_by, p.created_at AS patch_created_at";
+
+/// The status of the tenant's leak.
+pub(super) async fn status(
+    connection: &mut SqliteConnection,
+    tenant: &str,
+    id: LeakId,
+) -> Result<Status, StoreError> {
+    let found = sqlx::query("SELECT status FROM leaks WHERE id = $1 AND tenant = $2")
+        .bind(id.0.as_bytes().as_slice())
+        .bind(tenant)
+        .fetch_optional(connection)
+        .await?
+        .ok_or(StoreError::NotFound("leak"))?;
+    row::ranked(&found, "status", Status::ALL)
+}
+
+/// Brings what follows from a leak's tokens, status and rule up to date, and the time of its last
+/// change.
+pub(super) async fn refresh(
+    connection: &mut SqliteConnection,
+    id: LeakId,
+    at: i64,
+) -> Result<(), StoreError> {
+    sqlx::query(
+        "UPDATE leaks SET updated_at = $2,
+            token_count = (SELECT COUNT(*) FROM leak_tokens WHERE leak = $1),
+            applicable_count = (SELECT COUNT(*) FROM leak_tokens lt JOIN tokens t ON t.id = lt.token
+                WHERE lt.leak = $1 AND t.not_applicable IS NULL)
+         WHERE id = $1",
+    )
+    .bind(id.0.as_bytes().as_slice())
+    .bind(at)
+    .execute(&mut *connection)
+    .await?;
+    sqlx::query(
+        "UPDATE leaks SET remediation = CASE
+            WHEN EXISTS (SELECT 1 FROM virtual_patches p WHERE p.leak = $1) THEN $2
+            WHEN status = $3 AND applicable_count = 0 THEN $4
+            ELSE $5 END
+         WHERE id = $1",
+    )
+    .bind(id.0.as_bytes().as_slice())
+    .bind(Remediation::VirtualPatch.name())
+    .bind(row::rank(Status::Open, Status::ALL))
+    .bind(Remediation::NotApplicable.name())
+    .bind(Remediation::None.name())
+    .execute(connection)
+    .await?;
+    Ok(())
+}
+
+/// The leaks of these ids, in this order, without what the events tell of them. One that is not
+/// there is left out.
+pub(super) async fn load(
+    connection: &mut SqliteConnection,
+    ids: &[LeakId],
+) -> Result<Vec<Leak>, StoreError> {
+    if ids.is_empty() {
+        return Ok(Vec::new());
+    }
+    let mut sql = QueryBuilder::new("SELECT l.*, ");
+    sql.push(PATCH_COLUMNS);
+    sql.push(" FROM leaks l LEFT JOIN virtual_patches p ON p.leak = l.id WHERE l.id IN (");
+    push_ids(&mut sql, ids);
+    let mut leaks: HashMap<LeakId, Leak> = HashMap::with_capacity(ids.len());
+    for found in sql.build().fetch_all(&mut *connection).await? {
+        let leak = bare(&found)?;
+        leaks.insert(leak.id, leak);
+    }
+    add_sources(connection, ids, &mut leaks).await?;
+    add_tokens(connection, ids, &mut leaks).await?;
+    Ok(ids.iter().filter_map(|id| leaks.remove(id)).collect())
+}
+
+/// A list of ids and the bracket that ends it.
+pub(super) fn push_ids(sql: &mut QueryBuilder<Sqlite>, ids: &[LeakId]) {
+    let mut list = sql.separated(", ");
+    for id in ids {
+        list.push_bind(id.0.as_bytes().to_vec());
+    }
+    sql.push(")");
+}
+
+/// A leak without sources and tokens.
+fn bare(found: &SqliteRow) -> Result<Leak, StoreError> {
+    Ok(Leak {
+        id: LeakId(row::uuid(found, "id")?),
+        tenant: row::text(found, "tenant")?,
+        title: row::text(found, "title")?,
+        risk: row::ranked(found, "risk", Risk::ALL)?,
+        status: row::ranked(found, "status", Status::ALL)?,
+        resolution: row::named_or_none(found, "resolution", Resolution::from_name)?,
+        remediation: row::named(found, "remediation", Remediation::from_name)?,
+        remediation_reason: None,
+        source: Source::of_kind(row::named(found, "source_kind", SourceKind::from_name)?),
+        sources: Vec::new(),
+        detected_by: row::named(found, "detected_by", DetectedBy::from_name)?,
+        kind: row::text(found, "kind")?,
+        owner: row::text_or_none(found, "owner")?,
+        contact: row::text_or_none(found, "contact")?,
+        comment: row::text_or_none(found, "comment")?,
+        tokens: Vec::new(),
+        token_count: row::count(found, "token_count")?,
+        virtual_patch: patch(found)?,
+        created_at: row::time(found, "created_at")?,
+        updated_at: row::time(found, "updated_at")?,
+        last_event_at: None,
+        events_24h: 0,
+    })
+}
+
+/// The rule in a row with [`PATCH_COLUMNS`].
+pub(super) fn patch(found: &SqliteRow) -> Result<Option<VirtualPatch>, StoreError> {
+    let Some(id) = row::uuid_or_none(found, "patch_id")? else { return Ok(None) };
+    Ok(Some(VirtualPatch {
+        id: PatchId(id),
+        leak: LeakId(row::uuid(found, "patch_leak")?),
+        mode: row::named(found, "patch_mode", PatchMode::from_name)?,
+        scope: row::json(found, "patch_scope")?,
+        expires_at: row::time_or_none(found, "patch_expires_at")?,
+        force: row::flag(found, "patch_force")?,
+        created_by: row::text(found, "patch_created_by")?,
+        created_at: row::time(found, "patch_created_at")?,
+    }))
+}
+
+/// The first sources of each leak. A leak's last wanted row is looked up once, so that of a leak
+/// with many rows no more than those are read.
+async fn add_sources(
+    connection: &mut SqliteConnection,
+    ids: &[LeakId],
+    leaks: &mut HashMap<LeakId, Leak>,
+) -> Result<(), StoreError> {
+    let mut sql = QueryBuilder::new(
+        "WITH wanted AS MATERIALIZED (SELECT l.id AS leak,
+            (SELECT x.seq FROM sources x WHERE x.leak = l.id ORDER BY x.seq LIMIT 1 OFFSET ",
+    );
+    sql.push_bind(row::signed(limits::SHOWN_IN_LEAK.saturating_sub(1)));
+    sql.push(") AS last FROM leaks l WHERE l.id IN (");
+    push_ids(&mut sql, ids);
+    sql.push(
+        ") SELECT s.leak, s.kind, s.url, s.path, s.commit_id, s.line
+         FROM wanted w JOIN sources s ON s.leak = w.leak AND s.seq <= COALESCE(w.last, ",
+    );
+    sql.push_bind(i64::MAX).push(") ORDER BY s.leak, s.seq");
+    for found in sql.build().fetch_all(connection).await? {
+        let Some(leak) = leaks.get_mut(&LeakId(row::uuid(&found, "leak")?)) else { continue };
+        let source = source(&found)?;
+        if leak.sources.is_empty() {
+            leak.source = source.clone();
+        }
+        leak.sources.push(source);
+    }
+    Ok(())
+}
+
+/// The source in a row.
+pub(super) fn source(found: &SqliteRow) -> Result<Source, StoreError> {
+    Ok(Source {
+        kind: row::named(found, "kind", SourceKind::from_name)?,
+        url: row::text_or_none(found, "url")?,
+        path: row::text_or_none(found, "path")?,
+        commit: row::text_or_none(found, "commit_id")?,
+        line: row::small_or_none(found, "line")?,
+    })
+}
+
+/// The first tokens of each leak, and why no rule can be made where none can.
+async fn add_tokens(
+    connection: &mut SqliteConnection,
+    ids: &[LeakId],
+    leaks: &mut HashMap<LeakId, Leak>,
+) -> Result<(), StoreError> {
+    let mut sql = QueryBuilder::new(
+        "WITH wanted AS MATERIALIZED (SELECT l.id AS leak,
+            (SELECT x.token FROM leak_tokens x WHERE x.leak = l.id ORDER BY x.token LIMIT 1 OFFSET ",
+    );
+    sql.push_bind(row::signed(limits::SHOWN_IN_LEAK.saturating_sub(1)));
+    sql.push(") AS last FROM leaks l WHERE l.id IN (");
+    push_ids(&mut sql, ids);
+    sql.push(") SELECT w.leak, ").push(tokens::COLUMNS);
+    sql.push(
+        " FROM wanted w JOIN leak_tokens lt ON lt.leak = w.leak AND lt.token <= COALESCE(w.last, ",
+    );
+    sql.push_bind(vec![0xff_u8; 16]);
+    sql.push(") JOIN tokens t ON t.id = lt.token ORDER BY lt.leak, lt.token");
+    for found in sql.build().fetch_all(connection).await? {
+        let Some(leak) = leaks.get_mut(&LeakId(row::uuid(&found, "leak")?)) else { continue };
+        leak.tokens.push(tokens::token(&found)?);
+    }
+    for leak in leaks.values_mut() {
+        if leak.remediation == Remediation::NotApplicable {
+            let mut reasons: Vec<&str> =
+                leak.tokens.iter().filter_map(|token| token.not_applicable.as_deref()).collect();
+            reasons.sort_unstable();
+            reasons.dedup();
+            leak.remediation_reason = Some(reasons.join("; "));
+        }
+    }
+    Ok(())
+}
+
+impl SqliteStore {
+    pub(super) async fn one_leak(&self, tenant: &str, id: LeakId) -> Result<Leak, StoreError> {
+        let mut reader = self.decisions_readers.acquire().await?;
+        // One transaction, so that rule and tokens are of one state.
+        let mut transaction = reader.begin().await?;
+        status(&mut transaction, tenant, id).await?;
+        let leaks = load(&mut transaction, &[id]).await?;
+        transaction.rollback().await?;
+        drop(reader);
+        self.with_use(leaks).await
+    }
+
+    /// The one leak that was loaded, with what the events tell of it.
+    pub(super) async fn with_use(&self, mut leaks: Vec<Leak>) -> Result<Leak, StoreError> {
+        self.add_use(&mut leaks).await?;
+        leaks.pop().ok_or(StoreError::NotFound("leak"))
+    }
+}

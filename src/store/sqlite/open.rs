@@ -1,0 +1,419 @@
+//! Opening: files, lock, key, schema; and what to do where one of them is not as it should be.
+
+use std::fs::{self, File, OpenOptions, TryLockError};
+use std::io::{ErrorKind, Read as _, Write as _};
+use std::os::unix::fs::OpenOptionsExt as _;
+use std::path::{Path, PathBuf};
+
+use aws_lc_rs::rand;
+use sqlx::migrate::{MigrateError, Migrator};
+use sqlx::sqlite::{
+    SqliteConnectOptions, SqliteConnection, SqliteJournalMode, SqlitePool, SqlitePoolOptions,
+    SqliteSynchronous,
+};
+use sqlx::{ConnectOptions as _, Connection as _, Row as _};
+use zeroize::Zeroizing;
+
+use super::{SqliteStore, Writer, row};
+use crate::config::limits;
+use crate::model::fingerprint::FingerprintKey;
+use crate::store::seal::DataKey;
+use crate::store::{KeySource, StoreError, key};
+
+/// A migration that is added makes this file be compiled anew only together with its own change,
+/// or with `touch`.
+static DECISIONS: Migrator = sqlx::migrate!("migrations/sqlite/decisions");
+static EVENTS: Migrator = sqlx::migrate!("migrations/sqlite/events");
+
+/// What the header of a leakgate database says: the letters `leak`.
+const APPLICATION_ID: i32 = 0x6c65_616b;
+/// The name under which the key of fingerprints stands in `meta`, and what it is bound to.
+const FINGERPRINT_KEY: &str = "fingerprint_key";
+
+/// The files of one store.
+struct Files {
+    decisions: PathBuf,
+    events: PathBuf,
+    key: PathBuf,
+    lock: PathBuf,
+}
+
+impl Files {
+    /// The files that belong to `sqlite:PATH` or `sqlite://PATH`.
+    fn of_url(url: &str) -> Result<Self, StoreError> {
+        let unsupported = || {
+            StoreError::Unusable(
+                "the store's url must be sqlite: and the path of a file, such as sqlite:leakgate.db"
+                    .to_owned(),
+            )
+        };
+        let rest = url.strip_prefix("sqlite:").ok_or_else(unsupported)?;
+        let path = rest.strip_prefix("//").unwrap_or(rest);
+        if path.is_empty() || path.contains(['?', '\0']) || path.starts_with(":memory:") {
+            return Err(unsupported());
+        }
+        let decisions = PathBuf::from(path);
+        let stem = decisions.file_stem().and_then(|stem| stem.to_str()).ok_or_else(unsupported)?;
+        let beside = |name: String| decisions.with_file_name(name);
+        let events = match decisions.extension().and_then(|extension| extension.to_str()) {
+            Some(extension) => beside(format!("{stem}-events.{extension}")),
+            None => beside(format!("{stem}-events")),
+        };
+        let key = beside(format!("{stem}.key"));
+        let lock = beside(format!("{stem}.lock"));
+        if key == decisions || lock == decisions {
+            return Err(StoreError::Unusable(format!(
+                "{} is the name of the store's key or lock file: give the database another, such as leakgate.db",
+                decisions.display()
+            )));
+        }
+        Ok(Self { decisions, events, key, lock })
+    }
+}
+
+/// Opens for reading and writing; makes what is not there yet.
+pub(in crate::store) async fn open(
+    url: &str,
+    source: &KeySource,
+) -> Result<(SqliteStore, Vec<String>), StoreError> {
+    let files = Files::of_url(url)?;
+    let lock = lock(&files)?;
+    let mut notices = Vec::new();
+
+    let is_new = !has_content(&files.decisions)?;
+    let data_key = match source {
+        KeySource::Environment(value) => key::from_environment(value)?,
+        KeySource::File => match key::read(&files.key)? {
+            Some(key) => key,
+            None if is_new => {
+                let key = key::create(&files.key)?;
+                notices.push(format!(
+                    "made a new key file {} (mode 0600): back it up; without it the tokens cannot be read",
+                    files.key.display()
+                ));
+                key
+            }
+            None => return Err(missing_key(&files)),
+        },
+    };
+    if !is_new && !has_content(&files.events)? {
+        notices.push(format!(
+            "the events database {} is not there: beginning a new one",
+            files.events.display()
+        ));
+    }
+
+    let mut decisions = writer(&files.decisions, SqliteSynchronous::Full, &DECISIONS).await?;
+    let events = writer(&files.events, SqliteSynchronous::Normal, &EVENTS).await?;
+    let fingerprint_key = match stored_fingerprint_key(&mut decisions, &data_key).await? {
+        Some(key) => key,
+        None => make_fingerprint_key(&mut decisions, &data_key).await?,
+    };
+    let store = SqliteStore {
+        decisions: Writer::new(decisions),
+        events: Writer::new(events),
+        decisions_readers: readers(&files.decisions, &files.events, "events").await?,
+        events_readers: readers(&files.events, &files.decisions, "decisions").await?,
+        data_key,
+        fingerprint_key,
+        lock: Some(lock).into(),
+    };
+    Ok((store, notices))
+}
+
+/// Opens for reading beside a process that writes: takes no lock, makes nothing, changes no schema.
+pub(in crate::store) async fn open_reading(
+    url: &str,
+    source: &KeySource,
+) -> Result<SqliteStore, StoreError> {
+    let files = Files::of_url(url)?;
+    for path in [&files.decisions, &files.events] {
+        if !has_content(path)? {
+            return Err(StoreError::Unusable(format!(
+                "there is no database {}: `leakgate serve` makes it at its first start",
+                path.display()
+            )));
+        }
+    }
+    let data_key = match source {
+        KeySource::Environment(value) => key::from_environment(value)?,
+        KeySource::File => key::read(&files.key)?.ok_or_else(|| missing_key(&files))?,
+    };
+    let mut decisions = reader(&files.decisions, &DECISIONS).await?;
+    let events = reader(&files.events, &EVENTS).await?;
+    let fingerprint_key =
+        stored_fingerprint_key(&mut decisions, &data_key).await?.ok_or_else(|| {
+            StoreError::Unusable(format!(
+                "the database {} was never set up to its end: start `leakgate serve` once",
+                files.decisions.display()
+            ))
+        })?;
+    Ok(SqliteStore {
+        decisions: Writer::new(decisions),
+        events: Writer::new(events),
+        decisions_readers: readers(&files.decisions, &files.events, "events").await?,
+        events_readers: readers(&files.events, &files.decisions, "decisions").await?,
+        data_key,
+        fingerprint_key,
+        lock: None.into(),
+    })
+}
+
+fn missing_key(files: &Files) -> StoreError {
+    StoreError::Unusable(format!(
+        "the database {} is there, but its key file {} is not: put the key file back, or set LEAKGATE_KEY if it was made with that",
+        files.decisions.display(),
+        files.key.display()
+    ))
+}
+
+/// Whether there is a file with something in it.
+fn has_content(path: &Path) -> Result<bool, StoreError> {
+    match fs::metadata(path) {
+        Ok(metadata) if metadata.is_file() => Ok(metadata.len() > 0),
+        Ok(_) => Err(StoreError::Unusable(format!(
+            "{} is not a file: give the path of a database file in [store] url",
+            path.display()
+        ))),
+        Err(error) if error.kind() == ErrorKind::NotFound => Ok(false),
+        Err(error) => Err(unusable(path, "cannot be opened", &error)),
+    }
+}
+
+fn unusable(path: &Path, what: &str, error: &std::io::Error) -> StoreError {
+    let hint = match error.kind() {
+        ErrorKind::NotFound => "make its directory first",
+        ErrorKind::PermissionDenied | ErrorKind::ReadOnlyFilesystem => {
+            "give the user that runs leakgate the right to write it and its directory"
+        }
+        _ => "see to it, or give another path in [store] url",
+    };
+    StoreError::Unusable(format!("{} {what}: {error}; {hint}", path.display()))
+}
+
+/// Takes the store for this process; the lock ends with the file that is returned. It is a file of
+/// its own since SQLite's own locks on a database end when any handle on that database is closed.
+fn lock(files: &Files) -> Result<File, StoreError> {
+    let mut file = OpenOptions::new()
+        .read(true)
+        .write(true)
+        .create(true)
+        .truncate(false)
+        .mode(0o600)
+        .open(&files.lock)
+        .map_err(|error| unusable(&files.lock, "cannot be made", &error))?;
+    match file.try_lock() {
+        Ok(()) => {}
+        Err(TryLockError::WouldBlock) => {
+            let mut holder = String::new();
+            let _ = file.take(32).read_to_string(&mut holder);
+            let holder = match holder.trim() {
+                "" => String::new(),
+                process => format!(" (process {process})"),
+            };
+            return Err(StoreError::Unusable(format!(
+                "the database {} is in use by another leakgate{holder}: stop that one, or give this one another [store] url",
+                files.decisions.display()
+            )));
+        }
+        Err(TryLockError::Error(error)) => {
+            return Err(unusable(&files.lock, "cannot be locked", &error));
+        }
+    }
+    // Only for the message above; a lock without a name in it is as good.
+    let _ = file.set_len(0).and_then(|()| write!(file, "{}", std::process::id()));
+    Ok(file)
+}
+
+fn options(path: &Path) -> SqliteConnectOptions {
+    SqliteConnectOptions::new()
+        .filename(path)
+        .foreign_keys(true)
+        .busy_timeout(limits::STORE_BUSY_TIMEOUT)
+        // Statements carry no values, but a line for each is of no use to anyone.
+        .disable_statement_logging()
+}
+
+/// The writing connection of one database, with the schema of this version.
+async fn writer(
+    path: &Path,
+    synchronous: SqliteSynchronous,
+    migrator: &Migrator,
+) -> Result<SqliteConnection, StoreError> {
+    // Made here and not by SQLite, so that nobody else can read it or the files that SQLite makes
+    // beside it, which take over its mode.
+    OpenOptions::new()
+        .read(true)
+        .write(true)
+        .create(true)
+        .truncate(false)
+        .mode(0o600)
+        .open(path)
+        .map_err(|error| unusable(path, "cannot be written", &error))?;
+    let mut connection = options(path)
+        .journal_mode(SqliteJournalMode::Wal)
+        .synchronous(synchronous)
+        .pragma("journal_size_limit", limits::STORE_WAL_BYTES.to_string())
+        .optimize_on_close(true, limits::STORE_ANALYSIS_ROWS)
+        .connect()
+        .await
+        .map_err(|error| cannot_open(path, &error))?;
+    claim(&mut connection).await.map_err(|error| cannot_open(path, &error))?;
+    check(&mut connection, path).await?;
+    migrator.run(&mut connection).await.map_err(|error| match error {
+        MigrateError::VersionMissing(_) | MigrateError::VersionMismatch(_) => newer(path),
+        MigrateError::Execute(error) | MigrateError::ExecuteMigration(error, _) => {
+            cannot_open(path, &error)
+        }
+        other => StoreError::Unusable(format!(
+            "the database {} cannot be brought to this version: {other}",
+            path.display()
+        )),
+    })?;
+    Ok(connection)
+}
+
+/// Marks a database without anything in it as ours.
+async fn claim(connection: &mut SqliteConnection) -> Result<(), sqlx::Error> {
+    let tables: i64 = sqlx::query_scalar("SELECT COUNT(*) FROM sqlite_schema")
+        .fetch_one(&mut *connection)
+        .await?;
+    if tables == 0 {
+        sqlx::query(sqlx::AssertSqlSafe(format!("PRAGMA application_id = {APPLICATION_ID}")))
+            .execute(connection)
+            .await?;
+    }
+    Ok(())
+}
+
+/// A connection that cannot write, on a database that has the schema of this version.
+async fn reader(path: &Path, migrator: &Migrator) -> Result<SqliteConnection, StoreError> {
+    let mut connection =
+        options(path).read_only(true).connect().await.map_err(|error| cannot_open(path, &error))?;
+    check(&mut connection, path).await?;
+    let version: Option<i64> =
+        sqlx::query_scalar("SELECT MAX(version) FROM _sqlx_migrations WHERE success")
+            .fetch_one(&mut connection)
+            .await
+            .map_err(|error| cannot_open(path, &error))?;
+    let known = migrator.iter().map(|migration| migration.version).max();
+    match version.cmp(&known) {
+        std::cmp::Ordering::Equal => Ok(connection),
+        std::cmp::Ordering::Greater => Err(newer(path)),
+        std::cmp::Ordering::Less => Err(StoreError::Unusable(format!(
+            "the database {} is from an older version: start `leakgate serve` of this version once, which brings it up to date",
+            path.display()
+        ))),
+    }
+}
+
+/// Whether it is a sound database of ours. A large one is not read through: damage there shows when
+/// the damaged part is used.
+async fn check(connection: &mut SqliteConnection, path: &Path) -> Result<(), StoreError> {
+    let application: i32 = sqlx::query_scalar("PRAGMA application_id")
+        .fetch_one(&mut *connection)
+        .await
+        .map_err(|error| cannot_open(path, &error))?;
+    if application != APPLICATION_ID {
+        return Err(StoreError::Unusable(format!(
+            "{} is a database of another program: give another path in [store] url",
+            path.display()
+        )));
+    }
+    let bytes = fs::metadata(path).map_err(|error| unusable(path, "cannot be read", &error))?.len();
+    if bytes > limits::STORE_CHECKED_BYTES {
+        return Ok(());
+    }
+    let found: String = sqlx::query_scalar("PRAGMA quick_check(1)")
+        .fetch_one(&mut *connection)
+        .await
+        .map_err(|error| cannot_open(path, &error))?;
+    if found == "ok" { Ok(()) } else { Err(damaged(path)) }
+}
+
+fn cannot_open(path: &Path, error: &sqlx::Error) -> StoreError {
+    if row::is_damage(error) {
+        return damaged(path);
+    }
+    StoreError::Unusable(format!(
+        "the database {} cannot be opened: {error}; look whether it and its directory can be written and the disk has room",
+        path.display()
+    ))
+}
+
+fn damaged(path: &Path) -> StoreError {
+    StoreError::Unusable(format!(
+        "{} is not a database or is damaged: put back a backup of it, or move it away to begin anew",
+        path.display()
+    ))
+}
+
+fn newer(path: &Path) -> StoreError {
+    StoreError::Unusable(format!(
+        "the database {} was made by a newer version of leakgate: run that version, or put back a backup from before it",
+        path.display()
+    ))
+}
+
+/// Connections that read one database, with the other one attached.
+async fn readers(path: &Path, other: &Path, name: &'static str) -> Result<SqlitePool, StoreError> {
+    let other = other.to_string_lossy().into_owned();
+    SqlitePoolOptions::new()
+        .max_connections(limits::STORE_READERS)
+        .acquire_timeout(limits::STORE_READER_TIMEOUT)
+        .idle_timeout(None)
+        .max_lifetime(None)
+        .test_before_acquire(false)
+        .after_connect(move |connection, _| {
+            let other = other.clone();
+            Box::pin(async move {
+                let attach = match name {
+                    "events" => "ATTACH DATABASE $1 AS events",
+                    _ => "ATTACH DATABASE $1 AS decisions",
+                };
+                sqlx::query(attach).bind(other).execute(connection).await.map(|_| ())
+            })
+        })
+        .connect_with(options(path).read_only(true))
+        .await
+        .map_err(|error| cannot_open(path, &error))
+}
+
+/// The key of fingerprints, where there is one. That it opens is what tells a right key.
+async fn stored_fingerprint_key(
+    connection: &mut SqliteConnection,
+    data_key: &DataKey,
+) -> Result<Option<FingerprintKey>, StoreError> {
+    let row = sqlx::query("SELECT value FROM meta WHERE name = $1")
+        .bind(FINGERPRINT_KEY)
+        .fetch_optional(connection)
+        .await?;
+    let Some(row) = row else { return Ok(None) };
+    let plain = data_key
+        .open(FINGERPRINT_KEY.as_bytes(), row.try_get("value")?)
+        .ok_or(StoreError::WrongKey)?;
+    let bytes: &[u8; 32] = plain.as_slice().try_into().map_err(|_| StoreError::WrongKey)?;
+    Ok(Some(FingerprintKey::new(bytes)))
+}
+
+async fn make_fingerprint_key(
+    connection: &mut SqliteConnection,
+    data_key: &DataKey,
+) -> Result<FingerprintKey, StoreError> {
+    let mut bytes = Zeroizing::new([0_u8; 32]);
+    rand::fill(bytes.as_mut_slice())
+        .map_err(|_| StoreError::Failed("the system gave no random bytes".to_owned()))?;
+    let sealed = data_key.seal(FINGERPRINT_KEY.as_bytes(), bytes.as_slice())?;
+    sqlx::query("INSERT INTO meta (name, value) VALUES ($1, $2)")
+        .bind(FINGERPRINT_KEY)
+        .bind(sealed)
+        .execute(connection)
+        .await?;
+    Ok(FingerprintKey::new(&bytes))
+}
+
+/// Closes a connection, which brings what is in its log into the database itself.
+pub(super) async fn close(connection: SqliteConnection) {
+    // What could not be brought over is in the log still, and is found there at the next start.
+    let _ = connection.close().await;
+}

@@ -1,0 +1,219 @@
+//! Registration: known tokens become occurrences of the leaks that have them, new ones a new leak.
+
+use std::collections::BTreeMap;
+
+use aws_lc_rs::digest;
+use sqlx::QueryBuilder;
+use sqlx::sqlite::{Sqlite, SqliteConnection};
+
+use super::audit::{Deed, record};
+use super::{SqliteStore, begin, leaks, row, tokens};
+use crate::config::limits;
+use crate::model::clock;
+use crate::model::ids::{LeakId, TokenId};
+use crate::model::leak::{Remediation, Risk, Source, Status};
+use crate::model::role::Actor;
+use crate::store::types::{Merged, Registered, Registration};
+use crate::store::{StoreError, words};
+
+impl SqliteStore {
+    pub(super) async fn register_tokens(
+        &self,
+        registration: Registration,
+        actor: &Actor,
+    ) -> Result<Registered, StoreError> {
+        let at = clock::now().as_millisecond();
+        let mut writer = self.decisions.lock().await?;
+        let mut transaction = begin(&mut writer).await?;
+        let kept = tokens::keep(
+            &mut transaction,
+            &self.data_key,
+            &registration.tenant,
+            &registration.tokens,
+            at,
+        )
+        .await?;
+        let (new, known): (Vec<_>, Vec<_>) = kept.iter().partition(|kept| kept.is_new);
+        let new_tokens = new.len() as u64;
+
+        let known: Vec<TokenId> = known.iter().map(|kept| kept.id).collect();
+        let merged = add_occurrences(&mut transaction, &registration, &known, actor, at).await?;
+
+        let mut leak = Vec::new();
+        if !new.is_empty() {
+            let new: Vec<TokenId> = new.iter().map(|kept| kept.id).collect();
+            let id = match registration.continues {
+                Some(id) => {
+                    leaks::status(&mut transaction, &registration.tenant, id).await?;
+                    id
+                }
+                None => insert_leak(&mut transaction, &registration, at).await?,
+            };
+            add_tokens(&mut transaction, &registration, id, &new, actor, at).await?;
+            leak = leaks::load(&mut transaction, &[id]).await?;
+        }
+        transaction.commit().await?;
+        drop(writer);
+
+        let leak = if leak.is_empty() { None } else { Some(self.with_use(leak).await?) };
+        Ok(Registered { leak, new_tokens, merged })
+    }
+}
+
+/// Adds the source to every leak that has one of the known tokens.
+async fn add_occurrences(
+    connection: &mut SqliteConnection,
+    registration: &Registration,
+    known: &[TokenId],
+    actor: &Actor,
+    at: i64,
+) -> Result<Vec<Merged>, StoreError> {
+    let mut counts: BTreeMap<LeakId, u64> = BTreeMap::new();
+    for chunk in known.chunks(limits::STORE_VALUES) {
+        let mut sql = QueryBuilder::<Sqlite>::new(
+            "SELECT leak, COUNT(*) AS count FROM leak_tokens WHERE token IN (",
+        );
+        let mut list = sql.separated(", ");
+        for token in chunk {
+            list.push_bind(token.0.as_bytes().to_vec());
+        }
+        sql.push(") GROUP BY leak");
+        for found in sql.build().persistent(false).fetch_all(&mut *connection).await? {
+            *counts.entry(LeakId(row::uuid(&found, "leak")?)).or_default() +=
+                row::count(&found, "count")?;
+        }
+    }
+    let mut merged = Vec::with_capacity(counts.len());
+    let names_a_place = registration.source.url.is_some() || registration.source.path.is_some();
+    for (leak, tokens) in counts {
+        if registration.continues == Some(leak) {
+            continue;
+        }
+        merged.push(Merged { leak, tokens });
+        let times = add_source(connection, leak, &registration.source, at).await?;
+        let status = leaks::status(connection, &registration.tenant, leak).await?;
+        // A scanner that reports the same place every night would bury the history of the leak.
+        if times > 1 && names_a_place && status == Status::Open {
+            continue;
+        }
+        let detail = format!(
+            "{} seen again: {}",
+            words::of_tokens(usize::try_from(tokens).unwrap_or(usize::MAX)),
+            words::of_source(&registration.source)
+        );
+        let deed = Deed {
+            tenant: &registration.tenant,
+            leak,
+            action: "occurrence",
+            comment: registration.comment.as_deref(),
+            detail: Some(&detail),
+            at,
+        };
+        record(connection, deed, actor).await?;
+        leaks::refresh(connection, leak, at).await?;
+    }
+    Ok(merged)
+}
+
+async fn insert_leak(
+    connection: &mut SqliteConnection,
+    registration: &Registration,
+    at: i64,
+) -> Result<LeakId, StoreError> {
+    let id = LeakId::new();
+    let kind = registration
+        .kind
+        .as_deref()
+        .or_else(|| registration.tokens.first().map(|token| token.kind.as_str()))
+        .unwrap_or("unknown");
+    sqlx::query(
+        "INSERT INTO leaks (id, tenant, title, title_order, search_text, risk, status, remediation,
+            detected_by, kind, source_kind, owner, contact, comment, token_count, applicable_count,
+            created_at, updated_at)
+         VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, 0, 0, $15, $15)",
+    )
+    .bind(id.0.as_bytes().as_slice())
+    .bind(&registration.tenant)
+    .bind(&registration.title)
+    .bind(registration.title.to_lowercase())
+    .bind(search_text(&registration.title, registration.comment.as_deref()))
+    .bind(row::rank(registration.risk, Risk::ALL))
+    .bind(row::rank(Status::Open, Status::ALL))
+    .bind(Remediation::None.name())
+    .bind(registration.detected_by.name())
+    .bind(kind)
+    .bind(registration.source.kind.name())
+    .bind(&registration.owner)
+    .bind(&registration.contact)
+    .bind(&registration.comment)
+    .bind(at)
+    .execute(&mut *connection)
+    .await?;
+    add_source(connection, id, &registration.source, at).await?;
+    Ok(id)
+}
+
+/// Puts new tokens into the leak that was made or is continued.
+async fn add_tokens(
+    connection: &mut SqliteConnection,
+    registration: &Registration,
+    id: LeakId,
+    tokens: &[TokenId],
+    actor: &Actor,
+    at: i64,
+) -> Result<(), StoreError> {
+    tokens::attach(connection, id, tokens).await?;
+    leaks::refresh(connection, id, at).await?;
+    let detail =
+        format!("{}: {}", words::of_tokens(tokens.len()), words::of_source(&registration.source));
+    let deed = Deed {
+        tenant: &registration.tenant,
+        leak: id,
+        action: "register",
+        comment: registration.comment.as_deref(),
+        detail: Some(&detail),
+        at,
+    };
+    record(connection, deed, actor).await
+}
+
+/// What the list of leaks is searched in, beside the URLs of sources.
+pub(super) fn search_text(title: &str, comment: Option<&str>) -> String {
+    format!("{title}\n{}", comment.unwrap_or_default()).to_lowercase()
+}
+
+/// By what a place is known again.
+pub(super) fn source_digest(source: &Source) -> Result<Vec<u8>, StoreError> {
+    let json = row::to_json(source)?;
+    Ok(digest::digest(&digest::SHA256, json.as_bytes()).as_ref().to_vec())
+}
+
+/// Adds a place to a leak; one that it has was reported once more. Answers with how often it was
+/// reported.
+async fn add_source(
+    connection: &mut SqliteConnection,
+    leak: LeakId,
+    source: &Source,
+    at: i64,
+) -> Result<i64, StoreError> {
+    let times = sqlx::query_scalar(
+        "INSERT INTO sources (leak, kind, url, path, commit_id, line, search_text, digest,
+            first_at, last_at, times)
+         VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $9, 1)
+         ON CONFLICT (leak, digest) DO UPDATE
+            SET last_at = excluded.last_at, times = sources.times + 1
+         RETURNING times",
+    )
+    .bind(leak.0.as_bytes().as_slice())
+    .bind(source.kind.name())
+    .bind(&source.url)
+    .bind(&source.path)
+    .bind(&source.commit)
+    .bind(source.line.map(row::signed))
+    .bind(source.url.as_deref().unwrap_or_default().to_lowercase())
+    .bind(source_digest(source)?)
+    .bind(at)
+    .fetch_one(connection)
+    .await?;
+    Ok(times)
+}

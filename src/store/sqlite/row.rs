@@ -1,0 +1,166 @@
+//! Values out of rows, and errors out of SQLite's.
+
+use jiff::Timestamp;
+use sqlx::Row as _;
+use sqlx::sqlite::SqliteRow;
+use uuid::Uuid;
+
+use crate::model::fingerprint::Fingerprint;
+use crate::model::token::Validity;
+use crate::store::StoreError;
+
+/// Primary result codes of SQLite that call for an answer of their own.
+const READONLY: i32 = 8;
+const CORRUPT: i32 = 11;
+const FULL: i32 = 13;
+const NOT_A_DATABASE: i32 = 26;
+
+/// The primary result code of an error that SQLite itself reported.
+pub(super) fn code(error: &sqlx::Error) -> Option<i32> {
+    let code: i32 = error.as_database_error()?.code()?.parse().ok()?;
+    Some(code & 0xff)
+}
+
+impl From<sqlx::Error> for StoreError {
+    fn from(error: sqlx::Error) -> Self {
+        match code(&error) {
+            Some(CORRUPT | NOT_A_DATABASE) => Self::Unusable(
+                "the database is damaged: stop leakgate and put back a backup of it".to_owned(),
+            ),
+            Some(FULL) => Self::Failed("the disk is full: make room on it".to_owned()),
+            Some(READONLY) => Self::Failed("the database can only be read, not written".to_owned()),
+            // The texts of SQLite and sqlx name tables and columns, never a value.
+            _ => Self::Failed(error.to_string()),
+        }
+    }
+}
+
+/// Whether the database holds itself to be damaged, or not a database at all.
+pub(super) fn is_damage(error: &sqlx::Error) -> bool {
+    matches!(code(error), Some(CORRUPT | NOT_A_DATABASE))
+}
+
+/// The error of a value that this program did not write.
+fn strange(column: &str) -> StoreError {
+    StoreError::Failed(format!("the column {column} holds what this version does not know"))
+}
+
+pub(super) fn uuid(row: &SqliteRow, column: &str) -> Result<Uuid, StoreError> {
+    Uuid::from_slice(row.try_get(column)?).map_err(|_| strange(column))
+}
+
+pub(super) fn uuid_or_none(row: &SqliteRow, column: &str) -> Result<Option<Uuid>, StoreError> {
+    let bytes: Option<&[u8]> = row.try_get(column)?;
+    bytes.map(Uuid::from_slice).transpose().map_err(|_| strange(column))
+}
+
+pub(super) fn text(row: &SqliteRow, column: &str) -> Result<String, StoreError> {
+    Ok(row.try_get(column)?)
+}
+
+pub(super) fn text_or_none(row: &SqliteRow, column: &str) -> Result<Option<String>, StoreError> {
+    Ok(row.try_get(column)?)
+}
+
+pub(super) fn number(row: &SqliteRow, column: &str) -> Result<i64, StoreError> {
+    Ok(row.try_get(column)?)
+}
+
+/// A number that is never negative.
+pub(super) fn count(row: &SqliteRow, column: &str) -> Result<u64, StoreError> {
+    u64::try_from(number(row, column)?).map_err(|_| strange(column))
+}
+
+/// A smaller number, such as a status or a length.
+pub(super) fn small_or_none<T: TryFrom<i64>>(
+    row: &SqliteRow,
+    column: &str,
+) -> Result<Option<T>, StoreError> {
+    let value: Option<i64> = row.try_get(column)?;
+    value.map(T::try_from).transpose().map_err(|_| strange(column))
+}
+
+pub(super) fn flag(row: &SqliteRow, column: &str) -> Result<bool, StoreError> {
+    Ok(row.try_get(column)?)
+}
+
+pub(super) fn time(row: &SqliteRow, column: &str) -> Result<Timestamp, StoreError> {
+    Timestamp::from_millisecond(number(row, column)?).map_err(|_| strange(column))
+}
+
+pub(super) fn time_or_none(row: &SqliteRow, column: &str) -> Result<Option<Timestamp>, StoreError> {
+    let millisecond: Option<i64> = row.try_get(column)?;
+    millisecond.map(Timestamp::from_millisecond).transpose().map_err(|_| strange(column))
+}
+
+/// A value that is kept by its name.
+pub(super) fn named<T>(
+    row: &SqliteRow,
+    column: &str,
+    from_name: fn(&str) -> Option<T>,
+) -> Result<T, StoreError> {
+    from_name(row.try_get(column)?).ok_or_else(|| strange(column))
+}
+
+pub(super) fn named_or_none<T>(
+    row: &SqliteRow,
+    column: &str,
+    from_name: fn(&str) -> Option<T>,
+) -> Result<Option<T>, StoreError> {
+    let name: Option<&str> = row.try_get(column)?;
+    name.map(|name| from_name(name).ok_or_else(|| strange(column))).transpose()
+}
+
+/// A value that is kept by its place in the order of all values, so that it can be sorted by.
+pub(super) fn ranked<T: Copy>(row: &SqliteRow, column: &str, all: &[T]) -> Result<T, StoreError> {
+    usize::try_from(number(row, column)?)
+        .ok()
+        .and_then(|rank| all.get(rank).copied())
+        .ok_or_else(|| strange(column))
+}
+
+/// The place of a value in the order of all values.
+pub(super) fn rank<T: PartialEq>(value: T, all: &[T]) -> i64 {
+    all.iter()
+        .position(|other| *other == value)
+        .and_then(|rank| i64::try_from(rank).ok())
+        .unwrap_or(-1)
+}
+
+pub(super) fn fingerprint(row: &SqliteRow, column: &str) -> Result<Fingerprint, StoreError> {
+    let bytes: &[u8] = row.try_get(column)?;
+    bytes.try_into().map(Fingerprint).map_err(|_| strange(column))
+}
+
+/// A value that is kept as JSON.
+pub(super) fn json<T: serde::de::DeserializeOwned>(
+    row: &SqliteRow,
+    column: &str,
+) -> Result<T, StoreError> {
+    serde_json::from_str(row.try_get(column)?).map_err(|_| strange(column))
+}
+
+/// A value as it is kept in JSON.
+pub(super) fn to_json<T: serde::Serialize>(value: &T) -> Result<String, StoreError> {
+    serde_json::to_string(value)
+        .map_err(|error| StoreError::Failed(format!("a value cannot be written: {error}")))
+}
+
+/// A count as SQL has it.
+pub(super) fn signed(count: impl TryInto<i64>) -> i64 {
+    count.try_into().unwrap_or(i64::MAX)
+}
+
+pub(super) fn validity_name(validity: Validity) -> &'static str {
+    match validity {
+        Validity::Active => "active",
+        Validity::Inactive => "inactive",
+        Validity::Unknown => "unknown",
+    }
+}
+
+pub(super) fn validity_from_name(name: &str) -> Option<Validity> {
+    [Validity::Active, Validity::Inactive, Validity::Unknown]
+        .into_iter()
+        .find(|validity| validity_name(*validity) == name)
+}

@@ -1,0 +1,269 @@
+//! Numbers over many events: the impact of a patch, and what the console draws.
+
+use std::collections::{BTreeMap, HashMap};
+
+use jiff::Timestamp;
+use sqlx::QueryBuilder;
+use sqlx::sqlite::Sqlite;
+
+use super::usage::{HOUR, first_of_24_hours};
+use super::{SqliteStore, list, row};
+use crate::config::limits;
+use crate::model::clock;
+use crate::model::event::EventAction;
+use crate::model::ids::LeakId;
+use crate::model::leak::{Remediation, Risk, SourceKind, Status};
+use crate::store::StoreError;
+use crate::store::types::{Count, Day, Impact, ImpactRow, Stats};
+
+/// Milliseconds of a day.
+const DAY: i64 = 24 * HOUR;
+
+impl SqliteStore {
+    /// A use counts for every leak that has the token, whichever leak's rule acted.
+    ///
+    /// `new_since_exposure` can be told only of tokens that were watched before the leak was
+    /// registered, which are those that stood in an earlier leak: a client that used one of them
+    /// before is not new; one that did not is new, if watching had gone on for
+    /// [`limits::EXPOSURE_BASELINE`].
+    pub(super) async fn leak_impact(
+        &self,
+        tenant: &str,
+        id: LeakId,
+        since: Timestamp,
+    ) -> Result<Impact, StoreError> {
+        let now = clock::now().as_millisecond();
+        let leak = self.one_leak(tenant, id).await?;
+        let created_at = leak.created_at.as_millisecond();
+        // By force, all but the shortest are watched as well.
+        let forced = leak.virtual_patch.as_ref().is_some_and(|patch| patch.force);
+        let shortest = if forced { row::signed(limits::TOKEN_BYTES_FORCED) } else { i64::MAX };
+
+        let mut reader = self.events_readers.acquire().await?;
+        let uses = sqlx::query(
+            "SELECT COALESCE(SUM(CASE WHEN e.at >= $2 THEN e.count END), 0) AS uses_1h,
+                COALESCE(SUM(CASE WHEN e.at >= $3 THEN e.count END), 0) AS uses_24h,
+                COALESCE(SUM(e.count), 0) AS uses_7d
+             FROM decisions.leak_tokens lt JOIN events e ON e.token = lt.token
+             WHERE lt.leak = $1 AND e.at >= $4",
+        )
+        .bind(id.0.as_bytes().as_slice())
+        .bind(now.saturating_sub(HOUR))
+        .bind(now.saturating_sub(DAY))
+        .bind(now.saturating_sub(7 * DAY))
+        .fetch_one(&mut *reader)
+        .await?;
+        let rows = sqlx::query(
+            "SELECT e.source_ip, e.host, e.response_status, SUM(e.count) AS count,
+                MIN(e.at) AS first_at, MAX(e.at) AS last_at
+             FROM decisions.leak_tokens lt JOIN events e ON e.token = lt.token
+             WHERE lt.leak = $1 AND e.at >= $2
+             GROUP BY e.source_ip, e.host, e.response_status
+             ORDER BY count DESC, e.source_ip, e.host, e.response_status LIMIT $3",
+        )
+        .bind(id.0.as_bytes().as_slice())
+        .bind(since.as_millisecond())
+        .bind(row::signed(limits::IMPACT_ROWS))
+        .fetch_all(&mut *reader)
+        .await?;
+        let (not_watched, watched): (i64, i64) = sqlx::query_as(
+            "SELECT COUNT(CASE WHEN t.not_applicable IS NOT NULL
+                    AND (t.length IS NULL OR t.length < $2) THEN 1 END),
+                COUNT(CASE WHEN t.not_applicable IS NULL OR t.length >= $2 THEN 1 END)
+             FROM decisions.leak_tokens lt JOIN decisions.tokens t ON t.id = lt.token
+             WHERE lt.leak = $1",
+        )
+        .bind(id.0.as_bytes().as_slice())
+        .bind(shortest)
+        .fetch_one(&mut *reader)
+        .await?;
+
+        let mut clients = Vec::with_capacity(rows.len());
+        for found in &rows {
+            clients.push(ImpactRow {
+                source_ip: row::text(found, "source_ip")?,
+                host: row::text(found, "host")?,
+                response_status: row::small_or_none(found, "response_status")?,
+                count: row::count(found, "count")?,
+                first_at: row::time(found, "first_at")?,
+                last_at: row::time(found, "last_at")?,
+                new_since_exposure: None,
+            });
+        }
+        tell_new_clients(&mut reader, id, created_at, &mut clients).await?;
+        let is_watched = watched > 0 && leak.status != Status::FalsePositive;
+        Ok(Impact {
+            uses_1h: row::count(&uses, "uses_1h")?,
+            uses_24h: row::count(&uses, "uses_24h")?,
+            uses_7d: row::count(&uses, "uses_7d")?,
+            clients,
+            watched_since: is_watched.then_some(leak.created_at),
+            not_watched: u64::try_from(not_watched).unwrap_or_default(),
+        })
+    }
+
+    pub(super) async fn statistics(
+        &self,
+        tenant: &str,
+        now: Timestamp,
+    ) -> Result<Stats, StoreError> {
+        let first_day = now
+            .as_millisecond()
+            .div_euclid(DAY)
+            .saturating_sub(limits::STATS_DAYS.saturating_sub(1));
+        let rows = sqlx::query(
+            "SELECT status, risk, source_kind, remediation, COUNT(*) AS count FROM leaks
+             WHERE tenant = $1 GROUP BY status, risk, source_kind, remediation",
+        )
+        .bind(tenant)
+        .fetch_all(&self.decisions_readers)
+        .await?;
+        let mut leaks = 0_u64;
+        let mut by_status: HashMap<Status, u64> = HashMap::new();
+        let mut by_risk: HashMap<Risk, u64> = HashMap::new();
+        let mut by_source: HashMap<SourceKind, u64> = HashMap::new();
+        let mut by_remediation: HashMap<Remediation, u64> = HashMap::new();
+        for found in &rows {
+            let count = row::count(found, "count")?;
+            let status = row::ranked(found, "status", Status::ALL)?;
+            leaks = leaks.saturating_add(count);
+            *by_status.entry(status).or_default() += count;
+            if status == Status::Open {
+                let source = row::named(found, "source_kind", SourceKind::from_name)?;
+                let remediation = row::named(found, "remediation", Remediation::from_name)?;
+                *by_risk.entry(row::ranked(found, "risk", Risk::ALL)?).or_default() += count;
+                *by_source.entry(source).or_default() += count;
+                *by_remediation.entry(remediation).or_default() += count;
+            }
+        }
+        let tokens: i64 = sqlx::query_scalar("SELECT COUNT(*) FROM tokens WHERE tenant = $1")
+            .bind(tenant)
+            .fetch_one(&self.decisions_readers)
+            .await?;
+        let (days, last) = self.uses(tenant, first_day, now).await?;
+        Ok(Stats {
+            leaks,
+            tokens: u64::try_from(tokens).unwrap_or_default(),
+            by_risk: counts(Risk::ALL, &by_risk, Risk::name),
+            by_source: counts(SourceKind::ALL, &by_source, SourceKind::name),
+            by_status: counts(Status::ALL, &by_status, Status::name),
+            by_remediation: counts(Remediation::ALL, &by_remediation, Remediation::name),
+            days,
+            events_24h: counts(EventAction::ALL, &last, EventAction::name),
+        })
+    }
+
+    /// Leaks and uses by day, and uses of the last 24 hours by action.
+    async fn uses(
+        &self,
+        tenant: &str,
+        first_day: i64,
+        now: Timestamp,
+    ) -> Result<(Vec<Day>, HashMap<EventAction, u64>), StoreError> {
+        let mut days: BTreeMap<i64, Day> = BTreeMap::new();
+        let leaks = sqlx::query(
+            "SELECT created_at / $3 AS day, COUNT(*) AS count FROM leaks
+             WHERE tenant = $1 AND created_at >= $2 GROUP BY 1",
+        )
+        .bind(tenant)
+        .bind(first_day.saturating_mul(DAY))
+        .bind(DAY)
+        .fetch_all(&self.decisions_readers)
+        .await?;
+        for found in &leaks {
+            let number = row::number(found, "day")?;
+            days.entry(number).or_insert(day(number)?).leaks = row::count(found, "count")?;
+        }
+        let hours = sqlx::query(
+            "SELECT hour, action, count FROM tenant_hours WHERE tenant = $1 AND hour >= $2",
+        )
+        .bind(tenant)
+        .bind(first_day.saturating_mul(24))
+        .fetch_all(&self.events_readers)
+        .await?;
+        let first_hour = first_of_24_hours(now);
+        let mut last: HashMap<EventAction, u64> = HashMap::new();
+        for found in &hours {
+            let hour = row::number(found, "hour")?;
+            let action = row::named(found, "action", EventAction::from_name)?;
+            let count = row::count(found, "count")?;
+            let number = hour.div_euclid(24);
+            let day = days.entry(number).or_insert(day(number)?);
+            let uses = match action {
+                EventAction::Observed => &mut day.observed,
+                EventAction::Monitored => &mut day.monitored,
+                EventAction::Blocked => &mut day.blocked,
+            };
+            *uses = uses.saturating_add(count);
+            if hour >= first_hour {
+                *last.entry(action).or_default() += count;
+            }
+        }
+        Ok((days.into_values().collect(), last))
+    }
+}
+
+/// Every value with its count, in order, also where it is 0.
+fn counts<T: Copy + Eq + std::hash::Hash>(
+    all: &[T],
+    counts: &HashMap<T, u64>,
+    name: fn(T) -> &'static str,
+) -> Vec<Count> {
+    all.iter()
+        .map(|value| Count {
+            name: name(*value).to_owned(),
+            count: counts.get(value).copied().unwrap_or_default(),
+        })
+        .collect()
+}
+
+/// A day without anything yet, by its number since 1970.
+fn day(number: i64) -> Result<Day, StoreError> {
+    let start = Timestamp::from_millisecond(number.saturating_mul(DAY))
+        .map_err(|_| StoreError::Failed("an event stands at no possible time".to_owned()))?;
+    Ok(Day {
+        day: start.strftime("%Y-%m-%d").to_string(),
+        leaks: 0,
+        observed: 0,
+        monitored: 0,
+        blocked: 0,
+    })
+}
+
+/// Says of each client whether it is new, where that can be told (see [`SqliteStore::leak_impact`]).
+async fn tell_new_clients(
+    reader: &mut sqlx::SqliteConnection,
+    id: LeakId,
+    created_at: i64,
+    clients: &mut [ImpactRow],
+) -> Result<(), StoreError> {
+    if clients.is_empty() {
+        return Ok(());
+    }
+    let mut sql = QueryBuilder::<Sqlite>::new(
+        "SELECT e.source_ip, MIN(e.at) AS first_at, MIN(t.created_at) AS watched_at
+         FROM decisions.leak_tokens lt JOIN decisions.tokens t ON t.id = lt.token
+         JOIN events e ON e.token = t.id WHERE lt.leak = ",
+    );
+    sql.push_bind(id.0.as_bytes().to_vec());
+    sql.push(" AND t.created_at < ").push_bind(created_at);
+    let names = clients.iter().map(|client| client.source_ip.clone());
+    list::push_in(&mut sql, " AND e.source_ip", names);
+    sql.push(" GROUP BY e.source_ip");
+    let baseline = row::signed(limits::EXPOSURE_BASELINE.as_millis());
+    let mut known = HashMap::new();
+    for found in sql.build().persistent(false).fetch_all(reader).await? {
+        let first_at = row::number(&found, "first_at")?;
+        let watched_at = row::number(&found, "watched_at")?;
+        let is_new = if first_at < created_at {
+            Some(false)
+        } else {
+            (created_at.saturating_sub(watched_at) >= baseline).then_some(true)
+        };
+        known.insert(row::text(&found, "source_ip")?, is_new);
+    }
+    for client in clients {
+        client.new_since_exposure = known.get(&client.source_ip).copied().flatten();
+    }
+    Ok(())
+}

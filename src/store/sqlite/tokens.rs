@@ -1,0 +1,349 @@
+//! Tokens: kept once for a tenant, sealed; shown, looked up, and handed out to be enforced.
+
+use std::collections::HashMap;
+
+use sqlx::QueryBuilder;
+use sqlx::Row as _;
+use sqlx::sqlite::{Sqlite, SqliteConnection, SqliteRow};
+
+use super::{SqliteStore, leaks, list, row};
+use crate::config::limits;
+use crate::model::fingerprint::Fingerprint;
+use crate::model::ids::{LeakId, TokenId};
+use crate::model::leak::{Remediation, Status};
+use crate::model::rule::PatchMode;
+use crate::model::token::{Token, TokenMaterial, Validity};
+use crate::store::StoreError;
+use crate::store::cursor::{Binding, Place, SortKey};
+use crate::store::seal::DataKey;
+use crate::store::types::{EnforcedToken, Lookup, LookupLeak, NewToken, Page, PageRequest};
+
+/// The columns of a token as it is shown, of `tokens t`.
+pub(super) const COLUMNS: &str =
+    "t.id AS token_id, t.fingerprint, t.masked, t.length, t.kind, t.validity, t.not_applicable";
+
+/// The token in a row with [`COLUMNS`], without what the events tell of it.
+pub(super) fn token(found: &SqliteRow) -> Result<Token, StoreError> {
+    Ok(Token {
+        id: TokenId(row::uuid(found, "token_id")?),
+        fingerprint: row::fingerprint(found, "fingerprint")?,
+        masked: row::text(found, "masked")?,
+        length: row::small_or_none(found, "length")?,
+        kind: row::text(found, "kind")?,
+        validity: row::named(found, "validity", row::validity_from_name)?,
+        last_used_at: None,
+        not_applicable: row::text_or_none(found, "not_applicable")?,
+    })
+}
+
+/// A token that stands in the store now.
+pub(super) struct Kept {
+    pub(super) id: TokenId,
+    /// Whether it was not there before.
+    pub(super) is_new: bool,
+}
+
+/// Keeps these tokens, each once, in the order in which they came. What is known already stays as
+/// it is, save that a text takes the place of a digest, and a known validity that of another one.
+pub(super) async fn keep(
+    connection: &mut SqliteConnection,
+    key: &DataKey,
+    tenant: &str,
+    tokens: &[NewToken],
+    at: i64,
+) -> Result<Vec<Kept>, StoreError> {
+    let tokens = distinct(tokens);
+    let mut kept = Vec::with_capacity(tokens.len());
+    for chunk in tokens.chunks(limits::STORE_ROWS) {
+        let known = known(connection, tenant, chunk).await?;
+        let mut new: Vec<(TokenId, &NewToken)> = Vec::new();
+        for token in chunk {
+            let (id, is_new) = match known.get(&token.fingerprint) {
+                Some(known) => {
+                    learn(connection, key, known, token).await?;
+                    (known.id, false)
+                }
+                None => {
+                    let id = TokenId::new();
+                    new.push((id, token));
+                    (id, true)
+                }
+            };
+            kept.push(Kept { id, is_new });
+        }
+        insert(connection, key, tenant, &new, at).await?;
+    }
+    Ok(kept)
+}
+
+/// Each token once; where one came as text and as digest, the text.
+fn distinct(tokens: &[NewToken]) -> Vec<&NewToken> {
+    let mut places: HashMap<Fingerprint, usize> = HashMap::with_capacity(tokens.len());
+    let mut distinct: Vec<&NewToken> = Vec::with_capacity(tokens.len());
+    for token in tokens {
+        let place = *places.entry(token.fingerprint).or_insert(distinct.len());
+        match distinct.get_mut(place) {
+            None => distinct.push(token),
+            Some(first) if first.material.length().is_none() => *first = token,
+            Some(_) => {}
+        }
+    }
+    distinct
+}
+
+struct Known {
+    id: TokenId,
+    has_text: bool,
+    validity: Validity,
+}
+
+async fn known(
+    connection: &mut SqliteConnection,
+    tenant: &str,
+    tokens: &[&NewToken],
+) -> Result<HashMap<Fingerprint, Known>, StoreError> {
+    let mut sql = QueryBuilder::<Sqlite>::new(
+        "SELECT id, fingerprint, length, validity FROM tokens WHERE tenant = ",
+    );
+    sql.push_bind(tenant.to_owned()).push(" AND fingerprint IN (");
+    let mut list = sql.separated(", ");
+    for token in tokens {
+        list.push_bind(token.fingerprint.0.to_vec());
+    }
+    sql.push(")");
+    let mut known = HashMap::new();
+    for found in sql.build().fetch_all(connection).await? {
+        known.insert(
+            row::fingerprint(&found, "fingerprint")?,
+            Known {
+                id: TokenId(row::uuid(&found, "id")?),
+                has_text: row::small_or_none::<i64>(&found, "length")?.is_some(),
+                validity: row::named(&found, "validity", row::validity_from_name)?,
+            },
+        );
+    }
+    Ok(known)
+}
+
+/// Takes over what a new report of a known token adds.
+async fn learn(
+    connection: &mut SqliteConnection,
+    key: &DataKey,
+    known: &Known,
+    token: &NewToken,
+) -> Result<(), StoreError> {
+    if token.validity != Validity::Unknown && token.validity != known.validity {
+        sqlx::query("UPDATE tokens SET validity = $2 WHERE id = $1")
+            .bind(known.id.0.as_bytes().as_slice())
+            .bind(row::validity_name(token.validity))
+            .execute(&mut *connection)
+            .await?;
+    }
+    // A text that the guard refuses does not come in this way: it would take a digest out of a rule.
+    if known.has_text || token.material.length().is_none() || token.not_applicable.is_some() {
+        return Ok(());
+    }
+    sqlx::query("UPDATE tokens SET masked = $2, length = $3, kind = $4, sealed = $5 WHERE id = $1")
+        .bind(known.id.0.as_bytes().as_slice())
+        .bind(token.material.masked())
+        .bind(token.material.length().map(row::signed))
+        .bind(&token.kind)
+        .bind(key.seal_token(known.id, &token.material)?)
+        .execute(connection)
+        .await?;
+    Ok(())
+}
+
+async fn insert(
+    connection: &mut SqliteConnection,
+    key: &DataKey,
+    tenant: &str,
+    tokens: &[(TokenId, &NewToken)],
+    at: i64,
+) -> Result<(), StoreError> {
+    if tokens.is_empty() {
+        return Ok(());
+    }
+    let mut sealed = Vec::with_capacity(tokens.len());
+    for (id, token) in tokens {
+        sealed.push(key.seal_token(*id, &token.material)?);
+    }
+    let mut sql = QueryBuilder::<Sqlite>::new(
+        "INSERT INTO tokens (id, tenant, fingerprint, masked, length, kind, validity,
+            not_applicable, sealed, created_at) ",
+    );
+    sql.push_values(tokens.iter().zip(sealed), |mut values, ((id, token), sealed)| {
+        values
+            .push_bind(id.0.as_bytes().to_vec())
+            .push_bind(tenant.to_owned())
+            .push_bind(token.fingerprint.0.to_vec())
+            .push_bind(token.material.masked())
+            .push_bind(token.material.length().map(row::signed))
+            .push_bind(token.kind.clone())
+            .push_bind(row::validity_name(token.validity))
+            .push_bind(token.not_applicable.clone())
+            .push_bind(sealed)
+            .push_bind(at);
+    });
+    // Only the statement of a whole chunk is worth keeping.
+    let is_whole = tokens.len() == limits::STORE_ROWS;
+    sql.build().persistent(is_whole).execute(connection).await?;
+    Ok(())
+}
+
+/// Puts tokens into a leak; those that it has stay. Answers with how many it had not.
+pub(super) async fn attach(
+    connection: &mut SqliteConnection,
+    leak: LeakId,
+    tokens: &[TokenId],
+) -> Result<u64, StoreError> {
+    let mut added = 0;
+    for chunk in tokens.chunks(limits::STORE_ROWS) {
+        let mut sql = QueryBuilder::<Sqlite>::new("INSERT INTO leak_tokens (leak, token) ");
+        sql.push_values(chunk, |mut values, token| {
+            values.push_bind(leak.0.as_bytes().to_vec()).push_bind(token.0.as_bytes().to_vec());
+        });
+        sql.push(" ON CONFLICT (leak, token) DO NOTHING");
+        let is_whole = chunk.len() == limits::STORE_ROWS;
+        let done = sql.build().persistent(is_whole).execute(&mut *connection).await?;
+        added += done.rows_affected();
+    }
+    Ok(added)
+}
+
+/// Takes tokens out of a leak, and out of the store where no other leak has them. Answers with how
+/// many it had.
+pub(super) async fn detach(
+    connection: &mut SqliteConnection,
+    leak: LeakId,
+    tokens: &[TokenId],
+) -> Result<u64, StoreError> {
+    let mut removed = 0;
+    for token in tokens {
+        let done = sqlx::query("DELETE FROM leak_tokens WHERE leak = $1 AND token = $2")
+            .bind(leak.0.as_bytes().as_slice())
+            .bind(token.0.as_bytes().as_slice())
+            .execute(&mut *connection)
+            .await?;
+        if done.rows_affected() == 0 {
+            continue;
+        }
+        removed += 1;
+        sqlx::query(
+            "DELETE FROM tokens WHERE id = $1
+             AND NOT EXISTS (SELECT 1 FROM leak_tokens WHERE token = $1)",
+        )
+        .bind(token.0.as_bytes().as_slice())
+        .execute(&mut *connection)
+        .await?;
+    }
+    Ok(removed)
+}
+
+impl SqliteStore {
+    pub(super) async fn leak_tokens(
+        &self,
+        tenant: &str,
+        id: LeakId,
+        page: &PageRequest,
+    ) -> Result<Page<Token>, StoreError> {
+        let binding = Binding::new("tokens", &(tenant, id));
+        let after = binding.place(page.cursor.as_deref())?.map(|place| place.id);
+        let limit = list::page_limit(page);
+        let mut reader = self.decisions_readers.acquire().await?;
+        leaks::status(&mut reader, tenant, id).await?;
+        let mut sql = QueryBuilder::<Sqlite>::new("SELECT ");
+        sql.push(COLUMNS);
+        sql.push(" FROM leak_tokens lt JOIN tokens t ON t.id = lt.token WHERE lt.leak = ");
+        sql.push_bind(id.0.as_bytes().to_vec());
+        if let Some(after) = after {
+            sql.push(" AND lt.token > ").push_bind(after);
+        }
+        sql.push(" ORDER BY lt.token LIMIT ").push_bind(row::signed(limit.saturating_add(1)));
+        let rows = sql.build().fetch_all(&mut *reader).await?;
+        drop(reader);
+        let mut page = list::page(rows, limit, &binding, place, token)?;
+        self.add_token_use(page.items.iter_mut()).await?;
+        Ok(page)
+    }
+
+    pub(super) async fn look_up(
+        &self,
+        tenant: &str,
+        fingerprint: &Fingerprint,
+    ) -> Result<Lookup, StoreError> {
+        let mut lookup = Lookup {
+            known: false,
+            fingerprint: fingerprint.short(),
+            leaks: Vec::new(),
+            validity: Validity::Unknown,
+            last_used_at: None,
+        };
+        let mut sql = QueryBuilder::<Sqlite>::new("SELECT ");
+        sql.push(COLUMNS).push(" FROM tokens t WHERE t.tenant = ");
+        sql.push_bind(tenant.to_owned()).push(" AND t.fingerprint = ");
+        sql.push_bind(fingerprint.0.to_vec());
+        let Some(found) = sql.build().fetch_optional(&self.decisions_readers).await? else {
+            return Ok(lookup);
+        };
+        let mut token = token(&found)?;
+        let rows = sqlx::query(
+            "SELECT l.id, l.title, l.status, l.remediation, p.mode FROM leak_tokens lt
+             JOIN leaks l ON l.id = lt.leak LEFT JOIN virtual_patches p ON p.leak = l.id
+             WHERE lt.token = $1 ORDER BY l.id",
+        )
+        .bind(token.id.0.as_bytes().as_slice())
+        .fetch_all(&self.decisions_readers)
+        .await?;
+        for found in &rows {
+            lookup.leaks.push(LookupLeak {
+                id: LeakId(row::uuid(found, "id")?),
+                title: row::text(found, "title")?,
+                status: row::ranked(found, "status", Status::ALL)?,
+                remediation: row::named(found, "remediation", Remediation::from_name)?,
+                mode: row::named_or_none(found, "mode", PatchMode::from_name)?,
+            });
+        }
+        self.add_token_use(std::iter::once(&mut token)).await?;
+        lookup.known = !lookup.leaks.is_empty();
+        lookup.validity = token.validity;
+        lookup.last_used_at = token.last_used_at;
+        Ok(lookup)
+    }
+
+    pub(super) async fn list_enforced_tokens(
+        &self,
+        leak: LeakId,
+        after: Option<TokenId>,
+        limit: usize,
+    ) -> Result<Vec<EnforcedToken>, StoreError> {
+        let after = after.map_or([0; 16], |id| *id.0.as_bytes());
+        let rows = sqlx::query(
+            "SELECT t.id, t.fingerprint, t.not_applicable, t.sealed
+             FROM leak_tokens lt JOIN tokens t ON t.id = lt.token
+             WHERE lt.leak = $1 AND lt.token > $2 ORDER BY lt.token LIMIT $3",
+        )
+        .bind(leak.0.as_bytes().as_slice())
+        .bind(after.as_slice())
+        .bind(row::signed(limit))
+        .fetch_all(&self.decisions_readers)
+        .await?;
+        rows.iter()
+            .map(|found| {
+                let id = TokenId(row::uuid(found, "id")?);
+                let material: TokenMaterial =
+                    self.data_key.open_token(id, found.try_get("sealed")?)?;
+                Ok(EnforcedToken {
+                    id,
+                    fingerprint: row::fingerprint(found, "fingerprint")?,
+                    material,
+                    not_applicable: row::text_or_none(found, "not_applicable")?,
+                })
+            })
+            .collect()
+    }
+}
+
+fn place(found: &SqliteRow) -> Result<Place, StoreError> {
+    Ok(Place { key: SortKey::Number(0), id: found.try_get("token_id")? })
+}

@@ -1,0 +1,220 @@
+//! What is counted from events, and what it tells of tokens and leaks.
+
+use std::collections::{BTreeSet, HashMap};
+
+use jiff::Timestamp;
+use sqlx::QueryBuilder;
+use sqlx::sqlite::{Sqlite, SqliteConnection};
+
+use super::{SqliteStore, leaks, row};
+use crate::config::limits;
+use crate::model::clock;
+use crate::model::event::{Event, EventAction};
+use crate::model::ids::{LeakId, TokenId};
+use crate::model::leak::Leak;
+use crate::model::token::{Token, Validity};
+use crate::store::StoreError;
+
+/// Milliseconds of an hour.
+pub(super) const HOUR: i64 = 60 * 60 * 1000;
+
+/// The first of the hours that the last 24 hours are counted by: the one that is under way and the
+/// 24 before it, so that no use of the last 24 hours is missing.
+pub(super) fn first_of_24_hours(now: Timestamp) -> i64 {
+    now.as_millisecond().div_euclid(HOUR).saturating_sub(24)
+}
+
+/// What the upstream's answer to a token tells of it: nothing, where it never saw the token.
+fn told(event: &Event) -> Option<Validity> {
+    if event.action == EventAction::Blocked {
+        return None;
+    }
+    match event.response_status? {
+        200..=299 => Some(Validity::Active),
+        401 => Some(Validity::Inactive),
+        _ => None,
+    }
+}
+
+/// The use of one token in a batch.
+#[derive(Default)]
+struct TokenUse {
+    last_used_at: i64,
+    told: Option<(i64, Validity)>,
+}
+
+/// What a batch of events adds to each count.
+#[derive(Default)]
+pub(super) struct Tally {
+    leak_hours: HashMap<(LeakId, i64, EventAction), u64>,
+    tenant_hours: HashMap<(String, i64, EventAction), u64>,
+    leaks: HashMap<LeakId, i64>,
+    tokens: HashMap<TokenId, TokenUse>,
+}
+
+impl Tally {
+    /// Counts an event for its tenant, for its own leak, and for all that have its token.
+    pub(super) fn add(&mut self, event: &Event, tenant: &str, having: Option<&Vec<LeakId>>) {
+        let at = event.at.as_millisecond();
+        let hour = at.div_euclid(HOUR);
+        *self.tenant_hours.entry((tenant.to_owned(), hour, event.action)).or_default() +=
+            event.count;
+        let mut leaks: BTreeSet<LeakId> = having.into_iter().flatten().copied().collect();
+        leaks.insert(event.leak);
+        for leak in leaks {
+            *self.leak_hours.entry((leak, hour, event.action)).or_default() += event.count;
+            let last = self.leaks.entry(leak).or_insert(at);
+            *last = (*last).max(at);
+        }
+        let token = self.tokens.entry(event.token).or_default();
+        token.last_used_at = token.last_used_at.max(at);
+        if let Some(validity) = told(event)
+            && token.told.is_none_or(|(before, _)| before <= at)
+        {
+            token.told = Some((at, validity));
+        }
+    }
+
+    /// Adds it all to what is stored.
+    pub(super) async fn write(self, connection: &mut SqliteConnection) -> Result<(), StoreError> {
+        for ((leak, hour, action), count) in self.leak_hours {
+            sqlx::query(
+                "INSERT INTO leak_hours (leak, hour, action, count) VALUES ($1, $2, $3, $4)
+                 ON CONFLICT (leak, hour, action) DO UPDATE
+                    SET count = leak_hours.count + excluded.count",
+            )
+            .bind(leak.0.as_bytes().as_slice())
+            .bind(hour)
+            .bind(action.name())
+            .bind(row::signed(count))
+            .execute(&mut *connection)
+            .await?;
+        }
+        for ((tenant, hour, action), count) in self.tenant_hours {
+            sqlx::query(
+                "INSERT INTO tenant_hours (tenant, hour, action, count) VALUES ($1, $2, $3, $4)
+                 ON CONFLICT (tenant, hour, action) DO UPDATE
+                    SET count = tenant_hours.count + excluded.count",
+            )
+            .bind(tenant)
+            .bind(hour)
+            .bind(action.name())
+            .bind(row::signed(count))
+            .execute(&mut *connection)
+            .await?;
+        }
+        for (leak, last_event_at) in self.leaks {
+            sqlx::query(
+                "INSERT INTO leak_use (leak, last_event_at) VALUES ($1, $2)
+                 ON CONFLICT (leak) DO UPDATE SET last_event_at = excluded.last_event_at
+                    WHERE excluded.last_event_at > leak_use.last_event_at",
+            )
+            .bind(leak.0.as_bytes().as_slice())
+            .bind(last_event_at)
+            .execute(&mut *connection)
+            .await?;
+        }
+        for (token, used) in self.tokens {
+            used.write(token, connection).await?;
+        }
+        Ok(())
+    }
+}
+
+impl TokenUse {
+    async fn write(
+        self,
+        token: TokenId,
+        connection: &mut SqliteConnection,
+    ) -> Result<(), StoreError> {
+        sqlx::query(
+            "INSERT INTO token_use (token, last_used_at) VALUES ($1, $2)
+             ON CONFLICT (token) DO UPDATE SET last_used_at = excluded.last_used_at
+                WHERE excluded.last_used_at > token_use.last_used_at",
+        )
+        .bind(token.0.as_bytes().as_slice())
+        .bind(self.last_used_at)
+        .execute(&mut *connection)
+        .await?;
+        let Some((at, validity)) = self.told else { return Ok(()) };
+        // Batches may come late: what was told last counts, not what was written last.
+        sqlx::query(
+            "UPDATE token_use SET validity = $2, validity_at = $3
+             WHERE token = $1 AND (validity_at IS NULL OR validity_at <= $3)",
+        )
+        .bind(token.0.as_bytes().as_slice())
+        .bind(row::validity_name(validity))
+        .bind(at)
+        .execute(connection)
+        .await?;
+        Ok(())
+    }
+}
+
+/// A list of tokens' ids and the bracket that ends it.
+pub(super) fn push_tokens(sql: &mut QueryBuilder<Sqlite>, ids: impl Iterator<Item = TokenId>) {
+    let mut list = sql.separated(", ");
+    for id in ids {
+        list.push_bind(id.0.as_bytes().to_vec());
+    }
+    sql.push(")");
+}
+
+impl SqliteStore {
+    /// Adds to the leaks, and to the tokens shown in them, what the events tell of them.
+    pub(super) async fn add_use(&self, found: &mut [Leak]) -> Result<(), StoreError> {
+        if found.is_empty() {
+            return Ok(());
+        }
+        let ids: Vec<LeakId> = found.iter().map(|leak| leak.id).collect();
+        let mut sql = QueryBuilder::<Sqlite>::new(
+            "SELECT u.leak, u.last_event_at,
+                COALESCE((SELECT SUM(h.count) FROM leak_hours h
+                    WHERE h.leak = u.leak AND h.hour >= ",
+        );
+        sql.push_bind(first_of_24_hours(clock::now()));
+        sql.push("), 0) AS events_24h FROM leak_use u WHERE u.leak IN (");
+        leaks::push_ids(&mut sql, &ids);
+        let mut used = HashMap::new();
+        for row in sql.build().fetch_all(&self.events_readers).await? {
+            let told = (row::time(&row, "last_event_at")?, row::count(&row, "events_24h")?);
+            used.insert(LeakId(row::uuid(&row, "leak")?), told);
+        }
+        for leak in found.iter_mut() {
+            if let Some((last_event_at, events_24h)) = used.get(&leak.id) {
+                leak.last_event_at = Some(*last_event_at);
+                leak.events_24h = *events_24h;
+            }
+        }
+        self.add_token_use(found.iter_mut().flat_map(|leak| leak.tokens.iter_mut())).await
+    }
+
+    /// Adds to the tokens what the events tell of them.
+    pub(super) async fn add_token_use(
+        &self,
+        tokens: impl Iterator<Item = &mut Token>,
+    ) -> Result<(), StoreError> {
+        let mut tokens: Vec<&mut Token> = tokens.collect();
+        for chunk in tokens.chunks_mut(limits::STORE_VALUES) {
+            let mut sql = QueryBuilder::<Sqlite>::new(
+                "SELECT token, last_used_at, validity FROM token_use WHERE token IN (",
+            );
+            push_tokens(&mut sql, chunk.iter().map(|token| token.id));
+            let rows = sql.build().persistent(false).fetch_all(&self.events_readers).await?;
+            let mut used = HashMap::with_capacity(rows.len());
+            for found in &rows {
+                let last_used_at = row::time(found, "last_used_at")?;
+                let validity = row::named_or_none(found, "validity", row::validity_from_name)?;
+                used.insert(TokenId(row::uuid(found, "token")?), (last_used_at, validity));
+            }
+            for token in chunk {
+                if let Some((last_used_at, validity)) = used.get(&token.id) {
+                    token.last_used_at = Some(*last_used_at);
+                    // What an upstream answered counts more than what a report said.
+                    token.validity = validity.unwrap_or(token.validity);
+                }
+            }
+        }
+        Ok(())
+    }
+}

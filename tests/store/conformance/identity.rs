@@ -1,0 +1,105 @@
+use jiff::SignedDuration;
+use leakgate::model::clock;
+use leakgate::model::ids::ApiTokenId;
+use leakgate::model::leak::Decision;
+use leakgate::model::role::Role;
+use leakgate::store::types::NewApiToken;
+use leakgate::store::{Store, StoreError};
+
+use crate::given::{TENANT, actor, decide, leak, page};
+
+fn api_token(name: &str, fill: u8) -> NewApiToken {
+    NewApiToken {
+        tenant: TENANT.to_owned(),
+        name: name.to_owned(),
+        role: Role::Analyst,
+        expires_at: None,
+        hash: [fill; 32],
+    }
+}
+
+pub async fn an_api_token_is_known_by_its_hash(store: &dyn Store) {
+    let made = store.add_api_token(api_token("ci", 1), &actor()).await.unwrap();
+    assert_eq!((made.name.as_str(), made.role), ("ci", Role::Analyst));
+    let now = clock::now();
+    let holder = store.authenticate(&[1; 32], now).await.unwrap().unwrap();
+    assert_eq!((holder.name.as_str(), holder.role), ("ci", Role::Analyst));
+    assert_eq!((holder.tenant.as_str(), holder.api_token), (TENANT, Some(made.id)));
+    assert_eq!(store.authenticate(&[2; 32], now).await.unwrap(), None);
+
+    let used = async || store.api_tokens(TENANT).await.unwrap()[0].last_used_at;
+    assert_eq!(used().await, Some(now));
+    let soon = now.checked_add(SignedDuration::from_secs(59)).unwrap();
+    store.authenticate(&[1; 32], soon).await.unwrap().unwrap();
+    assert_eq!(used().await, Some(now), "to the minute");
+    let later = now.checked_add(SignedDuration::from_secs(60)).unwrap();
+    store.authenticate(&[1; 32], later).await.unwrap().unwrap();
+    assert_eq!(used().await, Some(later));
+    assert!(store.api_tokens("other").await.unwrap().is_empty());
+}
+
+pub async fn a_revoked_or_ended_api_token_is_nobody(store: &dyn Store) {
+    let made = store.add_api_token(api_token("revoked", 1), &actor()).await.unwrap();
+    let now = clock::now();
+    let error = store.revoke_api_token("other", made.id, &actor()).await.unwrap_err();
+    assert!(matches!(error, StoreError::NotFound("API token")));
+    let error = store.revoke_api_token(TENANT, ApiTokenId::new(), &actor()).await.unwrap_err();
+    assert!(matches!(error, StoreError::NotFound("API token")));
+    assert!(store.authenticate(&[1; 32], now).await.unwrap().is_some());
+    store.revoke_api_token(TENANT, made.id, &actor()).await.unwrap();
+    assert!(store.authenticate(&[1; 32], now).await.unwrap().is_none());
+    let listed = store.api_tokens(TENANT).await.unwrap();
+    let revoked_at = listed[0].revoked_at;
+    assert!(revoked_at.is_some());
+    store.revoke_api_token(TENANT, made.id, &actor()).await.unwrap();
+    assert_eq!(store.api_tokens(TENANT).await.unwrap()[0].revoked_at, revoked_at, "once");
+
+    let ending = NewApiToken { expires_at: Some(now), ..api_token("ending", 2) };
+    let made = store.add_api_token(ending, &actor()).await.unwrap();
+    assert_eq!(made.expires_at, Some(now));
+    let before = now.checked_sub(SignedDuration::from_secs(1)).unwrap();
+    assert!(store.authenticate(&[2; 32], before).await.unwrap().is_some());
+    assert!(store.authenticate(&[2; 32], now).await.unwrap().is_none());
+}
+
+pub async fn names_are_one(store: &dyn Store) {
+    let made = store.add_api_token(api_token("ci", 1), &actor()).await.unwrap();
+    let error = store.add_api_token(api_token("ci", 2), &actor()).await.unwrap_err();
+    assert!(matches!(error, StoreError::Exists("API token")), "{error:?}");
+    store.revoke_api_token(TENANT, made.id, &actor()).await.unwrap();
+    store.add_api_token(api_token("ci", 3), &actor()).await.unwrap();
+
+    assert!(store.is_new().await.unwrap());
+    let hash = "$argon2id$v=19$m=19456,t=2,p=1$c2FsdHNhbHQ$aGFzaA";
+    store.add_user("ada", Role::GlobalAdministrator, hash, &actor()).await.unwrap();
+    assert!(!store.is_new().await.unwrap());
+    let error = store.add_user("ada", Role::Analyst, hash, &actor()).await.unwrap_err();
+    assert!(matches!(error, StoreError::Exists("user")), "{error:?}");
+}
+
+pub async fn the_audit_log_says_who_did_what(store: &dyn Store) {
+    let leak = leak(store, "audited", &["a"]).await;
+    decide(store, leak.id, Decision::Close).await.unwrap();
+    let token = store.add_api_token(api_token("ci", 1), &actor()).await.unwrap();
+    store.revoke_api_token(TENANT, token.id, &actor()).await.unwrap();
+
+    let mut seen = Vec::new();
+    let mut cursor = None;
+    loop {
+        let found = store.audit(TENANT, &page(3, cursor)).await.unwrap();
+        seen.extend(found.items);
+        cursor = found.next_cursor;
+        if cursor.is_none() {
+            break;
+        }
+    }
+    let actions: Vec<_> = seen.iter().map(|entry| entry.action.as_str()).collect();
+    assert_eq!(actions, ["revoke_api_token", "add_api_token", "close", "register"]);
+    for entry in &seen {
+        assert_eq!(entry.actor, "ada");
+        assert_eq!(entry.address.as_deref(), Some("192.0.2.1"));
+    }
+    assert_eq!(seen[1].detail.as_deref(), Some("ci, analyst"));
+    assert_eq!(seen[3].object.as_deref(), Some(leak.id.to_string().as_str()));
+    assert!(store.audit("other", &page(3, None)).await.unwrap().items.is_empty());
+}

@@ -1,0 +1,94 @@
+//! What every store must do. Each test takes a fresh store, whichever it is.
+
+pub mod events;
+pub mod identity;
+pub mod leaks;
+pub mod life;
+pub mod list;
+pub mod numbers;
+pub mod registering;
+pub mod tokens;
+
+/// Makes a test of each of these for the store that `$fresh` opens.
+macro_rules! conformance {
+    ($fresh:path => $($subject:ident :: { $($name:ident),+ $(,)? })+) => {
+        $(mod $subject {
+            $(#[tokio::test]
+            async fn $name() {
+                let fresh = $fresh().await;
+                crate::conformance::$subject::$name(fresh.store()).await;
+            })+
+        })+
+    };
+}
+pub(crate) use conformance;
+
+/// Runs the whole suite over the store that `$fresh` opens.
+macro_rules! all {
+    ($fresh:path) => {
+        crate::conformance::conformance! { $fresh =>
+            registering::{
+                a_new_leak_is_shown_whole,
+                known_tokens_become_an_occurrence,
+                new_tokens_beside_known_ones_form_a_leak,
+                a_later_part_of_a_report_goes_to_its_leak,
+                the_same_place_is_one_source,
+                a_digest_and_its_text_are_one_token,
+                a_token_twice_in_one_call_is_one,
+                tenants_are_apart,
+            }
+            life::{
+                every_decision_from_every_status,
+                a_changed_patch_keeps_its_id,
+                a_patch_takes_the_tokens_that_it_can,
+                a_patch_on_nothing_is_refused_with_reasons,
+                force_overrides_the_guard_from_six_bytes,
+                removing_no_patch_changes_nothing,
+                ended_patches_are_removed,
+                reopening_clears_the_resolution,
+                only_open_and_lately_closed_leaks_are_enforced,
+                the_bypass_ends_by_itself,
+            }
+            leaks::{
+                an_edit_changes_what_it_names,
+                a_leak_keeps_a_token,
+                a_token_may_stand_in_several_leaks,
+                comments_are_kept_in_order,
+                another_tenant_sees_nothing,
+            }
+            list::{
+                every_order_pages_through_all_once,
+                filters_narrow,
+                search_finds_title_comment_url_and_fingerprint,
+                validity_is_a_filter,
+                a_cursor_is_bound_to_its_query,
+                a_page_shows_leaks_whole,
+            }
+            tokens::{
+                pages_hold_each_token_once,
+                enforced_tokens_have_their_text,
+                lookup_tells_leaks_and_use,
+            }
+            events::{
+                events_are_listed_newest_first,
+                events_are_narrowed,
+                an_event_offered_twice_counts_once,
+                validity_is_learnt_from_what_the_upstream_answered,
+                a_use_counts_for_every_leak_of_the_token,
+            }
+            numbers::{
+                impact_sums_by_client,
+                impact_tells_new_clients_where_it_can,
+                impact_says_what_is_not_watched,
+                statistics_count,
+            }
+            identity::{
+                an_api_token_is_known_by_its_hash,
+                a_revoked_or_ended_api_token_is_nobody,
+                names_are_one,
+                the_audit_log_says_who_did_what,
+            }
+        }
+    };
+}
+pub(crate) use all;

@@ -1,0 +1,3 @@
+//! The conformance suite over SQLite.
+
+crate::conformance::all!(crate::sqlite::fresh);
