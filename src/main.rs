@@ -1,3 +1,13 @@
 //! The `leakgate` binary.
 
-fn main() {}
+use std::process::ExitCode;
+
+use clap::Parser;
+use leakgate::app::{Arguments, run};
+
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
+fn main() -> ExitCode {
+    run(Arguments::parse())
+}

@@ -5,6 +5,10 @@ use std::time::Duration;
 
 /// Largest body that is held back until it is inspected whole, by default.
 pub const HOLD_LIMIT: usize = 64 * 1024;
+/// Largest hold limit that can be configured.
+pub const HOLD_LIMIT_MAX: usize = 64 * 1024 * 1024;
+/// Worker threads that can be configured.
+pub const WORKERS: usize = 256;
 /// How long a body may pause before what has come of it is released, by default.
 pub const HOLD_PAUSE: Duration = Duration::from_millis(20);
 /// Bytes of a request's head (request line and headers).
@@ -31,12 +35,48 @@ pub const CONNECTIONS: usize = 16_384;
 pub const H2_STREAMS: u32 = 128;
 /// Header list of an HTTP/2 request.
 pub const H2_HEADER_LIST_BYTES: u32 = 16 * 1024;
+/// Bytes that one stream may send ahead of what was taken from it.
+pub const H2_STREAM_WINDOW: u32 = 64 * 1024;
+/// Bytes that one connection may send ahead of what was taken from all its streams.
+pub const H2_CONNECTION_WINDOW: u32 = 1024 * 1024;
+/// Bytes of a response that wait, per stream, for a client's window.
+pub const H2_SEND_BUFFER: usize = 64 * 1024;
+/// Bytes of an HTTP/2 frame that is taken.
+pub const H2_FRAME_BYTES: u32 = 16 * 1024;
+/// Streams reset by the client before they were seen, above which the connection is closed.
+pub const H2_PENDING_RESETS: usize = 20;
+/// Streams reset by us for the client's errors, above which the connection is closed.
+pub const H2_LOCAL_RESETS: usize = 256;
+/// Time without a frame after which an HTTP/2 client is asked whether it is still there.
+pub const H2_PING_INTERVAL: Duration = Duration::from_secs(30);
+/// Time that it gets to answer.
+pub const H2_PING_TIMEOUT: Duration = Duration::from_secs(20);
+/// Bytes of a response's head.
+pub const RESPONSE_HEAD_BYTES: usize = 64 * 1024;
+/// Header fields in a response.
+pub const RESPONSE_HEADER_COUNT: usize = 128;
+/// Connections waiting to be accepted, per listener.
+pub const LISTEN_BACKLOG: i32 = 4_096;
+/// Pause of a listener whose process has no descriptor left for another connection.
+pub const ACCEPT_PAUSE: Duration = Duration::from_millis(50);
+/// How often the bypass file is looked for, and the switch shown as a metric.
+pub const BYPASS_POLL: Duration = Duration::from_millis(500);
+/// How often idle upstream connections are looked through for those whose time is over.
+pub const POOL_SWEEP: Duration = Duration::from_secs(5);
+/// Entries of `X-Forwarded-For` that are looked at, from the right, for the client.
+pub const FORWARDED_ENTRIES: usize = 32;
+/// Bytes of a request id that a trusted proxy may set.
+pub const REQUEST_ID_BYTES: usize = 128;
+/// Threads of one worker that resolve names and touch files.
+pub const WORKER_BLOCKING_THREADS: usize = 4;
 /// Bytes of an unread body that are read and thrown away so that a refusal reaches its client.
 pub const LINGER_BYTES: usize = 1024 * 1024;
 /// Time for the same.
 pub const LINGER_TIME: Duration = Duration::from_secs(2);
 /// Time that requests under way get to finish at shutdown.
 pub const DRAIN_TIMEOUT: Duration = Duration::from_secs(30);
+/// Time that a connection without a request gets at shutdown to show one that is on its way.
+pub const DRAIN_FIRST_BYTES: Duration = Duration::from_millis(100);
 /// Attempts of a request whose pooled connection had died before anything was sent.
 pub const STALE_RETRIES: usize = 2;
 
@@ -46,6 +86,16 @@ pub const DECODE_DEPTH: usize = 8;
 pub const DECODE_RATIO: u64 = 100;
 /// Bytes that all layers of one request may produce whatever came in.
 pub const DECODE_FREE_BYTES: u64 = 1024 * 1024;
+/// Texts under decoding at once in one request.
+pub const DECODE_TEXTS: usize = 64;
+/// Hits of one request that are kept; more are counted.
+pub const HITS_PER_REQUEST: usize = 256;
+/// Places in one text at which the same token is recorded.
+pub const POINTS_PER_TOKEN: usize = 16;
+/// Bytes of a name inside a point, such as a query parameter's.
+pub const POINT_NAME_BYTES: usize = 64;
+/// Bytes of a JSON path inside a point.
+pub const POINT_PATH_BYTES: usize = 256;
 
 /// Events waiting to be written, before they are aggregated.
 pub const EVENT_QUEUE: usize = 16_384;
@@ -66,6 +116,11 @@ pub const EVENT_STREAMS: usize = 64;
 
 /// Bytes of a JSON body of the control API.
 pub const API_BODY_BYTES: usize = 4 * 1024 * 1024;
+/// Bytes left of a refused call's body that are read and thrown away so that the answer reaches its
+/// client.
+pub const API_LINGER_BYTES: usize = 64 * 1024 * 1024;
+/// Time for the same.
+pub const API_LINGER_TIME: Duration = Duration::from_secs(5);
 /// Bytes of a report in one import.
 pub const IMPORT_BYTES: usize = 512 * 1024 * 1024;
 /// Tokens in one call of the API other than an import.
@@ -74,12 +129,20 @@ pub const TOKENS_PER_CALL: usize = 10_000;
 pub const IMPORTS: usize = 4;
 /// Reasons of refused items that an import's answer lists; the rest are counted.
 pub const IMPORT_REFUSALS: usize = 1_000;
+/// Bytes of one item (finding, row, line) of a report.
+pub const REPORT_ITEM_BYTES: usize = 1024 * 1024;
+/// Levels of JSON inside each other in a report.
+pub const REPORT_NESTING: usize = 64;
+/// Tokens that a report's parser gives in one finding; a longer list comes in several.
+pub const REPORT_FINDING_TOKENS: usize = 10_000;
 /// Bytes of one token.
 pub const TOKEN_BYTES: usize = 16 * 1024;
 /// Bytes under which a token never becomes a rule, even by force.
 pub const TOKEN_BYTES_FORCED: usize = 6;
 /// Bytes under which a token becomes a rule only by force.
 pub const TOKEN_BYTES_APPLICABLE: usize = 8;
+/// Bytes of a delimited value that is looked up among tokens of which only a digest is known.
+pub const DIGEST_CANDIDATE_BYTES: usize = 4 * 1024;
 /// Bytes of a title.
 pub const TITLE_BYTES: usize = 256;
 /// Bytes of an owner, a contact, a name.
@@ -106,6 +169,35 @@ pub const API_CALLS: usize = 256;
 pub const RECORDED_USER_AGENT: usize = 512;
 /// Bytes of a recorded path and query.
 pub const RECORDED_PATH: usize = 2_048;
+/// Bytes of a recorded host.
+pub const RECORDED_HOST: usize = 255;
+/// Bytes of a recorded method.
+pub const RECORDED_METHOD: usize = 32;
+/// Bytes of a recorded `X-Forwarded-For`.
+pub const RECORDED_FORWARDED_FOR: usize = 512;
+/// Time for a call of the control API to be answered, other than an import.
+pub const API_CALL_TIME: Duration = Duration::from_secs(60);
+/// Leaks that one bulk call decides about.
+pub const BULK_LEAKS: usize = 1_000;
+/// Leaks of a bulk call whose decisions are published together.
+pub const BULK_GROUP: usize = 50;
+/// Tokens read from the store at once when they are published.
+pub const PUBLISH_PAGE: usize = 1_000;
+/// Leaks whose tokens are read at the same time when everything is published.
+pub const PUBLISH_READERS: usize = 8;
+/// Time between two looks at what ends by itself: patches, watches, the bypass.
+pub const CONTROL_TICK: Duration = Duration::from_millis(500);
+/// Exports of events at once.
+pub const EVENT_EXPORTS: usize = 8;
+/// Time between two signs of life on a live stream of events; also how soon a revoked credential
+/// ends it.
+pub const EVENT_STREAM_BEAT: Duration = Duration::from_secs(15);
+/// Explanations of recorded requests at once.
+pub const EXPLANATIONS: usize = 4;
+/// Bytes of a recorded request that is explained.
+pub const EXPLAIN_BYTES: usize = 4 * 1024 * 1024;
+/// Bytes of a filter's text.
+pub const FILTER_BYTES: usize = 256;
 
 /// Connections that read one database of the embedded store, each with a thread of its own.
 pub const STORE_READERS: u32 = 4;
@@ -142,3 +234,31 @@ pub const STATS_DAYS: i64 = 90;
 pub const EXPOSURE_BASELINE: Duration = Duration::from_secs(24 * 60 * 60);
 /// Time between two records of an API token's use.
 pub const LAST_USED_STEP: Duration = Duration::from_secs(60);
+
+/// Time in which a call of the operator's commands is answered.
+pub const CLIENT_ANSWER_TIME: Duration = Duration::from_secs(60);
+/// Bytes of an answer that the operator's commands read whole.
+pub const CLIENT_ANSWER_BYTES: usize = 64 * 1024 * 1024;
+/// Bytes of one event that `leakgate events follow` shows.
+pub const CLIENT_EVENT_BYTES: usize = 1024 * 1024;
+/// Time before an import under way is asked for the first time; it doubles each time.
+pub const CLIENT_POLL: Duration = Duration::from_millis(100);
+/// Longest time between two of these.
+pub const CLIENT_POLL_LONGEST: Duration = Duration::from_secs(2);
+/// How often in a row asking may fail before the command gives up.
+pub const CLIENT_POLL_FAILURES: u32 = 5;
+/// Bytes of a report that the operator's commands send at once.
+pub const CLIENT_PIECE_BYTES: usize = 64 * 1024;
+
+/// Items of a report that were read and wait to be registered.
+pub const IMPORT_QUEUE: usize = 256;
+/// Bytes of tokens that were read from one report and wait to be registered.
+pub const IMPORT_QUEUE_BYTES: usize = 16 * 1024 * 1024;
+/// Items of a report that are taken together.
+pub const IMPORT_GROUP: usize = 64;
+/// Tokens of a report that are registered in one piece; decisions wait for no more than that.
+pub const IMPORT_PART_TOKENS: usize = 2_000;
+/// Imports whose outcome is kept in memory.
+pub const IMPORTS_KEPT: usize = 100;
+/// Bytes of a report that are parsed at once.
+pub const REPORT_PIECE_BYTES: usize = 64 * 1024;

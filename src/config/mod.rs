@@ -1,13 +1,17 @@
 //! Configuration: a raw file and environment, checked into typed values with every mistake
 //! reported at once; and every limit of the program.
 
+mod file;
 pub mod limits;
+mod reader;
 
 use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::time::Duration;
 
+pub use file::{ConfigError, DEFAULT_FILE, load};
 use ipnet::IpNet;
+pub use reader::Mistake;
 
 use crate::model::rule::FiltrationMode;
 

@@ -1,7 +1,14 @@
 //! Events on their way from a verdict to where they are kept: a bounded queue, exact aggregation
 //! when it is full, batches, sinks.
 
+mod aggregate;
+mod lines;
+mod queue;
+
 use std::sync::Arc;
+
+pub use lines::JsonLines;
+pub use queue::{Writer, start};
 
 use crate::model::event::Event;
 
@@ -25,7 +32,7 @@ pub struct Recorder {
 }
 
 impl Recorder {
-    /// A recorder that hands each event to `record`.
+    /// A recorder that hands each event to `record`, which must not block.
     pub fn new(record: impl Fn(Event) + Send + Sync + 'static) -> Self {
         Self { record: Arc::new(record) }
     }

@@ -1,6 +1,17 @@
 //! Inspection: a request's points, decoded and matched, decided by rules and the decision table.
 //! Does no I/O.
 
+mod body;
+pub mod decide;
+pub mod explain;
+mod head;
+mod place;
+mod redact;
+mod scope;
+mod search;
+#[cfg(test)]
+mod tests;
+
 use std::net::IpAddr;
 use std::sync::Arc;
 
@@ -8,10 +19,18 @@ use http::HeaderMap;
 use http::request::Parts;
 use jiff::Timestamp;
 
-use crate::config::Fail;
-use crate::matcher::{Patchset, StreamScanner};
-use crate::model::rule::FiltrationMode;
-use crate::model::verdict::{Hit, Verdict};
+pub use redact::redact;
+
+use self::body::Body;
+use self::decide::{Cause, Outcome};
+use self::scope::Asked;
+use crate::config::{Fail, limits};
+use crate::decode::{Budget, Layer, MAX_DEPTH, Relevant};
+use crate::matcher::{Patchset, TokenIndex};
+use crate::model::rule::{Action, FiltrationMode};
+use crate::model::verdict::{Hit, Point, Refusal, Verdict};
+
+const _: () = assert!(limits::DECODE_DEPTH <= MAX_DEPTH);
 
 /// What a request's inspection depends on beside the request.
 #[derive(Clone, Debug)]
@@ -30,71 +49,215 @@ pub struct Context {
     pub fail: Fail,
 }
 
+impl Context {
+    /// A client without a certificate; what happens where inspection is incomplete is the default.
+    pub fn new(
+        client: IpAddr,
+        host: impl Into<String>,
+        mode: FiltrationMode,
+        now: Timestamp,
+    ) -> Self {
+        Self { client, client_cert: None, host: host.into(), mode, now, fail: Fail::default() }
+    }
+}
+
 /// One request's inspection, from its head to its end, against one patchset.
 pub struct Inspection {
     patchset: Arc<Patchset>,
     context: Context,
+    /// Whether there is anything to look for and anything would follow.
+    awake: bool,
+    relevant: Relevant,
+    budget: Budget,
+    asked: Option<Asked>,
+    body: Option<Box<Body>>,
     hits: Vec<Hit>,
-    body: StreamScanner,
+    hits_beyond: u64,
+    refusal: Option<Refusal>,
+    incomplete: Vec<&'static str>,
+    would_refuse: Vec<&'static str>,
 }
 
 impl Inspection {
-    /// An inspection that has seen nothing yet.
+    /// An inspection that has seen nothing yet. Allocates nothing.
     pub fn new(patchset: Arc<Patchset>, context: Context) -> Self {
-        let body = StreamScanner::new(Arc::clone(&patchset));
-        Self { patchset, context, hits: Vec::new(), body }
+        Self {
+            awake: context.mode != FiltrationMode::Off && patchset.token_count() > 0,
+            relevant: search::relevant(&patchset),
+            budget: search::budget(),
+            patchset,
+            context,
+            asked: None,
+            body: None,
+            hits: Vec::new(),
+            hits_beyond: 0,
+            refusal: None,
+            incomplete: Vec::new(),
+            would_refuse: Vec::new(),
+        }
     }
 
     /// Inspects method, target and header fields.
     pub fn head(&mut self, parts: &Parts) -> Verdict {
-        let _ = (parts, &self.patchset, &self.context);
-        Verdict::Pass
+        if self.goes_on() {
+            self.asked = Some(Asked::new(&parts.method, &parts.uri, &parts.headers));
+            self.method(&parts.method);
+            self.target(&parts.uri);
+            self.fields(&parts.headers, false);
+        }
+        self.verdict()
     }
 
     /// Inspects the next bytes of the body. Where the verdict passes, all bytes handed in so far
     /// may be forwarded, but for a candidate that is undecided: see [`Self::settle`].
     pub fn body(&mut self, chunk: &[u8]) -> Verdict {
-        self.body.feed(chunk, &mut |_| {});
-        Verdict::Pass
+        if self.goes_on() && !chunk.is_empty() {
+            let mut body = self.take_body();
+            let first = body.length() == 0;
+            body.push(chunk, &mut self.budget);
+            self.found_in_body(&mut body, if first { Some(chunk) } else { None });
+            self.body = Some(body);
+        }
+        self.verdict()
     }
 
     /// Decides what is undecided as if the body ended here. Called before bytes that were handed in
     /// are forwarded while the body goes on.
     pub fn settle(&mut self) -> Verdict {
-        Verdict::Pass
+        if self.goes_on()
+            && let Some(mut body) = self.body.take()
+        {
+            body.settle();
+            self.found_in_body(&mut body, None);
+            self.body = Some(body);
+        }
+        self.verdict()
     }
 
     /// Inspects the trailers.
     pub fn trailers(&mut self, trailers: &HeaderMap) -> Verdict {
-        let _ = trailers;
-        Verdict::Pass
+        if self.goes_on() {
+            self.fields(trailers, true);
+        }
+        self.verdict()
     }
 
     /// Inspects the body's end.
     pub fn finish(&mut self) -> Verdict {
-        Verdict::Pass
+        if self.goes_on()
+            && let Some(mut body) = self.body.take()
+        {
+            body.finish(&mut self.budget);
+            self.found_in_body(&mut body, None);
+        }
+        self.verdict()
     }
 
-    /// What was found so far, each token once a point.
+    /// What was found so far, each token once a point; no more than
+    /// [`limits::HITS_PER_REQUEST`].
     pub fn hits(&self) -> &[Hit] {
         &self.hits
+    }
+
+    /// How many hits were found beyond those that are kept.
+    pub fn hits_beyond(&self) -> u64 {
+        self.hits_beyond
+    }
+
+    /// Causes of incomplete inspection that were met, whatever followed.
+    pub fn incomplete(&self) -> &[&'static str] {
+        &self.incomplete
     }
 
     /// Causes of incomplete inspection that would have refused the request, had a blocking patch
     /// been in scope and the mode been `block`.
     pub fn would_refuse(&self) -> &[&'static str] {
-        &[]
+        &self.would_refuse
     }
 
     /// How many bytes were inspected, raw and decoded.
     pub fn inspected_bytes(&self) -> u64 {
-        0
+        self.budget.inspected()
     }
 
     /// The text with every token of the patchset, in whatever encoding it stands there, replaced by
     /// its fingerprint, cut to `limit` bytes: for records.
     pub fn redact(&self, text: &[u8], limit: usize) -> String {
-        let _ = limit;
-        String::from_utf8_lossy(text).into_owned()
+        redact(&self.patchset, text, limit)
+    }
+
+    /// Whether looking further can change anything.
+    fn goes_on(&self) -> bool {
+        self.awake && self.refusal.is_none()
+    }
+
+    fn verdict(&mut self) -> Verdict {
+        if self.refusal.is_none() && self.budget.is_spent() {
+            self.incompletely(&decide::BUDGET);
+        }
+        match &self.refusal {
+            Some(refusal) => Verdict::Refuse(refusal.clone()),
+            None => Verdict::Pass,
+        }
+    }
+
+    fn incompletely(&mut self, cause: &Cause) {
+        if self.incomplete.contains(&cause.name) {
+            return;
+        }
+        self.incomplete.push(cause.name);
+        let blocking = self.patchset.any_blocking()
+            && scope::any_blocks(self.patchset.all_rules(), self.asked.as_ref(), &self.context);
+        match decide::decide(cause, &self.context.fail, blocking) {
+            Outcome::Pass => {}
+            Outcome::WouldRefuse => self.would_refuse.push(cause.name),
+            Outcome::Refuse(refusal) => self.refusal = Some(refusal),
+        }
+    }
+
+    /// Records a token that was found at a point, once.
+    fn hit(&mut self, token: TokenIndex, point: Point, layers: &[Layer]) {
+        let Some(info) = self.patchset.token(token) else { return };
+        if self.hits.iter().any(|hit| hit.token == info.id && hit.point == point) {
+            return;
+        }
+        let rules = self.patchset.rules(token);
+        let Some(acting) = scope::strongest(rules, self.asked.as_ref(), &self.context) else {
+            return;
+        };
+        if acting.action == Action::Block {
+            self.refusal = Some(Refusal::Leaked);
+        }
+        if self.hits.len() >= limits::HITS_PER_REQUEST {
+            self.hits_beyond += 1;
+            return;
+        }
+        self.hits.push(Hit {
+            token: info.id,
+            fingerprint: info.fingerprint,
+            leak: acting.leak,
+            patch: acting.patch,
+            action: acting.action,
+            point,
+            encodings: layers.iter().map(|layer| layer.name()).collect(),
+        });
+    }
+
+    fn take_body(&mut self) -> Box<Body> {
+        self.body.take().unwrap_or_else(|| Box::new(Body::new(&self.patchset, self.relevant)))
+    }
+
+    /// Records what a body has found; `whole` is the text from the body's beginning, where at hand.
+    fn found_in_body(&mut self, body: &mut Body, whole: Option<&[u8]>) {
+        let found = body.take_found();
+        if found.is_empty() {
+            return;
+        }
+        let tokens: Vec<TokenIndex> = found.iter().map(|(token, _)| *token).collect();
+        let places = whole.map(|text| self.places_in_body(text, &tokens)).unwrap_or_default();
+        let places = places.into_iter().chain(std::iter::repeat(None));
+        for ((token, layers), place) in found.into_iter().zip(places) {
+            self.hit(token, Point::Body(place), &layers);
+        }
     }
 }

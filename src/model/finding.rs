@@ -13,6 +13,8 @@ pub struct Finding {
     pub kind: Option<String>,
     /// The risk, where the report tells one.
     pub risk: Option<Risk>,
+    /// Whose tokens they are, where the report tells.
+    pub owner: Option<String>,
     /// Where it was seen.
     pub source: Source,
     /// The tokens.

@@ -306,7 +306,7 @@ mod tests {
     fn life_of_a_leak() {
         use Decision::*;
         use Status::{Closed, FalsePositive, Open};
-        for &status in super::Status::ALL {
+        for &status in Status::ALL {
             for &decision in Decision::ALL {
                 let expected = match (status, decision) {
                     (Open, ApplyVirtualPatch | RemoveVirtualPatch) => Some(Open),

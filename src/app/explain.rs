@@ -1,0 +1,60 @@
+//! The inspector, lent to the control plane and to the local command for `explain`.
+
+use std::net::{IpAddr, Ipv4Addr};
+use std::sync::Arc;
+
+use crate::config::{self, Fail};
+use crate::control::{Explain, ExplainedHit, Explanation, MalformedRequest, Outcome};
+use crate::inspect::Context;
+use crate::inspect::explain::{Report, explain};
+use crate::matcher::{Patchset, PatchsetHandle};
+use crate::model::clock;
+use crate::model::rule::FiltrationMode;
+use crate::model::verdict::{Refusal, Verdict};
+
+/// Explains against the patchset in force.
+pub(super) struct Explainer {
+    patchset: PatchsetHandle,
+    mode: FiltrationMode,
+    fail: Fail,
+    block_status: u16,
+}
+
+impl Explainer {
+    /// As this gateway would decide.
+    pub(super) fn new(patchset: PatchsetHandle, gateway: &config::Gateway) -> Self {
+        let config::Gateway { mode, fail, block, .. } = gateway;
+        Self { patchset, mode: *mode, fail: *fail, block_status: block.status }
+    }
+
+    fn explanation(&self, patchset: &Patchset, report: &Report) -> Explanation {
+        let (outcome, status, detail) = match &report.verdict {
+            Verdict::Pass => (Outcome::Forwarded, None, None),
+            Verdict::Refuse(Refusal::Leaked) => (Outcome::Blocked, Some(self.block_status), None),
+            Verdict::Refuse(Refusal::Incomplete { status, detail, .. }) => {
+                (Outcome::Refused, Some(*status), Some(detail.to_string()))
+            }
+        };
+        Explanation {
+            outcome,
+            status,
+            detail,
+            hits: report.hits.iter().map(ExplainedHit::from).collect(),
+            would_refuse: report.would_refuse.iter().map(|&cause| cause.to_owned()).collect(),
+            patchset_version: patchset.version(),
+        }
+    }
+}
+
+impl Explain for Explainer {
+    fn explain(&self, request: &[u8]) -> Result<Explanation, MalformedRequest> {
+        let patchset = self.patchset.load();
+        // A record does not tell its client, so no exemption applies.
+        let client = IpAddr::V4(Ipv4Addr::UNSPECIFIED);
+        let mut context = Context::new(client, String::new(), self.mode, clock::now());
+        context.fail = self.fail;
+        let report = explain(request, Arc::clone(&patchset), context)
+            .map_err(|error| MalformedRequest(error.to_string()))?;
+        Ok(self.explanation(&patchset, &report))
+    }
+}

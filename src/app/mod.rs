@@ -1,0 +1,134 @@
+//! Wiring: the one room that sees all others. One process is put together, run and drained here.
+
+mod admin;
+mod demo;
+mod echo;
+mod explain;
+mod local;
+mod process;
+mod say;
+mod serve;
+mod signals;
+mod temporary;
+
+use std::io;
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+use clap::{Parser, Subcommand};
+
+use crate::client;
+use crate::config::{self, Config, ConfigError};
+use crate::control::BootstrapError;
+use crate::proxy::{BindError, RunError};
+use crate::store::StoreError;
+use crate::telemetry::logs::LogError;
+
+/// Stops leaked API tokens from working, seconds after anyone learns of the leak.
+///
+/// Exit codes: 0 done; 1 it failed, and standard error says what to do; 2 the arguments are wrong.
+#[derive(Parser, Debug)]
+#[command(name = "leakgate", version, arg_required_else_help = true)]
+pub struct Arguments {
+    /// The configuration; default: leakgate.toml where it is there, else the built-in defaults.
+    #[arg(long, global = true, value_name = "FILE")]
+    config: Option<PathBuf>,
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Subcommand, Debug)]
+enum Command {
+    /// Everything in one process, with a built-in upstream and sample leaks; prints what to try.
+    Demo,
+    /// Gateway and control plane in one process.
+    Serve,
+    /// Say all that is wrong with the configuration, and exit non-zero.
+    CheckConfig,
+    /// Print the OpenAPI document of the control API.
+    Openapi,
+    #[command(flatten)]
+    Client(Box<client::Command>),
+}
+
+/// What kept a process from starting, or broke it.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum Failure {
+    #[error(transparent)]
+    Config(#[from] ConfigError),
+    #[error(transparent)]
+    Log(#[from] LogError),
+    #[error(transparent)]
+    Store(#[from] StoreError),
+    #[error("the first administrator cannot be made: {0}")]
+    Bootstrap(#[from] BootstrapError),
+    #[error(transparent)]
+    Gateway(#[from] BindError),
+    #[error("control.listen: cannot listen on {address}: {source}{}", advice(.source))]
+    Control { address: std::net::SocketAddr, source: io::Error },
+    #[error("metrics cannot be set up: {0}")]
+    Metrics(#[from] prometheus::Error),
+    #[error("signals cannot be caught: {0}")]
+    Signals(io::Error),
+    #[error("the runtime cannot start: {0}")]
+    Runtime(io::Error),
+    #[error("a temporary folder or port cannot be had: {0}")]
+    Temporary(io::Error),
+    #[error("the demo's samples cannot be registered: {0}")]
+    Demo(reqwest::Error),
+    #[error(transparent)]
+    Run(#[from] RunError),
+}
+
+fn advice(error: &io::Error) -> &'static str {
+    match error.kind() {
+        io::ErrorKind::AddrInUse => "; stop the program that has this port, or set another one",
+        io::ErrorKind::PermissionDenied => "; ports below 1024 need a privilege; set a higher one",
+        _ => "",
+    }
+}
+
+impl Failure {
+    /// Whether another port would help.
+    fn is_port_in_use(&self) -> bool {
+        match self {
+            Self::Gateway(error) => error.source.kind() == io::ErrorKind::AddrInUse,
+            Self::Control { source, .. } => source.kind() == io::ErrorKind::AddrInUse,
+            _ => false,
+        }
+    }
+}
+
+/// Does what the arguments ask for.
+pub fn run(arguments: Arguments) -> ExitCode {
+    let file = arguments.config.as_deref();
+    let done = match arguments.command {
+        Command::Demo => runtime().and_then(|runtime| runtime.block_on(demo::run())),
+        Command::Serve => configuration(file)
+            .and_then(|config| runtime()?.block_on(serve::run(config, || configuration(file)))),
+        Command::CheckConfig => configuration(file).map(|_| {
+            say::print("the configuration is right");
+        }),
+        Command::Openapi => {
+            say::print(crate::control::openapi().to_pretty_json().unwrap_or_default());
+            Ok(())
+        }
+        Command::Client(command) => return local::run_client(*command, || configuration(file)),
+    };
+    match done {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(failure) => {
+            say::say(format!("leakgate: {failure}"));
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn configuration(file: Option<&std::path::Path>) -> Result<Config, Failure> {
+    Ok(config::load(file, std::env::vars())?)
+}
+
+/// The runtime of everything but the gateway's workers, which have their own.
+fn runtime() -> Result<tokio::runtime::Runtime, Failure> {
+    tokio::runtime::Builder::new_multi_thread().enable_all().build().map_err(Failure::Runtime)
+}

@@ -1,0 +1,224 @@
+//! One process with both halves: started in order, drained in reverse.
+
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio::net::TcpListener;
+use tokio::task::JoinHandle;
+use tokio::time::timeout;
+use tokio_util::sync::CancellationToken;
+
+use super::explain::Explainer;
+use super::signals::{Asked, Signals};
+use super::{Failure, admin};
+use crate::config::Config;
+use crate::control::{
+    self, Bootstrapped, BypassControl, Control, FirstStart, Hooks, LiveSink, Settings,
+};
+use crate::events::{self, EventSink, JsonLines, Writer};
+use crate::matcher::{Patchset, PatchsetHandle};
+use crate::model::event::Event;
+use crate::proxy::{BypassSwitch, Gateway, RunError};
+use crate::store::{self, KeySource, Store};
+use crate::telemetry::health::Readiness;
+use crate::telemetry::metrics::Metrics;
+
+/// What a start needs beside the configuration.
+pub(super) struct Start {
+    /// Where the store's key comes from.
+    pub(super) key: KeySource,
+    /// The first administrator's credentials.
+    pub(super) admin: FirstStart,
+    /// Tells the operator what happened on the way.
+    pub(super) tell: fn(&str),
+}
+
+/// A running process.
+pub(super) struct Process {
+    store: Arc<dyn Store>,
+    control: Control,
+    writer: Writer,
+    readiness: Readiness,
+    gateway_addresses: Vec<SocketAddr>,
+    control_address: SocketAddr,
+    gateway: JoinHandle<Result<(), RunError>>,
+    api: JoinHandle<std::io::Result<()>>,
+    stop_gateway: CancellationToken,
+    stop_api: CancellationToken,
+    drain: Duration,
+    /// What is shown once.
+    pub(super) bootstrapped: Bootstrapped,
+}
+
+impl Process {
+    /// Starts everything; ready when this returns.
+    ///
+    /// # Errors
+    /// What kept it from starting.
+    pub(super) async fn start(config: Config, start: Start) -> Result<Self, Failure> {
+        let metrics = Arc::new(Metrics::new()?);
+        let readiness = Readiness::default();
+        let control_address = config.control.listen;
+        let listener = TcpListener::bind(control_address)
+            .await
+            .map_err(|source| Failure::Control { address: control_address, source })?;
+        let control_address = listener
+            .local_addr()
+            .map_err(|source| Failure::Control { address: control_address, source })?;
+
+        let opened = store::open(&config.store.url, start.key).await?;
+        for notice in &opened.notices {
+            (start.tell)(notice);
+        }
+        let store = opened.store;
+        let patchset = PatchsetHandle::new(Arc::new(Patchset::empty()));
+        let bypass = BypassSwitch::default();
+        let hooks = Hooks {
+            bypass: Arc::new(Hand { switch: bypass.clone(), metrics: Arc::clone(&metrics) }),
+            explain: Arc::new(Explainer::new(patchset.clone(), &config.gateway)),
+        };
+        let control = Control::new(
+            Arc::clone(&store),
+            patchset.clone(),
+            Settings::from(&config),
+            hooks,
+            Arc::clone(&metrics),
+        );
+        let mut sinks: Vec<Arc<dyn EventSink>> =
+            vec![Arc::new(StoreSink(Arc::clone(&store))), Arc::new(LiveSink::new(control.clone()))];
+        if config.events.stdout {
+            sinks.push(Arc::new(JsonLines::new(std::io::stdout())));
+        }
+        let (recorder, writer) = events::start(sinks, Arc::clone(&metrics));
+        let drain = config.gateway.timeouts.drain;
+        let gateway =
+            Gateway::bind(config.gateway, patchset, recorder, Arc::clone(&metrics), bypass)?;
+        let gateway_addresses = gateway.local_addrs().to_vec();
+
+        // Last of what can fail: what it makes is shown only once.
+        control.publish().await?;
+        let bootstrapped = control::bootstrap(store.as_ref(), start.admin).await?;
+
+        let stop_gateway = CancellationToken::new();
+        let stop_api = CancellationToken::new();
+        let router = control::router(control.clone())
+            .merge(admin::router(readiness.clone(), Arc::clone(&metrics)));
+        let api = tokio::spawn({
+            let stop = stop_api.clone();
+            let service = router.into_make_service_with_connect_info::<SocketAddr>();
+            async move {
+                axum::serve(listener, service).with_graceful_shutdown(stop.cancelled_owned()).await
+            }
+        });
+        let gateway = tokio::spawn(gateway.run(stop_gateway.clone()));
+        readiness.ready();
+        Ok(Self {
+            store,
+            control,
+            writer,
+            readiness,
+            gateway_addresses,
+            control_address,
+            gateway,
+            api,
+            stop_gateway,
+            stop_api,
+            drain,
+            bootstrapped,
+        })
+    }
+
+    /// The first address that requests come to.
+    pub(super) fn gateway_address(&self) -> SocketAddr {
+        // At least one address is configured: the configuration is checked for it.
+        self.gateway_addresses.first().copied().unwrap_or(self.control_address)
+    }
+
+    /// All addresses that requests come to.
+    pub(super) fn gateway_addresses(&self) -> &[SocketAddr] {
+        &self.gateway_addresses
+    }
+
+    /// The address of the API.
+    pub(super) fn control_address(&self) -> SocketAddr {
+        self.control_address
+    }
+
+    /// Until a signal asks for the end, or one half ends by itself; `reload` is called on SIGHUP.
+    pub(super) async fn wait(&mut self, signals: &mut Signals, reload: impl Fn()) -> Ended {
+        loop {
+            tokio::select! {
+                asked = signals.next() => match asked {
+                    Asked::Drain => return Ended::Asked,
+                    Asked::Reload => reload(),
+                },
+                ended = &mut self.gateway => {
+                    tracing::error!("the gateway ended by itself");
+                    return Ended::Gateway(ended.unwrap_or(Ok(())));
+                }
+                _ = &mut self.api => {
+                    tracing::error!("the control plane ended by itself");
+                    return Ended::Control;
+                }
+            }
+        }
+    }
+
+    /// Finishes what is under way, writes what is queued, closes the store. The halves are ended in
+    /// the order in which nothing is lost: requests, their events, the store.
+    pub(super) async fn drain(self, ended: Ended) -> Result<(), Failure> {
+        self.readiness.drain();
+        self.stop_gateway.cancel();
+        self.control.stop();
+        self.stop_api.cancel();
+        let api_ended = matches!(ended, Ended::Control);
+        let result = match ended {
+            Ended::Gateway(result) => result,
+            Ended::Asked | Ended::Control => self.gateway.await.unwrap_or(Ok(())),
+        };
+        if !api_ended && timeout(self.drain, self.api).await.is_err() {
+            tracing::warn!("calls of the API were cut off at the drain's end");
+        }
+        self.writer.finish().await;
+        self.store.close().await;
+        Ok(result?)
+    }
+}
+
+/// Why a process ends.
+pub(super) enum Ended {
+    /// A signal asked for it.
+    Asked,
+    /// The gateway ended by itself.
+    Gateway(Result<(), RunError>),
+    /// The control plane ended by itself.
+    Control,
+}
+
+/// The control plane's hand on the gateway's bypass switch.
+struct Hand {
+    switch: BypassSwitch,
+    metrics: Arc<Metrics>,
+}
+
+impl BypassControl for Hand {
+    fn set(&self, on: bool) {
+        self.switch.set(on);
+        self.metrics.bypass.set(i64::from(on));
+    }
+}
+
+/// Events into the store.
+struct StoreSink(Arc<dyn Store>);
+
+#[async_trait::async_trait]
+impl EventSink for StoreSink {
+    fn name(&self) -> &'static str {
+        "store"
+    }
+
+    async fn write(&self, batch: &[Event]) -> Result<(), String> {
+        self.0.append_events(batch).await.map_err(|error| error.to_string())
+    }
+}

@@ -1,0 +1,85 @@
+//! `leakgate serve`: both halves in one process, until a signal ends it.
+
+use super::Failure;
+use super::process::{Process, Start};
+use super::say::say;
+use super::signals::Signals;
+use crate::config::Config;
+use crate::control::{Bootstrapped, FirstStart};
+use crate::model::secret::Secret;
+use crate::store::KeySource;
+use crate::telemetry::logs;
+
+/// Runs until a signal ends it. `again` reads the configuration anew, for SIGHUP.
+///
+/// # Errors
+/// What kept it from starting, or broke it.
+pub(super) async fn run(
+    config: Config,
+    again: impl Fn() -> Result<Config, Failure>,
+) -> Result<(), Failure> {
+    logs::start(&config.log)?;
+    let mut signals = Signals::catch().map_err(Failure::Signals)?;
+    let start = Start {
+        key: KeySource::from_environment(secret("LEAKGATE_KEY")),
+        admin: FirstStart {
+            admin_password: secret("LEAKGATE_ADMIN_PASSWORD"),
+            admin_token: secret("LEAKGATE_ADMIN_TOKEN"),
+        },
+        tell: |notice| say(format!("leakgate: {notice}")),
+    };
+    let mut process = Process::start(config.clone(), start).await?;
+    announce(&process);
+    let ended = process.wait(&mut signals, || reload(&config, again())).await;
+    say("leakgate: draining");
+    process.drain(ended).await
+}
+
+/// A secret out of the environment.
+pub(super) fn secret(name: &str) -> Option<Secret> {
+    std::env::var(name).ok().filter(|value| !value.is_empty()).map(Secret::from)
+}
+
+fn announce(process: &Process) {
+    say(format!("leakgate {}", env!("CARGO_PKG_VERSION")));
+    for address in process.gateway_addresses() {
+        say(format!("  gateway listening on http://{address}"));
+    }
+    say(format!("  control plane listening on http://{}", process.control_address()));
+    let Bootstrapped { password, api_token, weak_token, revoked_token, .. } = &process.bootstrapped;
+    if let Some(password) = password {
+        once("administrator admin, password", password);
+    }
+    if let Some(token) = api_token {
+        once("administrator's API token, LEAKGATE_TOKEN", token);
+    }
+    if *weak_token {
+        say(
+            "  LEAKGATE_ADMIN_TOKEN is short enough to be guessed: make one with openssl rand -hex 32",
+        );
+    }
+    if *revoked_token {
+        say("  LEAKGATE_ADMIN_TOKEN was revoked earlier and does not work: set another one");
+    }
+    say("  ready");
+}
+
+/// The one place where a secret of our own making is shown, once.
+fn once(what: &str, secret: &Secret) {
+    say(format!("  first start: {what}: {}", String::from_utf8_lossy(secret.expose())));
+    say("               shown this once and kept nowhere: write it down");
+}
+
+/// Nothing of the configuration changes in a running process yet; what is wrong or would change is
+/// said, so that the next start brings no surprise.
+fn reload(running: &Config, again: Result<Config, Failure>) {
+    match again {
+        Err(failure) => {
+            tracing::error!("SIGHUP: {failure}; the process keeps the configuration it has");
+        }
+        Ok(config) if config == *running => tracing::info!("SIGHUP: the configuration is the same"),
+        Ok(_) => {
+            tracing::warn!("SIGHUP: the configuration is right and changed: restart to use it")
+        }
+    }
+}

@@ -1,0 +1,452 @@
+//! From a file and the environment to a checked [`Config`].
+
+use std::net::SocketAddr;
+use std::path::{Path, PathBuf};
+use std::str::FromStr;
+
+use ipnet::IpNet;
+use toml::{Table, Value};
+
+use super::reader::{Mistake, Reader, nearest};
+use super::{
+    Block, Config, Control, Events, Fail, FailMode, Gateway, Hold, Log, LogFormat, Route, Server,
+    Store, Timeouts, Upstream, limits,
+};
+use crate::model::rule::FiltrationMode;
+
+/// The file that is read where none is named and it is there.
+pub const DEFAULT_FILE: &str = "leakgate.toml";
+
+/// What keeps a configuration from being used.
+#[derive(Debug, thiserror::Error)]
+pub enum ConfigError {
+    /// The file cannot be read.
+    #[error("cannot read {}: {source}; name another file with --config", path.display())]
+    Unreadable {
+        /// The file.
+        path: PathBuf,
+        /// Why.
+        source: std::io::Error,
+    },
+    /// The file is not TOML.
+    #[error("{} is not TOML: {problem}", path.display())]
+    NotToml {
+        /// The file.
+        path: PathBuf,
+        /// Where and why.
+        problem: String,
+    },
+    /// Keys or values are wrong; all of them.
+    #[error("the configuration has {} mistake(s):\n{}", .0.len(), lines(.0))]
+    Mistakes(Vec<Mistake>),
+}
+
+fn lines(mistakes: &[Mistake]) -> String {
+    mistakes.iter().map(|mistake| format!("  {mistake}")).collect::<Vec<_>>().join("\n")
+}
+
+/// Loads the configuration: built-in defaults, under `file` (or `leakgate.toml` where it is there),
+/// under the variables whose names are `LEAKGATE_` and a key's parts joined by `__`.
+///
+/// # Errors
+/// [`ConfigError`], with every mistake and, for an unknown key, the nearest known one.
+pub fn load(
+    file: Option<&Path>,
+    environment: impl Iterator<Item = (String, String)>,
+) -> Result<Config, ConfigError> {
+    let mut table = match file {
+        Some(path) => read(path)?,
+        None if Path::new(DEFAULT_FILE).exists() => read(Path::new(DEFAULT_FILE))?,
+        None => Table::new(),
+    };
+    let mut mistakes = Vec::new();
+    for (name, value) in environment {
+        let Some(key) = name.strip_prefix("LEAKGATE_").filter(|key| key.contains("__")) else {
+            continue;
+        };
+        let parts: Vec<String> = key.split("__").map(str::to_lowercase).collect();
+        if !set(&mut table, &parts, from_environment(&value)) {
+            mistakes.push(Mistake {
+                key: name.clone(),
+                problem: "names a key inside a value that has none".to_owned(),
+            });
+        }
+    }
+    check(table, mistakes)
+}
+
+fn read(path: &Path) -> Result<Table, ConfigError> {
+    let text = std::fs::read_to_string(path)
+        .map_err(|source| ConfigError::Unreadable { path: path.to_owned(), source })?;
+    parse(&text).map_err(|problem| ConfigError::NotToml { path: path.to_owned(), problem })
+}
+
+fn parse(text: &str) -> Result<Table, String> {
+    text.parse::<Table>().map_err(|error| error.to_string().trim_end().to_owned())
+}
+
+/// Numbers, booleans, lists and tables as TOML writes them; anything else is a string.
+fn from_environment(text: &str) -> Value {
+    parse(&format!("value = {text}"))
+        .ok()
+        .filter(|table| table.len() == 1)
+        .and_then(|mut table| table.remove("value"))
+        .filter(|value| !matches!(value, Value::Datetime(_)))
+        .unwrap_or_else(|| Value::String(text.to_owned()))
+}
+
+/// Sets the value at this place, making tables on the way; a part that is a number is a place in a
+/// list, and the one after the last adds to it.
+fn set(table: &mut Table, parts: &[String], value: Value) -> bool {
+    let Some((first, rest)) = parts.split_first() else { return false };
+    if rest.is_empty() {
+        table.insert(first.clone(), value);
+        return true;
+    }
+    let is_index = rest.first().is_some_and(|part| part.parse::<usize>().is_ok());
+    let next = table.entry(first.clone()).or_insert_with(|| {
+        if is_index { Value::Array(Vec::new()) } else { Value::Table(Table::new()) }
+    });
+    set_inside(next, rest, value)
+}
+
+fn set_inside(place: &mut Value, parts: &[String], value: Value) -> bool {
+    match place {
+        Value::Table(table) => set(table, parts, value),
+        Value::Array(items) => {
+            let Some((first, rest)) = parts.split_first() else { return false };
+            let Ok(index) = first.parse::<usize>() else { return false };
+            if index == items.len() {
+                items.push(Value::Table(Table::new()));
+            }
+            let Some(item) = items.get_mut(index) else { return false };
+            if rest.is_empty() {
+                *item = value;
+                return true;
+            }
+            set_inside(item, rest, value)
+        }
+        _ => false,
+    }
+}
+
+fn check(table: Table, mut mistakes: Vec<Mistake>) -> Result<Config, ConfigError> {
+    let mut reader = Reader::new("", table);
+    let config = Config {
+        gateway: reader.section("gateway", gateway),
+        control: reader.section("control", control),
+        store: reader.section("store", store),
+        events: reader.section("events", |events| Events {
+            stdout: events.boolean("stdout").unwrap_or(Events::default().stdout),
+        }),
+        log: reader.section("log", log),
+    };
+    mistakes.extend(reader.finish());
+    if mistakes.is_empty() { Ok(config) } else { Err(ConfigError::Mistakes(mistakes)) }
+}
+
+const MODES: [(&str, FiltrationMode); 3] = [
+    ("off", FiltrationMode::Off),
+    ("monitoring", FiltrationMode::Monitoring),
+    ("block", FiltrationMode::Block),
+];
+
+const ADDRESS: &str = "an address and port, such as 127.0.0.1:8080";
+
+fn gateway(r: &mut Reader) -> Gateway {
+    let default = Gateway::default();
+    let upstreams = r.sections("upstreams", upstream).unwrap_or(default.upstreams);
+    if upstreams.is_empty() {
+        r.mistake("upstreams", "needs at least one upstream with one server");
+    }
+    let mut names: Vec<&str> = Vec::new();
+    for (index, upstream) in upstreams.iter().enumerate() {
+        if names.contains(&upstream.name.as_str()) {
+            let problem = format!("upstream {index} has the name {:?} of another", upstream.name);
+            r.mistake("upstreams", problem);
+        }
+        names.push(&upstream.name);
+    }
+    let routes = r.sections("routes", |route| self::route(route, &names)).unwrap_or_default();
+    let listen = r.list("listen", ADDRESS).unwrap_or(default.listen);
+    if listen.is_empty() {
+        r.mistake("listen", format!("needs at least one of: {ADDRESS}"));
+    }
+    Gateway {
+        name: r.parsed("name", "a name").unwrap_or_else(host_name),
+        listen,
+        mode: r.choice("mode", &MODES).unwrap_or(default.mode),
+        workers: r
+            .number("workers", 1..=limits::WORKERS as u64)
+            .map_or(default.workers, |count| usize::try_from(count).unwrap_or(default.workers)),
+        admin_listen: r.parsed::<SocketAddr>("admin_listen", ADDRESS),
+        trusted_proxies: r
+            .list::<Network>("trusted_proxies", "an address or network")
+            .map_or(default.trusted_proxies, |list| list.into_iter().map(|n| n.0).collect()),
+        bypass_file: r.parsed::<String>("bypass_file", "a path").map(PathBuf::from),
+        routes,
+        hold: r.section("hold", |hold| Hold {
+            limit: hold.bytes("limit", limits::HOLD_LIMIT_MAX).unwrap_or(default.hold.limit),
+            pause: hold.duration("pause").unwrap_or(default.hold.pause),
+        }),
+        timeouts: r.section("timeouts", |t| Timeouts {
+            header_read: t.duration("header_read").unwrap_or(default.timeouts.header_read),
+            body_idle: t.duration("body_idle").unwrap_or(default.timeouts.body_idle),
+            connect: t.duration("connect").unwrap_or(default.timeouts.connect),
+            response: t.duration("response").unwrap_or(default.timeouts.response),
+            keep_alive: t.duration("keep_alive").unwrap_or(default.timeouts.keep_alive),
+            drain: t.duration("drain").unwrap_or(default.timeouts.drain),
+        }),
+        block: r.section("block", |block| Block {
+            status: block.choice("status", &[("403", 403), ("401", 401)]).unwrap_or(403),
+            contact: block.parsed("contact", "a URL or an address"),
+        }),
+        fail: r.section("fail", |fail| Fail {
+            budget: fail
+                .choice("budget", &[("open", FailMode::Open), ("closed", FailMode::Closed)])
+                .unwrap_or(default.fail.budget),
+        }),
+        upstreams,
+    }
+}
+
+fn upstream(r: &mut Reader) -> Option<Upstream> {
+    let name: Option<String> = r.parsed("name", "a name");
+    let servers = r.list::<Server>("servers", "a server, such as http://127.0.0.1:3000");
+    if name.is_none() {
+        r.mistake("name", "is missing: routes name their upstream by it");
+    }
+    if servers.as_ref().is_none_or(Vec::is_empty) {
+        r.mistake("servers", "needs at least one server, such as http://127.0.0.1:3000");
+    }
+    Some(Upstream { name: name?, servers: servers? })
+}
+
+fn route(r: &mut Reader, upstreams: &[&str]) -> Option<Route> {
+    let hosts = r.list::<String>("hosts", "a host name").unwrap_or_default();
+    let path_prefix: String = r.parsed("path_prefix", "a path").unwrap_or_else(|| "/".to_owned());
+    if !path_prefix.starts_with('/') {
+        r.mistake("path_prefix", format!("must begin with /, but is {path_prefix:?}"));
+    }
+    let mode = r.choice("mode", &MODES);
+    let Some(name) = r.parsed::<String>("upstream", "an upstream's name") else {
+        r.mistake("upstream", "is missing: the name of one of gateway.upstreams");
+        return None;
+    };
+    let Some(upstream) = upstreams.iter().position(|known| *known == name) else {
+        r.mistake("upstream", format!("{name:?} is no upstream{}", nearest(&name, upstreams)));
+        return None;
+    };
+    let hosts = hosts.iter().map(|host| host.to_ascii_lowercase()).collect();
+    Some(Route { hosts, path_prefix, upstream, mode })
+}
+
+fn control(r: &mut Reader) -> Control {
+    let default = Control::default();
+    Control {
+        listen: r.parsed("listen", ADDRESS).unwrap_or(default.listen),
+        watch_closed_days: r
+            .number("watch_closed_days", 0..=3650)
+            .and_then(|days| u32::try_from(days).ok())
+            .unwrap_or(default.watch_closed_days),
+    }
+}
+
+fn store(r: &mut Reader) -> Store {
+    let url: String = r.parsed("url", "sqlite: and a path").unwrap_or_else(|| Store::default().url);
+    if !url.starts_with("sqlite:") {
+        // The URL of a database server may hold a password, so it is not repeated.
+        r.mistake("url", "must be sqlite: and a path, such as sqlite:leakgate.db");
+    }
+    Store { url }
+}
+
+fn log(r: &mut Reader) -> Log {
+    let default = Log::default();
+    Log {
+        filter: r.parsed("filter", "a level or filter").unwrap_or(default.filter),
+        format: r
+            .choice("format", &[("text", LogFormat::Text), ("json", LogFormat::Json)])
+            .unwrap_or(default.format),
+    }
+}
+
+/// The machine's name, else `gateway`.
+fn host_name() -> String {
+    std::fs::read_to_string("/proc/sys/kernel/hostname")
+        .map(|name| name.trim().to_owned())
+        .ok()
+        .filter(|name| !name.is_empty())
+        .unwrap_or_else(|| Gateway::default().name)
+}
+
+/// A network, or an address that stands for itself.
+struct Network(IpNet);
+
+impl FromStr for Network {
+    type Err = ipnet::AddrParseError;
+
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        text.parse::<IpNet>()
+            .or_else(|error| text.parse::<std::net::IpAddr>().map(IpNet::from).map_err(|_| error))
+            .map(Self)
+    }
+}
+
+impl FromStr for Server {
+    type Err = &'static str;
+
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        if text.starts_with("https://") {
+            return Err("TLS to upstreams is not there yet; use http://");
+        }
+        let authority = text.strip_prefix("http://").ok_or("it must begin with http://")?;
+        let authority = authority.strip_suffix('/').unwrap_or(authority);
+        let uri: http::uri::Authority =
+            authority.parse().map_err(|_| "it must be a host and a port, without a path")?;
+        if uri.as_str().contains('@') {
+            return Err("it must be without user and password");
+        }
+        let host = uri.host().trim_start_matches('[').trim_end_matches(']');
+        if host.is_empty() {
+            return Err("the host is missing");
+        }
+        Ok(Self { host: host.to_owned(), port: uri.port_u16().unwrap_or(80) })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn config(text: &str, environment: &[(&str, &str)]) -> Result<Config, String> {
+        let directory = tempfile::tempdir().unwrap();
+        let path = directory.path().join("leakgate.toml");
+        std::fs::write(&path, text).unwrap();
+        let environment = environment.iter().map(|(k, v)| ((*k).to_owned(), (*v).to_owned()));
+        load(Some(&path), environment).map_err(|error| error.to_string())
+    }
+
+    #[test]
+    fn an_empty_file_is_the_defaults() {
+        let config = config("", &[("LEAKGATE_PORT", "tcp://10.0.0.1:80")]).unwrap();
+        assert_eq!(config.control, Control::default());
+        assert_eq!(config.gateway.upstreams, Gateway::default().upstreams);
+    }
+
+    #[test]
+    fn reads_the_documented_example() {
+        let config = config(
+            r#"
+            [gateway]
+            listen = ["127.0.0.1:8080", "[::1]:8080"]
+            mode = "monitoring"
+            workers = 2
+            trusted_proxies = ["10.0.0.0/8", "192.0.2.1"]
+            hold.limit = "128KiB"
+            hold.pause = "5ms"
+            block.status = 401
+            [[gateway.upstreams]]
+            name = "app"
+            servers = ["http://127.0.0.1:3000", "http://[::1]:3001/"]
+            [[gateway.upstreams]]
+            name = "other"
+            servers = ["http://example.internal"]
+            [[gateway.routes]]
+            hosts = ["API.example.com"]
+            path_prefix = "/v1"
+            upstream = "other"
+            mode = "off"
+            [control]
+            listen = "127.0.0.1:9999"
+            [store]
+            url = "sqlite:/var/lib/leakgate/leakgate.db"
+            "#,
+            &[],
+        )
+        .unwrap();
+        assert_eq!(config.gateway.listen.len(), 2);
+        assert_eq!(config.gateway.hold.limit, 128 * 1024);
+        assert_eq!(config.gateway.block.status, 401);
+        let servers = &config.gateway.upstreams[0].servers;
+        assert_eq!(servers[1], Server { host: "::1".to_owned(), port: 3001 });
+        assert_eq!(config.gateway.upstreams[1].servers[0].port, 80);
+        let route = &config.gateway.routes[0];
+        assert_eq!((route.upstream, route.hosts[0].as_str()), (1, "api.example.com"));
+        assert_eq!(config.control.listen.port(), 9999);
+    }
+
+    #[test]
+    fn the_environment_overrides() {
+        let config = config(
+            "[gateway]\nmode = \"off\"\n",
+            &[
+                ("LEAKGATE_GATEWAY__MODE", "block"),
+                ("LEAKGATE_GATEWAY__LISTEN", "127.0.0.1:1,127.0.0.1:2"),
+                ("LEAKGATE_GATEWAY__WORKERS", "3"),
+                ("LEAKGATE_GATEWAY__UPSTREAMS__0__NAME", "api"),
+                ("LEAKGATE_GATEWAY__UPSTREAMS__0__SERVERS", "[\"http://127.0.0.1:9\"]"),
+                ("LEAKGATE_EVENTS__STDOUT", "false"),
+                ("LEAKGATE_STORE__URL", "sqlite:2026-01-01"),
+            ],
+        )
+        .unwrap();
+        assert_eq!(config.gateway.mode, FiltrationMode::Block);
+        assert_eq!(config.gateway.listen[1].port(), 2);
+        assert_eq!(config.gateway.workers, 3);
+        assert_eq!(config.gateway.upstreams[0].servers[0].port, 9);
+        assert!(!config.events.stdout);
+        assert_eq!(config.store.url, "sqlite:2026-01-01");
+    }
+
+    #[test]
+    fn every_mistake_is_named_at_once_with_the_nearest_key() {
+        let text = config(
+            r#"
+            [gateway]
+            lisen = ["127.0.0.1:8080"]
+            mode = "blok"
+            workers = 0
+            hold.limit = "1GB"
+            timeouts.connect = "0s"
+            [[gateway.upstreams]]
+            name = "app"
+            servers = ["https://127.0.0.1:3000", "127.0.0.1:3000"]
+            [[gateway.routes]]
+            upstream = "ap"
+            path_prefix = "v1"
+            [contrl]
+            [store]
+            url = "mysql://u:hunter2@host"
+            "#,
+            &[("LEAKGATE_CONTROL__LISTEN", "nowhere")],
+        )
+        .unwrap_err();
+        for part in [
+            "gateway.lisen: unknown key; did you mean listen?",
+            "gateway.mode: must be one of off, monitoring, block, but is \"blok\"; did you mean block?",
+            "gateway.workers: must be a whole number from 1",
+            "gateway.hold.limit: must be a number of bytes",
+            "gateway.timeouts.connect: must be longer than zero",
+            "gateway.upstreams[0].servers: must be a server",
+            "TLS to upstreams is not there yet",
+            "gateway.routes[0].upstream: \"ap\" is no upstream; did you mean app?",
+            "gateway.routes[0].path_prefix: must begin with /",
+            "contrl: unknown key; did you mean control?",
+            "store.url: must be sqlite: and a path",
+            "control.listen: must be an address and port",
+        ] {
+            assert!(text.contains(part), "no {part:?} in:\n{text}");
+        }
+        assert!(!text.contains("hunter2"), "{text}");
+    }
+
+    #[test]
+    fn what_is_not_toml_or_not_there_says_so() {
+        assert!(config("[gateway", &[]).unwrap_err().contains("is not TOML"));
+        let error = load(Some(Path::new("nowhere/leakgate.toml")), std::iter::empty()).unwrap_err();
+        assert!(error.to_string().contains("cannot read nowhere/leakgate.toml"), "{error}");
+        let error = config("[gateway]\nmode = \"off\"\n", &[("LEAKGATE_GATEWAY__MODE__X", "1")]);
+        assert!(error.unwrap_err().contains("LEAKGATE_GATEWAY__MODE__X"));
+    }
+}

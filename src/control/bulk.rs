@@ -1,0 +1,187 @@
+//! One decision for many leaks.
+
+use std::sync::Arc;
+
+use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
+
+use super::decisions::{self, PatchRequest};
+use super::problem::{Problem, ProblemDocument};
+use super::publish::Touched;
+use super::{Control, api};
+use crate::config::limits;
+use crate::model::ids::LeakId;
+use crate::model::leak::{Decision, Remediation, Resolution, Status};
+use crate::model::role::Actor;
+use crate::store::types::{Decide, LeakQuery, PageRequest};
+
+/// One decision for many leaks, named by their ids or by a filter.
+#[derive(Clone, Debug, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct BulkRequest {
+    /// The decision.
+    pub decision: Decision,
+    /// The leaks, up to 1,000; or else `filter`.
+    #[serde(default)]
+    pub ids: Option<Vec<LeakId>>,
+    /// Which leaks, as the list's query says it; it must fit up to 1,000.
+    #[serde(default)]
+    pub filter: Option<api::LeakFilter>,
+    /// The patch, for `apply_virtual_patch`.
+    #[serde(default)]
+    pub virtual_patch: Option<PatchRequest>,
+    /// Why, for `close` and `mark_false`.
+    #[serde(default)]
+    pub resolution: Option<Resolution>,
+    /// What is said with it.
+    #[serde(default)]
+    pub comment: Option<String>,
+}
+
+/// Which leaks a decision is for.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub enum BulkTarget {
+    /// These.
+    Ids(Vec<LeakId>),
+    /// Those that fit.
+    Query(Box<LeakQuery>),
+}
+
+/// What the decision came to for one leak.
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, ToSchema)]
+pub struct BulkAnswer {
+    /// The leak.
+    pub id: LeakId,
+    /// Whether the decision was made.
+    pub ok: bool,
+    /// The leak's status afterwards; absent where the decision was not made.
+    pub status: Option<Status>,
+    /// What is in force for it afterwards; absent where the decision was not made.
+    pub remediation: Option<Remediation>,
+    /// Why the decision was not made.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(value_type = Option<ProblemDocument>)]
+    pub problem: Option<Problem>,
+}
+
+impl BulkRequest {
+    /// The decision and the leaks that it is for.
+    pub(super) fn parts(self) -> Result<(Decide, BulkTarget), Problem> {
+        let target = match (self.ids, self.filter) {
+            (Some(ids), None) => BulkTarget::Ids(ids),
+            (None, Some(filter)) => BulkTarget::Query(Box::new(
+                filter.query(PageRequest { limit: limits::PAGE, cursor: None })?,
+            )),
+            _ => return Err(Problem::invalid("ids", "give either ids or a filter")),
+        };
+        let decide = match (self.decision, self.virtual_patch) {
+            (Decision::ApplyVirtualPatch, patch) => {
+                let mut patch = patch.unwrap_or_default();
+                patch.comment = patch.comment.or(self.comment);
+                decisions::apply(patch)?
+            }
+            (_, Some(_)) => {
+                return Err(Problem::invalid(
+                    "virtual_patch",
+                    "it goes with the decision apply_virtual_patch only",
+                ));
+            }
+            (decision, None) => decisions::plain(decision, self.resolution, self.comment),
+        };
+        Ok((decide, target))
+    }
+}
+
+impl Control {
+    /// Makes one decision about many leaks, in the order given; one that fails does not stop the
+    /// others. They are stored in groups, each of which is in force before the next begins.
+    ///
+    /// # Errors
+    /// Where nothing was decided: too many leaks, a value that does not fit, a failing store.
+    pub async fn decide_many(
+        &self,
+        actor: &Actor,
+        target: BulkTarget,
+        decide: Decide,
+    ) -> Result<Vec<BulkAnswer>, Problem> {
+        let ids = match target {
+            BulkTarget::Ids(ids) => ids,
+            BulkTarget::Query(query) => self.matching(actor, *query).await?,
+        };
+        if ids.len() > limits::BULK_LEAKS {
+            return Err(Problem::invalid(
+                "ids",
+                format!("one call decides about {} leaks at most", limits::BULK_LEAKS),
+            ));
+        }
+        let decide = self.checked(decide)?;
+        let mut answers = Vec::with_capacity(ids.len());
+        for group in ids.chunks(limits::BULK_GROUP) {
+            answers.extend(self.decide_group(actor, group.to_vec(), decide.clone()).await?);
+        }
+        Ok(answers)
+    }
+
+    async fn decide_group(
+        &self,
+        actor: &Actor,
+        ids: Vec<LeakId>,
+        decide: Decide,
+    ) -> Result<Vec<BulkAnswer>, Problem> {
+        let store = Arc::clone(&self.inner.store);
+        let actor = actor.clone();
+        self.inner
+            .publisher
+            .change(async move {
+                let mut answers = Vec::with_capacity(ids.len());
+                let mut touched = Vec::with_capacity(ids.len());
+                for id in ids {
+                    match store.decide(&actor.tenant, id, decide.clone(), &actor).await {
+                        Ok(leak) => {
+                            answers.push(BulkAnswer {
+                                id,
+                                ok: true,
+                                status: Some(leak.status),
+                                remediation: Some(leak.remediation),
+                                problem: None,
+                            });
+                            touched.push(Touched::Rule(Box::new(leak)));
+                        }
+                        Err(error) => answers.push(BulkAnswer {
+                            id,
+                            ok: false,
+                            status: None,
+                            remediation: None,
+                            problem: Some(error.into()),
+                        }),
+                    }
+                }
+                Ok((answers, touched))
+            })
+            .await
+    }
+
+    /// All leaks that fit the query, where they are few enough.
+    async fn matching(&self, actor: &Actor, mut query: LeakQuery) -> Result<Vec<LeakId>, Problem> {
+        let mut ids = Vec::new();
+        loop {
+            let page = self.inner.store.leaks(&actor.tenant, &query).await?;
+            if page.total > limits::BULK_LEAKS as u64 {
+                return Err(Problem::invalid(
+                    "filter",
+                    format!(
+                        "it fits more than {} leaks: narrow it, nothing was decided",
+                        limits::BULK_LEAKS
+                    ),
+                ));
+            }
+            ids.extend(page.items.iter().map(|leak| leak.id));
+            match page.next_cursor {
+                Some(cursor) if ids.len() <= limits::BULK_LEAKS => {
+                    query.page.cursor = Some(cursor);
+                }
+                _ => return Ok(ids),
+            }
+        }
+    }
+}

@@ -1,0 +1,220 @@
+//! Decisions about a leak, and changes to it. Each is stored, published and in force when it
+//! returns.
+
+use std::sync::Arc;
+
+use jiff::Timestamp;
+use serde::Deserialize;
+use utoipa::ToSchema;
+
+use super::intake::{self, Texts, fits};
+use super::problem::Problem;
+use super::publish::Touched;
+use super::redact::Redactor;
+use super::{Control, api, scope};
+use crate::config::limits;
+use crate::model::clock;
+use crate::model::ids::{LeakId, TokenId};
+use crate::model::leak::{Comment, Decision, Leak, Resolution, Risk, Source};
+use crate::model::role::Actor;
+use crate::model::rule::{PatchMode, Scope};
+use crate::model::secret::Secret;
+use crate::store::types::{Decide, Edit, NewPatch};
+
+/// A virtual patch to apply. Left out whole, it blocks everywhere.
+#[derive(Clone, PartialEq, Eq, Debug, Default, Deserialize, ToSchema)]
+#[serde(default, deny_unknown_fields)]
+pub struct PatchRequest {
+    /// What it does; `block` where it is not said.
+    pub mode: Option<PatchMode>,
+    /// Where it acts; everywhere where it is not said.
+    pub scope: Option<Scope>,
+    /// When it ends by itself.
+    #[serde(deserialize_with = "api::time")]
+    pub expires_at: Option<Timestamp>,
+    /// Whether to override the guard, for tokens of 6 bytes and more.
+    pub force: bool,
+    /// What is said with it.
+    pub comment: Option<String>,
+}
+
+/// Changes to a leak. What is absent stays; `null` clears an owner, a contact or a comment.
+#[derive(Clone, Debug, Default, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct LeakChange {
+    /// New title.
+    #[serde(default)]
+    pub title: Option<String>,
+    /// New risk.
+    #[serde(default)]
+    pub risk: Option<Risk>,
+    /// New first source.
+    #[serde(default)]
+    pub source: Option<Source>,
+    /// New kind.
+    #[serde(default)]
+    pub kind: Option<String>,
+    /// New owner.
+    #[serde(default, deserialize_with = "api::nullable")]
+    #[schema(value_type = Option<String>)]
+    pub owner: Option<Option<String>>,
+    /// New contact.
+    #[serde(default, deserialize_with = "api::nullable")]
+    #[schema(value_type = Option<String>)]
+    pub contact: Option<Option<String>>,
+    /// New comment.
+    #[serde(default, deserialize_with = "api::nullable")]
+    #[schema(value_type = Option<String>)]
+    pub comment: Option<Option<String>>,
+    /// Tokens to add.
+    #[serde(default)]
+    #[schema(value_type = Vec<String>)]
+    pub add_tokens: Vec<Secret>,
+    /// Digests of tokens to add: `sha256:` and 64 hex digits.
+    #[serde(default)]
+    pub add_token_digests: Vec<String>,
+    /// Ids of tokens to remove.
+    #[serde(default)]
+    pub remove_tokens: Vec<TokenId>,
+}
+
+impl Control {
+    /// Makes a decision about a leak.
+    ///
+    /// # Errors
+    /// Where there is no such leak, its status does not allow it, a value does not fit, no token
+    /// can become a rule, or the store fails.
+    pub async fn decide(&self, actor: &Actor, id: LeakId, decide: Decide) -> Result<Leak, Problem> {
+        let decide = self.checked(decide)?;
+        let store = Arc::clone(&self.inner.store);
+        let actor = actor.clone();
+        self.inner
+            .publisher
+            .change(async move {
+                let leak = store.decide(&actor.tenant, id, decide, &actor).await?;
+                Ok((leak.clone(), vec![Touched::Rule(Box::new(leak))]))
+            })
+            .await
+    }
+
+    /// A decision whose texts are short enough and carry no token.
+    pub(super) fn checked(&self, decide: Decide) -> Result<Decide, Problem> {
+        fits("comment", decide.comment.as_deref().unwrap_or_default(), limits::COMMENT_BYTES)?;
+        let redactor = Redactor::new(&[], self.inner.handle.load());
+        Ok(Decide { comment: redactor.option(decide.comment).filter(|c| !c.is_empty()), ..decide })
+    }
+
+    /// Changes a leak.
+    ///
+    /// # Errors
+    /// Where there is no such leak, a value does not fit, or the store fails.
+    pub async fn edit(
+        &self,
+        actor: &Actor,
+        id: LeakId,
+        change: LeakChange,
+    ) -> Result<Leak, Problem> {
+        const FIELDS: [&str; 2] = ["add_tokens", "add_token_digests"];
+        if change.remove_tokens.len() > limits::TOKENS_PER_CALL {
+            return Err(Problem::invalid(
+                "remove_tokens",
+                format!("one call takes {} tokens at most", limits::TOKENS_PER_CALL),
+            ));
+        }
+        let mut add_tokens =
+            self.new_tokens(change.add_tokens, change.add_token_digests, FIELDS).await?;
+        let [owner_cleared, contact_cleared, comment_cleared] =
+            [&change.owner, &change.contact, &change.comment]
+                .map(|value| matches!(value, Some(None)));
+        let texts = Texts {
+            title: change.title,
+            source: change.source,
+            kind: change.kind,
+            owner: change.owner.flatten(),
+            contact: change.contact.flatten(),
+            comment: change.comment.flatten(),
+        }
+        .checked()?
+        .redacted(&Redactor::new(&add_tokens, self.inner.handle.load()));
+        intake::of_kind(&mut add_tokens, texts.kind.as_deref());
+        let or_cleared = |text: Option<String>, cleared: bool| match text {
+            Some(text) => Some(Some(text)),
+            None => cleared.then_some(None),
+        };
+        let removed = change.remove_tokens.clone();
+        let tokens_change = !add_tokens.is_empty() || !removed.is_empty();
+        let edit = Edit {
+            title: texts.title,
+            risk: change.risk,
+            source: texts.source,
+            kind: texts.kind,
+            owner: or_cleared(texts.owner, owner_cleared),
+            contact: or_cleared(texts.contact, contact_cleared),
+            comment: or_cleared(texts.comment, comment_cleared),
+            add_tokens,
+            remove_tokens: change.remove_tokens,
+        };
+        let store = Arc::clone(&self.inner.store);
+        let actor = actor.clone();
+        self.inner
+            .publisher
+            .change(async move {
+                let leak = store.edit(&actor.tenant, id, edit, &actor).await?;
+                let touched = if tokens_change {
+                    vec![Touched::Tokens(Box::new(leak.clone()), removed)]
+                } else {
+                    Vec::new()
+                };
+                Ok((leak, touched))
+            })
+            .await
+    }
+
+    /// Adds a comment to a leak.
+    ///
+    /// # Errors
+    /// Where there is no such leak, the text is empty or too long, or the store fails.
+    pub async fn comment(
+        &self,
+        actor: &Actor,
+        id: LeakId,
+        text: String,
+    ) -> Result<Comment, Problem> {
+        let text = text.trim().to_owned();
+        if text.is_empty() {
+            return Err(Problem::invalid("text", "it is empty: say something"));
+        }
+        fits("text", &text, limits::COMMENT_BYTES)?;
+        let text = Redactor::new(&[], self.inner.handle.load()).text(text);
+        Ok(self.inner.store.comment(&actor.tenant, id, &text, actor).await?)
+    }
+}
+
+/// A decision that ends or reopens a leak.
+pub(super) fn plain(
+    decision: Decision,
+    resolution: Option<Resolution>,
+    comment: Option<String>,
+) -> Decide {
+    Decide { decision, patch: None, resolution, comment }
+}
+
+/// The decision to apply a virtual patch, checked.
+pub(super) fn apply(request: PatchRequest) -> Result<Decide, Problem> {
+    let now = clock::now();
+    if request.expires_at.is_some_and(|at| at <= now) {
+        return Err(Problem::invalid("expires_at", "it is over already: give a later time"));
+    }
+    let patch = NewPatch {
+        mode: request.mode.unwrap_or(PatchMode::Block),
+        scope: scope::normal(request.scope.unwrap_or_default(), now)?,
+        expires_at: request.expires_at,
+        force: request.force,
+    };
+    Ok(Decide {
+        decision: Decision::ApplyVirtualPatch,
+        patch: Some(patch),
+        resolution: None,
+        comment: request.comment,
+    })
+}

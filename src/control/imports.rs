@@ -1,0 +1,447 @@
+//! Imports: another scanner's report, read as it arrives and registered finding by finding.
+
+use std::collections::VecDeque;
+use std::sync::{Arc, Mutex, PoisonError};
+
+use jiff::Timestamp;
+use serde::{Deserialize, Serialize};
+use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc, watch};
+use utoipa::ToSchema;
+
+use super::intake;
+use super::problem::{Problem, ProblemDocument};
+use super::publish::Touched;
+use super::redact::Redactor;
+use super::{Control, guard};
+use crate::config::limits;
+use crate::model::clock;
+use crate::model::finding::{Finding, RefusedItem};
+use crate::model::ids::{ImportId, LeakId, TokenId};
+use crate::model::kind;
+use crate::model::leak::{DetectedBy, Leak, Risk, named};
+use crate::model::role::Actor;
+use crate::model::secret::Secret;
+use crate::model::token::TokenMaterial;
+use crate::store::types::{Decide, NewToken, Registration};
+use crate::store::{Store, StoreError};
+
+named! {
+    /// How far an import is.
+    ImportStatus {
+        /// It is being read or registered.
+        Running = "running",
+        /// All of it that is valid is registered.
+        Finished = "finished",
+        /// It broke off; what was registered until then stays.
+        Failed = "failed",
+    }
+}
+
+/// A part of a report that was not taken, or not wholly.
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, ToSchema)]
+pub struct LineReason {
+    /// The line (from 1) or item of the report.
+    pub line: u64,
+    /// Why.
+    pub reason: String,
+}
+
+/// An import: what it came to, or how far it is.
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, ToSchema)]
+pub struct Import {
+    /// Its id.
+    pub id: ImportId,
+    /// How far it is.
+    pub status: ImportStatus,
+    /// Leaks that were made.
+    pub leaks: u64,
+    /// Tokens that were new.
+    pub tokens: u64,
+    /// Tokens that were known: their leaks got an occurrence.
+    pub merged: u64,
+    /// Parts that were not taken, the first 1,000.
+    pub refused: Vec<LineReason>,
+    /// How many parts were not taken in all.
+    pub refused_count: u64,
+    /// Leaks that were made, but no virtual patch could be applied to them; the first 1,000.
+    pub unpatched: Vec<LineReason>,
+    /// When it began.
+    pub started_at: Timestamp,
+    /// When it ended.
+    pub finished_at: Option<Timestamp>,
+    /// Why it broke off.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(value_type = Option<ProblemDocument>)]
+    pub problem: Option<Problem>,
+}
+
+/// The imports of this process: those under way and the last that ended.
+#[derive(Default)]
+pub(super) struct Imports(Mutex<VecDeque<(String, watch::Receiver<Import>)>>);
+
+/// Where the handler puts what it reads, and learns what became of it.
+pub(super) struct Intake {
+    pub(super) items: mpsc::Sender<Item>,
+    pub(super) progress: watch::Receiver<Import>,
+    memory: Arc<Semaphore>,
+}
+
+impl Intake {
+    /// Hands a finding over, once there is room for it. An import that failed takes nothing more,
+    /// and says why at its end.
+    pub(super) async fn find(&self, finding: Finding, belongs: Belongs) {
+        let bytes: usize = finding.tokens.iter().map(Secret::len).sum();
+        let share = bytes.clamp(1, limits::IMPORT_QUEUE_BYTES) as u32;
+        if let Ok(share) = Arc::clone(&self.memory).acquire_many_owned(share).await {
+            let _ = self.items.send(Item::Finding(Box::new(finding), belongs, share)).await;
+        }
+    }
+}
+
+/// What is taken from a report.
+pub(super) enum Item {
+    /// A finding, which leak it goes to, and its share of the memory that an import may take.
+    Finding(Box<Finding>, Belongs, OwnedSemaphorePermit),
+    /// A part that could not be read.
+    Refused(RefusedItem),
+    /// The report broke off.
+    Broken(Problem),
+}
+
+/// Which leak a finding's tokens go to.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(super) enum Belongs {
+    /// One of its own.
+    Alone,
+    /// The one leak of the whole report.
+    Together,
+}
+
+/// One import at work.
+struct Job {
+    control: Control,
+    actor: Actor,
+    patch: Option<Decide>,
+    import: Import,
+    progress: watch::Sender<Import>,
+    /// The leak of a report that is one leak.
+    leak: Option<LeakId>,
+}
+
+/// What became of one finding.
+#[derive(Default)]
+struct Taken {
+    line: u64,
+    made: bool,
+    new: u64,
+    known: u64,
+    refused: Option<String>,
+    unpatched: Option<String>,
+}
+
+/// A finding made ready for the store.
+struct Ready {
+    line: u64,
+    belongs: Belongs,
+    registration: Registration,
+}
+
+impl Control {
+    /// Begins an import. It goes on, and what it registers is published, until its sender is
+    /// dropped, whether or not anybody waits for it.
+    pub(super) fn begin_import(
+        &self,
+        actor: &Actor,
+        patch: Option<Decide>,
+    ) -> Result<Intake, Problem> {
+        let Ok(permit) = Arc::clone(&self.inner.import_permits).try_acquire_owned() else {
+            self.hit("imports");
+            return Err(Problem::busy("imports"));
+        };
+        let import = Import {
+            id: ImportId::new(),
+            status: ImportStatus::Running,
+            leaks: 0,
+            tokens: 0,
+            merged: 0,
+            refused: Vec::new(),
+            refused_count: 0,
+            unpatched: Vec::new(),
+            started_at: clock::now(),
+            finished_at: None,
+            problem: None,
+        };
+        let (progress, seen) = watch::channel(import.clone());
+        self.inner.imports.keep(actor.tenant.clone(), seen.clone());
+        let (items, received) = mpsc::channel(limits::IMPORT_QUEUE);
+        let job = Job {
+            control: self.clone(),
+            actor: actor.clone(),
+            patch,
+            import,
+            progress,
+            leak: None,
+        };
+        tokio::spawn(async move {
+            job.run(received).await;
+            drop(permit);
+        });
+        let memory = Arc::new(Semaphore::new(limits::IMPORT_QUEUE_BYTES));
+        Ok(Intake { items, progress: seen, memory })
+    }
+
+    /// How far an import is.
+    pub(super) fn import(&self, actor: &Actor, id: ImportId) -> Result<Import, Problem> {
+        self.inner.imports.find(&actor.tenant, id).ok_or_else(|| Problem::not_found("import"))
+    }
+}
+
+impl Imports {
+    fn keep(&self, tenant: String, import: watch::Receiver<Import>) {
+        let mut kept = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        if kept.len() >= limits::IMPORTS_KEPT {
+            // Those under way are fewer than are kept, so there is one that ended.
+            let ended = kept
+                .iter()
+                .position(|(_, import)| import.borrow().status != ImportStatus::Running)
+                .unwrap_or(0);
+            kept.remove(ended);
+        }
+        kept.push_back((tenant, import));
+    }
+
+    fn find(&self, tenant: &str, id: ImportId) -> Option<Import> {
+        let kept = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        kept.iter()
+            .filter(|(of, _)| of == tenant)
+            .map(|(_, import)| import.borrow())
+            .find(|import| import.id == id)
+            .map(|import| import.clone())
+    }
+}
+
+impl Job {
+    async fn run(mut self, mut items: mpsc::Receiver<Item>) {
+        self.import.status = ImportStatus::Finished;
+        let mut group = Vec::with_capacity(limits::IMPORT_GROUP);
+        while items.recv_many(&mut group, limits::IMPORT_GROUP).await > 0 {
+            if let Err(problem) = self.take(std::mem::take(&mut group)).await {
+                self.fail(problem);
+                break;
+            }
+            self.tell(ImportStatus::Running);
+        }
+        // All of it is in force before anybody is told that it has ended.
+        if let Err(problem) = self.control.inner.publisher.settle(clock::now()).await {
+            self.fail(problem);
+        }
+        self.import.finished_at = Some(clock::now());
+        self.tell(self.import.status);
+    }
+
+    fn fail(&mut self, problem: Problem) {
+        self.import.status = ImportStatus::Failed;
+        self.import.problem = Some(problem);
+    }
+
+    fn tell(&self, status: ImportStatus) {
+        self.progress.send_replace(Import { status, ..self.import.clone() });
+    }
+
+    /// Takes what has been read until now.
+    async fn take(&mut self, group: Vec<Item>) -> Result<(), Problem> {
+        let mut findings = Vec::with_capacity(group.len());
+        let mut shares = Vec::with_capacity(group.len());
+        let mut broken = None;
+        for item in group {
+            match item {
+                Item::Finding(finding, belongs, share) => {
+                    findings.push((*finding, belongs));
+                    shares.push(share);
+                }
+                Item::Refused(item) => self.refuse(item.line, item.reason),
+                Item::Broken(problem) => broken = Some(problem),
+            }
+        }
+        let control = self.control.clone();
+        let tenant = self.actor.tenant.clone();
+        // Hashing and judging many tokens would hold up calls on this thread.
+        let ready = tokio::task::spawn_blocking(move || {
+            let ready = findings.into_iter().map(|(finding, belongs)| Ready {
+                line: finding.line,
+                belongs,
+                registration: control.prepared(&tenant, finding),
+            });
+            ready.collect::<Vec<_>>()
+        })
+        .await
+        .map_err(|_| Problem::failed())?;
+        let mut ready = ready.into_iter().peekable();
+        while ready.peek().is_some() {
+            // The lock is held for no more tokens than take some ten milliseconds to store.
+            let mut room = limits::IMPORT_PART_TOKENS;
+            let mut part = Vec::new();
+            while let Some(next) =
+                ready.next_if(|next| part.is_empty() || next.registration.tokens.len() <= room)
+            {
+                room = room.saturating_sub(next.registration.tokens.len());
+                part.push(next);
+            }
+            self.register(part).await?;
+        }
+        drop(shares);
+        broken.map_or(Ok(()), Err)
+    }
+
+    /// Registers some findings; they are in force at the next tick.
+    async fn register(&mut self, findings: Vec<Ready>) -> Result<(), Problem> {
+        let store = Arc::clone(&self.control.inner.store);
+        let (actor, patch, leak) = (self.actor.clone(), self.patch.clone(), self.leak);
+        let change = async move {
+            let mut group = Group { store: &*store, actor: &actor, patch, leak, touched: vec![] };
+            let mut taken = Vec::with_capacity(findings.len());
+            for ready in findings {
+                taken.push(group.take(ready).await);
+            }
+            Ok(((taken, group.leak), group.touched))
+        };
+        let (taken, leak) = self.control.inner.publisher.change_soon(change).await?;
+        self.leak = leak;
+        for taken in taken {
+            self.count(taken);
+        }
+        Ok(())
+    }
+
+    fn refuse(&mut self, line: u64, reason: String) {
+        self.import.refused_count += 1;
+        if self.import.refused.len() < limits::IMPORT_REFUSALS {
+            self.import.refused.push(LineReason { line, reason });
+        }
+    }
+
+    fn count(&mut self, taken: Taken) {
+        self.import.leaks += u64::from(taken.made);
+        self.import.tokens += taken.new;
+        self.import.merged += taken.known;
+        if let Some(reason) = taken.refused {
+            self.refuse(taken.line, reason);
+        }
+        if let Some(reason) = taken.unpatched
+            && self.import.unpatched.len() < limits::IMPORT_REFUSALS
+        {
+            self.import.unpatched.push(LineReason { line: taken.line, reason });
+        }
+    }
+}
+
+/// The changes of some findings, inside the publisher's lock.
+struct Group<'a> {
+    store: &'a dyn Store,
+    actor: &'a Actor,
+    patch: Option<Decide>,
+    leak: Option<LeakId>,
+    touched: Vec<Touched>,
+}
+
+impl Group<'_> {
+    async fn take(&mut self, ready: Ready) -> Taken {
+        let line = ready.line;
+        match self.register(ready.belongs, ready.registration).await {
+            Ok(taken) => Taken { line, ..taken },
+            Err(error) => {
+                tracing::error!(%error, "a finding could not be registered");
+                let refused = Some("the store failed: import it again".to_owned());
+                Taken { line, refused, ..Taken::default() }
+            }
+        }
+    }
+
+    async fn register(
+        &mut self,
+        belongs: Belongs,
+        mut registration: Registration,
+    ) -> Result<Taken, StoreError> {
+        let continues = self.leak.filter(|_| belongs == Belongs::Together);
+        registration.continues = continues;
+        let (before, texts) = (TokenId::new(), registration.tokens.clone());
+        let count = texts.len() as u64;
+        let mut registered = self.store.register(registration, self.actor).await?;
+        let mut taken = Taken {
+            new: registered.new_tokens,
+            known: count.saturating_sub(registered.new_tokens),
+            made: registered.leak.is_some() && continues.is_none(),
+            ..Taken::default()
+        };
+        if let Some(leak) = registered.leak.as_mut().filter(|_| taken.made) {
+            if belongs == Belongs::Together {
+                self.leak = Some(leak.id);
+            }
+            taken.unpatched = self.patch(leak).await;
+        }
+        self.touched.extend(intake::touched(&registered, before, texts));
+        Ok(taken)
+    }
+
+    /// Applies the virtual patch that was asked for; answers with why that could not be done.
+    async fn patch(&self, leak: &mut Leak) -> Option<String> {
+        let patch = self.patch.clone()?;
+        match self.store.decide(&self.actor.tenant, leak.id, patch, self.actor).await {
+            Ok(patched) => {
+                *leak = patched;
+                None
+            }
+            Err(StoreError::NothingApplicable(reasons)) => Some(reasons.join("; ")),
+            Err(error) => {
+                tracing::error!(%error, "a virtual patch could not be applied");
+                Some("the store failed: apply it again".to_owned())
+            }
+        }
+    }
+}
+
+impl Control {
+    /// A finding as it is registered: each token once, judged, and in no text.
+    fn prepared(&self, tenant: &str, finding: Finding) -> Registration {
+        let key = self.inner.store.fingerprint_key();
+        let mut seen = std::collections::HashSet::with_capacity(finding.tokens.len());
+        let mut tokens = Vec::with_capacity(finding.tokens.len());
+        for secret in finding.tokens {
+            let secret = intake::trimmed(secret);
+            let digest = secret.digest();
+            if secret.is_empty() || !seen.insert(digest) {
+                continue;
+            }
+            let of_form = kind::of(secret.expose());
+            let material = TokenMaterial::Text(secret);
+            tokens.push(NewToken {
+                fingerprint: key.fingerprint(&digest),
+                kind: of_form.to_owned(),
+                validity: finding.validity,
+                not_applicable: guard::check(&material),
+                material,
+            });
+        }
+        let redactor = Redactor::new(&tokens, self.inner.handle.load());
+        let title = redactor.text(intake::one_line(&finding.title));
+        let title = if title.is_empty() { "Imported".to_owned() } else { title };
+        let source = redactor.source(finding.source);
+        let owner = redactor.option(finding.owner.map(|owner| intake::one_line(&owner)));
+        let kind = redactor.option(finding.kind.map(|kind| intake::one_line(&kind)));
+        drop(redactor);
+        intake::of_kind(&mut tokens, kind.as_deref());
+        Registration {
+            tenant: tenant.to_owned(),
+            title,
+            risk: finding.risk.unwrap_or(Risk::High),
+            source,
+            detected_by: DetectedBy::Automatic,
+            kind,
+            owner,
+            contact: None,
+            comment: None,
+            tokens,
+            continues: None,
+        }
+    }
+}

@@ -1,0 +1,348 @@
+//! Intake: what is registered, checked and made ready for the store.
+
+use std::collections::HashSet;
+use std::sync::Arc;
+
+use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
+
+use super::problem::Problem;
+use super::publish::Touched;
+use super::redact::Redactor;
+use super::{Control, guard};
+use crate::config::limits;
+use crate::model::fingerprint::FingerprintKey;
+use crate::model::ids::{LeakId, TokenId};
+use crate::model::kind;
+use crate::model::leak::{DetectedBy, Leak, Risk, Source, SourceKind};
+use crate::model::role::{Actor, Permission};
+use crate::model::secret::Secret;
+use crate::model::token::{TokenDigest, TokenMaterial, Validity};
+use crate::store::StoreError;
+use crate::store::types::{Merged, NewToken, Registered, Registration};
+
+/// A leak to register.
+#[derive(Clone, Debug, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct NewLeak {
+    /// What people will call it: one line, up to 256 bytes.
+    #[schema(example = "Deployment key in a public gist")]
+    pub title: String,
+    /// How bad it is; `high` where it is not said.
+    #[serde(default)]
+    pub risk: Option<Risk>,
+    /// Where it was seen; `{"kind": "manual"}` where it is not said.
+    #[serde(default)]
+    pub source: Option<Source>,
+    /// The tokens themselves, up to 10,000 together with the digests.
+    #[serde(default)]
+    #[schema(value_type = Vec<String>)]
+    pub tokens: Vec<Secret>,
+    /// Digests of tokens whose text is not handed over: `sha256:` and 64 hex digits.
+    #[serde(default)]
+    pub token_digests: Vec<String>,
+    /// What the tokens are; told from their form where it is not said.
+    #[serde(default)]
+    pub kind: Option<String>,
+    /// Whose they are.
+    #[serde(default)]
+    pub owner: Option<String>,
+    /// Whom to call.
+    #[serde(default)]
+    pub contact: Option<String>,
+    /// What is said with it.
+    #[serde(default)]
+    pub comment: Option<String>,
+}
+
+/// What a registration came to: the leak, and where its known tokens went.
+#[derive(Clone, Debug, Serialize, ToSchema)]
+pub struct RegisteredLeak {
+    /// The new leak, or the first of those that have the tokens already.
+    #[serde(flatten)]
+    pub leak: Leak,
+    /// The leaks that got an occurrence, since they have some of the tokens.
+    pub merged: Vec<Merged>,
+    /// Whether the leak is new.
+    #[serde(skip)]
+    pub created: bool,
+}
+
+/// What a caller who may not see leaks is told when all tokens are known.
+#[derive(Clone, Debug, Serialize, ToSchema)]
+pub(super) struct KnownLeak {
+    /// The first leak that has the tokens.
+    pub(super) id: LeakId,
+    /// The leaks that got an occurrence.
+    pub(super) merged: Vec<Merged>,
+}
+
+/// What [`Control::register`] answers.
+#[derive(Clone, Debug)]
+pub(super) enum Answer {
+    /// To those who may see leaks, and to all where the leak is new.
+    Leak(Box<RegisteredLeak>),
+    /// To those who may not.
+    Known(KnownLeak),
+}
+
+impl Control {
+    /// Registers a leak; its tokens are watched when the call returns.
+    pub(super) async fn register(&self, actor: &Actor, new: NewLeak) -> Result<Answer, Problem> {
+        let detected_by = if actor.role.may(Permission::See) {
+            DetectedBy::Manual
+        } else {
+            DetectedBy::Automatic
+        };
+        let registration = self.registration(&actor.tenant, new, detected_by).await?;
+        let store = Arc::clone(&self.inner.store);
+        let (tenant, caller) = (actor.tenant.clone(), actor.clone());
+        let may_see = actor.role.may(Permission::See);
+        self.inner
+            .publisher
+            .change(async move {
+                let (before, texts) = (TokenId::new(), registration.tokens.clone());
+                let registered = store.register(registration, &caller).await?;
+                let touched = touched(&registered, before, texts);
+                let answer = match (registered.leak, registered.merged) {
+                    (Some(leak), merged) => {
+                        Answer::Leak(Box::new(RegisteredLeak { leak, merged, created: true }))
+                    }
+                    (None, merged) => {
+                        let id = merged.first().map(|merged| merged.leak).ok_or_else(|| {
+                            StoreError::Failed("a registration came to nothing".to_owned())
+                        })?;
+                        if may_see {
+                            let leak = store.leak(&tenant, id).await?;
+                            Answer::Leak(Box::new(RegisteredLeak { leak, merged, created: false }))
+                        } else {
+                            Answer::Known(KnownLeak { id, merged })
+                        }
+                    }
+                };
+                Ok((answer, touched))
+            })
+            .await
+    }
+
+    async fn registration(
+        &self,
+        tenant: &str,
+        new: NewLeak,
+        detected_by: DetectedBy,
+    ) -> Result<Registration, Problem> {
+        let mut tokens = self.new_tokens(new.tokens, new.token_digests, FIELDS).await?;
+        if tokens.is_empty() {
+            return Err(Problem::invalid("tokens", "at least one token or token digest is needed"));
+        }
+        let texts = Texts {
+            title: Some(new.title),
+            source: Some(new.source.unwrap_or(Source::of_kind(SourceKind::Manual))),
+            kind: new.kind,
+            owner: new.owner,
+            contact: new.contact,
+            comment: new.comment,
+        }
+        .checked()?
+        .redacted(&Redactor::new(&tokens, self.inner.handle.load()));
+        of_kind(&mut tokens, texts.kind.as_deref());
+        Ok(Registration {
+            tenant: tenant.to_owned(),
+            title: texts.title.unwrap_or_default(),
+            risk: new.risk.unwrap_or(Risk::High),
+            source: texts.source.unwrap_or(Source::of_kind(SourceKind::Manual)),
+            detected_by,
+            kind: texts.kind,
+            owner: texts.owner,
+            contact: texts.contact,
+            comment: texts.comment,
+            tokens,
+            continues: None,
+        })
+    }
+
+    /// Tokens made ready for the store: each once, with fingerprint, kind and the guard's word.
+    pub(super) async fn new_tokens(
+        &self,
+        tokens: Vec<Secret>,
+        digests: Vec<String>,
+        fields: [&'static str; 2],
+    ) -> Result<Vec<NewToken>, Problem> {
+        if tokens.len() + digests.len() > limits::TOKENS_PER_CALL {
+            return Err(Problem::invalid(
+                fields.first().copied().unwrap_or_default(),
+                format!(
+                    "one call takes {} tokens at most: use POST /api/v1/imports for more",
+                    limits::TOKENS_PER_CALL
+                ),
+            ));
+        }
+        let store = Arc::clone(&self.inner.store);
+        let work = move || prepare(store.fingerprint_key(), tokens, &digests, fields);
+        // Hashing thousands of tokens would hold up the other calls on this thread.
+        tokio::task::spawn_blocking(work).await.map_err(|_| Problem::failed())?
+    }
+}
+
+/// The names of the fields that tokens and digests come in when a leak is registered.
+const FIELDS: [&str; 2] = ["tokens", "token_digests"];
+
+/// What a registration means for the working copy: a new leak is watched; known ones stay as they
+/// are.
+/// `before` is an id made before the registration, and so before the ids of its new tokens.
+pub(super) fn touched(
+    registered: &Registered,
+    before: TokenId,
+    texts: Vec<NewToken>,
+) -> Vec<Touched> {
+    let mut touched = Vec::new();
+    if let Some(leak) = &registered.leak {
+        touched.push(Touched::Appended(Box::new(leak.clone()), before));
+    }
+    if registered.new_tokens < texts.len() as u64 {
+        touched.push(Touched::Texts(texts));
+    }
+    touched
+}
+
+/// Checks tokens and digests, drops repeated ones, and judges each.
+pub(super) fn prepare(
+    key: &FingerprintKey,
+    tokens: Vec<Secret>,
+    digests: &[String],
+    [token_field, digest_field]: [&'static str; 2],
+) -> Result<Vec<NewToken>, Problem> {
+    let mut seen: HashSet<TokenDigest> = HashSet::with_capacity(tokens.len() + digests.len());
+    let mut prepared = Vec::with_capacity(tokens.len() + digests.len());
+    for (index, secret) in tokens.into_iter().enumerate() {
+        let secret = trimmed(secret);
+        if secret.is_empty() {
+            return Err(Problem::invalid(format!("{token_field}[{index}]"), "it is empty"));
+        }
+        add(key, TokenMaterial::Text(secret), &mut seen, &mut prepared);
+    }
+    for (index, digest) in digests.iter().enumerate() {
+        let digest: TokenDigest = digest.trim().parse().map_err(|_| {
+            Problem::invalid(
+                format!("{digest_field}[{index}]"),
+                "a token digest is written sha256: followed by 64 hex digits",
+            )
+        })?;
+        add(key, TokenMaterial::Digest(digest), &mut seen, &mut prepared);
+    }
+    Ok(prepared)
+}
+
+fn add(
+    key: &FingerprintKey,
+    material: TokenMaterial,
+    seen: &mut HashSet<TokenDigest>,
+    prepared: &mut Vec<NewToken>,
+) {
+    let digest = material.digest();
+    if !seen.insert(digest) {
+        return;
+    }
+    let kind = match &material {
+        TokenMaterial::Text(secret) => kind::of(secret.expose()),
+        TokenMaterial::Digest(_) => "unknown",
+    };
+    prepared.push(NewToken {
+        fingerprint: key.fingerprint(&digest),
+        not_applicable: guard::check(&material),
+        kind: kind.to_owned(),
+        validity: Validity::Unknown,
+        material,
+    });
+}
+
+/// Gives the tokens the kind that was said, where one was.
+pub(super) fn of_kind(tokens: &mut [NewToken], kind: Option<&str>) {
+    if let Some(kind) = kind {
+        for token in tokens {
+            kind.clone_into(&mut token.kind);
+        }
+    }
+}
+
+/// Without the white space that copying leaves around a token, which no request would carry.
+pub(super) fn trimmed(secret: Secret) -> Secret {
+    let bytes = secret.expose().trim_ascii();
+    if bytes.len() == secret.len() { secret } else { Secret::new(bytes.to_vec()) }
+}
+
+/// The texts of a leak, on their way to be checked and cleaned.
+#[derive(Default)]
+pub(super) struct Texts {
+    pub(super) title: Option<String>,
+    pub(super) source: Option<Source>,
+    pub(super) kind: Option<String>,
+    pub(super) owner: Option<String>,
+    pub(super) contact: Option<String>,
+    pub(super) comment: Option<String>,
+}
+
+impl Texts {
+    /// The same, where every text fits its field.
+    pub(super) fn checked(mut self) -> Result<Self, Problem> {
+        if let Some(title) = self.title.take() {
+            let title = one_line(&title);
+            if title.is_empty() {
+                return Err(Problem::invalid("title", "it is empty: say what leaked"));
+            }
+            fits("title", &title, limits::TITLE_BYTES)?;
+            self.title = Some(title);
+        }
+        for (name, value) in
+            [("kind", &mut self.kind), ("owner", &mut self.owner), ("contact", &mut self.contact)]
+        {
+            if let Some(text) = value.take() {
+                let text = one_line(&text);
+                fits(name, &text, limits::NAME_BYTES)?;
+                *value = Some(text).filter(|text| !text.is_empty());
+            }
+        }
+        if let Some(comment) = &self.comment {
+            fits("comment", comment, limits::COMMENT_BYTES)?;
+        }
+        if let Some(source) = &self.source {
+            for (name, value, limit) in [
+                ("source.url", &source.url, limits::URL_BYTES),
+                ("source.path", &source.path, limits::URL_BYTES),
+                ("source.commit", &source.commit, limits::NAME_BYTES),
+            ] {
+                fits(name, value.as_deref().unwrap_or_default(), limit)?;
+            }
+        }
+        Ok(self)
+    }
+
+    /// The same, without any token.
+    pub(super) fn redacted(self, redactor: &Redactor<'_>) -> Self {
+        Self {
+            title: redactor.option(self.title),
+            source: self.source.map(|source| redactor.source(source)),
+            kind: redactor.option(self.kind),
+            owner: redactor.option(self.owner),
+            contact: redactor.option(self.contact),
+            comment: redactor.option(self.comment),
+        }
+    }
+}
+
+/// The text on one line, without white space around it.
+pub(super) fn one_line(text: &str) -> String {
+    text.trim().chars().map(|c| if c.is_control() { ' ' } else { c }).collect()
+}
+
+/// Checks a text's length.
+pub(super) fn fits(field: &'static str, text: &str, limit: usize) -> Result<(), Problem> {
+    if text.len() > limit {
+        let length = text.len();
+        return Err(Problem::invalid(
+            field,
+            format!("it has {length} bytes: up to {limit} are taken"),
+        ));
+    }
+    Ok(())
+}

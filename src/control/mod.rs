@@ -1,0 +1,157 @@
+//! The control plane: where leaks are registered and decided, and from where the patchset that the
+//! gateways enforce is published.
+
+mod api;
+mod auth;
+mod bootstrap;
+mod bulk;
+mod bypass;
+mod credentials;
+mod decisions;
+mod explain;
+mod gateways;
+pub mod guard;
+mod imports;
+mod intake;
+mod live;
+mod problem;
+mod publish;
+mod redact;
+mod scope;
+mod timers;
+
+use std::sync::Arc;
+
+use tokio::sync::Semaphore;
+use tokio_util::sync::CancellationToken;
+
+use crate::config::{Config, limits};
+use crate::matcher::PatchsetHandle;
+use crate::store::{Store, StoreError};
+use crate::telemetry::metrics::Metrics;
+
+pub use api::{Access, Call, LeakFilter, calls, openapi, router};
+pub use auth::Credential;
+pub use bootstrap::{BootstrapError, Bootstrapped, FirstStart, bootstrap};
+pub use bulk::{BulkAnswer, BulkRequest, BulkTarget};
+pub use bypass::BypassControl;
+pub use credentials::CredentialError;
+pub use decisions::{LeakChange, PatchRequest};
+pub use explain::{Explain, ExplainedHit, Explanation, MalformedRequest, Outcome};
+pub use gateways::GatewayState;
+pub use imports::{Import, ImportStatus, LineReason};
+pub use intake::{NewLeak, RegisteredLeak};
+pub use live::LiveSink;
+pub use problem::{Problem, ProblemDocument};
+
+use live::LiveEvents;
+use publish::Publisher;
+
+/// The tenant, as long as there is one only.
+pub const DEFAULT_TENANT: &str = "default";
+
+/// What the control plane needs to know of the configuration.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Settings {
+    /// Days for which a closed leak's tokens are watched.
+    pub watch_closed_days: u32,
+    /// The name of the gateway in this process.
+    pub gateway: String,
+}
+
+impl From<&Config> for Settings {
+    fn from(config: &Config) -> Self {
+        Self {
+            watch_closed_days: config.control.watch_closed_days,
+            gateway: config.gateway.name.clone(),
+        }
+    }
+}
+
+/// What the process lends to the control plane.
+#[derive(Clone)]
+pub struct Hooks {
+    /// The gateway's bypass switch.
+    pub bypass: Arc<dyn BypassControl>,
+    /// The inspector, for `explain`.
+    pub explain: Arc<dyn Explain>,
+}
+
+/// The control plane of one process. Cheap to clone.
+#[derive(Clone)]
+pub struct Control {
+    inner: Arc<Inner>,
+}
+
+struct Inner {
+    store: Arc<dyn Store>,
+    publisher: Publisher,
+    handle: PatchsetHandle,
+    settings: Settings,
+    hooks: Hooks,
+    bypass: bypass::Switch,
+    live: LiveEvents,
+    metrics: Arc<Metrics>,
+    stop: CancellationToken,
+    calls: Arc<Semaphore>,
+    exports: Arc<Semaphore>,
+    explanations: Arc<Semaphore>,
+    imports: imports::Imports,
+    import_permits: Arc<Semaphore>,
+}
+
+impl Control {
+    /// A control plane that has published nothing yet: see [`Self::publish`].
+    pub fn new(
+        store: Arc<dyn Store>,
+        handle: PatchsetHandle,
+        settings: Settings,
+        hooks: Hooks,
+        metrics: Arc<Metrics>,
+    ) -> Self {
+        let publisher = Publisher::new(
+            Arc::clone(&store),
+            handle.clone(),
+            settings.watch_closed_days,
+            Arc::clone(&metrics),
+        );
+        Self {
+            inner: Arc::new(Inner {
+                store,
+                publisher,
+                handle,
+                settings,
+                hooks,
+                bypass: bypass::Switch::default(),
+                live: LiveEvents::new(),
+                metrics,
+                stop: CancellationToken::new(),
+                calls: Arc::new(Semaphore::new(limits::API_CALLS)),
+                exports: Arc::new(Semaphore::new(limits::EVENT_EXPORTS)),
+                explanations: Arc::new(Semaphore::new(limits::EXPLANATIONS)),
+                imports: imports::Imports::default(),
+                import_permits: Arc::new(Semaphore::new(limits::IMPORTS)),
+            }),
+        }
+    }
+
+    /// Loads every leak that is enforced or watched, publishes the patchset, and sets the bypass
+    /// switch as it was left. To be called once, before requests are let in.
+    ///
+    /// # Errors
+    /// What went wrong in the store; nothing was published.
+    pub async fn publish(&self) -> Result<(), StoreError> {
+        self.inner.publisher.load().await?;
+        self.restore_bypass().await
+    }
+
+    /// Where everything is kept.
+    pub fn store(&self) -> &Arc<dyn Store> {
+        &self.inner.store
+    }
+
+    /// Ends what has no end by itself: live streams and the timers. For shutdown.
+    pub fn stop(&self) {
+        self.inner.stop.cancel();
+    }
+}

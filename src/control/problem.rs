@@ -1,0 +1,358 @@
+//! What the API answers when it does not do what was asked: RFC 9457 problem documents. The one
+//! place where errors are translated for callers.
+
+use std::borrow::Cow;
+
+use axum::Json;
+use axum::response::{IntoResponse, Response};
+use http::{HeaderValue, StatusCode, header};
+use serde::Serialize;
+use utoipa::ToSchema;
+
+use crate::model::leak::{Decision, Status};
+use crate::model::role::{Permission, Role};
+use crate::store::StoreError;
+
+/// Why a call was not done: a problem document, on its way to the caller.
+#[derive(Clone, PartialEq, Eq, Debug, Serialize)]
+#[serde(transparent)]
+pub struct Problem(Box<ProblemDocument>);
+
+/// A problem document. Its `type` is stable; nothing in it repeats what the caller sent.
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, ToSchema)]
+#[schema(as = Problem)]
+pub struct ProblemDocument {
+    /// What kind of problem it is: `urn:leakgate:problem:` and a name.
+    #[serde(rename = "type")]
+    #[schema(example = "urn:leakgate:problem:not-allowed")]
+    kind: &'static str,
+    /// The kind in words.
+    title: &'static str,
+    /// The status of the HTTP answer.
+    status: u16,
+    /// What is wrong here and what to do.
+    detail: Cow<'static, str>,
+    /// The field or parameter at fault.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    field: Option<String>,
+    /// The leak's status, where it does not allow the decision.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    leak_status: Option<Status>,
+    /// The decisions that the leak's status allows.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    allowed: Option<Vec<Decision>>,
+    /// Why no token can become a rule.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    reasons: Option<Vec<String>>,
+    /// The right that the caller's role lacks.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    permission: Option<&'static str>,
+    /// Seconds after which the call may be tried again; also in `Retry-After`.
+    #[serde(skip)]
+    retry_after: Option<u32>,
+    /// Whether a credential was sent and not accepted.
+    #[serde(skip)]
+    rejected_credential: bool,
+}
+
+impl Problem {
+    fn new(
+        kind: &'static str,
+        title: &'static str,
+        status: StatusCode,
+        detail: Cow<'static, str>,
+    ) -> Self {
+        Self(Box::new(ProblemDocument {
+            kind,
+            title,
+            status: status.as_u16(),
+            detail,
+            field: None,
+            leak_status: None,
+            allowed: None,
+            reasons: None,
+            permission: None,
+            retry_after: None,
+            rejected_credential: false,
+        }))
+    }
+
+    /// The status of the HTTP answer.
+    pub fn status(&self) -> StatusCode {
+        StatusCode::from_u16(self.0.status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR)
+    }
+
+    /// What is wrong and what to do.
+    pub fn detail(&self) -> &str {
+        &self.0.detail
+    }
+
+    /// The field at fault, where one is.
+    pub fn field(&self) -> Option<&str> {
+        self.0.field.as_deref()
+    }
+
+    /// A body or query that cannot be read at all.
+    pub(crate) fn malformed(detail: impl Into<Cow<'static, str>>) -> Self {
+        Self::new(
+            "urn:leakgate:problem:malformed",
+            "The request cannot be read",
+            StatusCode::BAD_REQUEST,
+            detail.into(),
+        )
+    }
+
+    /// A value that does not fit its field or parameter. `detail` says what would fit.
+    pub(crate) fn invalid(field: impl Into<String>, detail: impl Into<Cow<'static, str>>) -> Self {
+        let mut problem = Self::new(
+            "urn:leakgate:problem:invalid-value",
+            "A value cannot be accepted",
+            StatusCode::UNPROCESSABLE_ENTITY,
+            detail.into(),
+        );
+        let field = field.into();
+        if !field.is_empty() {
+            problem.0.detail = format!("{field}: {}", problem.0.detail).into();
+            problem.0.field = Some(field);
+        }
+        problem
+    }
+
+    pub(crate) fn unsupported_media_type(detail: &'static str) -> Self {
+        Self::new(
+            "urn:leakgate:problem:unsupported-media-type",
+            "The body is of another type",
+            StatusCode::UNSUPPORTED_MEDIA_TYPE,
+            detail.into(),
+        )
+    }
+
+    pub(crate) fn too_large(limit: usize) -> Self {
+        Self::new(
+            "urn:leakgate:problem:too-large",
+            "The body is too large",
+            StatusCode::PAYLOAD_TOO_LARGE,
+            format!(
+                "the body of this call may have {limit} bytes: send less at once, or use \
+                 POST /api/v1/imports for many tokens"
+            )
+            .into(),
+        )
+    }
+
+    pub(crate) fn too_slow() -> Self {
+        Self::new(
+            "urn:leakgate:problem:too-slow",
+            "The body did not arrive in time",
+            StatusCode::REQUEST_TIMEOUT,
+            "the body stopped arriving: send it again".into(),
+        )
+    }
+
+    pub(crate) fn unauthenticated(rejected_credential: bool) -> Self {
+        let detail = if rejected_credential {
+            "the API token is not known, has ended or was revoked: ask an administrator for another"
+        } else {
+            "send an API token: Authorization: Bearer lgt_…"
+        };
+        let mut problem = Self::new(
+            "urn:leakgate:problem:unauthenticated",
+            "Nobody is signed in",
+            StatusCode::UNAUTHORIZED,
+            detail.into(),
+        );
+        problem.0.rejected_credential = rejected_credential;
+        problem
+    }
+
+    pub(crate) fn forbidden(role: Role, permission: Permission) -> Self {
+        let mut problem = Self::new(
+            "urn:leakgate:problem:forbidden",
+            "The role does not allow this",
+            StatusCode::FORBIDDEN,
+            format!(
+                "the role {} does not hold the right to {}: ask an administrator to do it, or for \
+                 another role",
+                role.name(),
+                permission_name(permission)
+            )
+            .into(),
+        );
+        problem.0.permission = Some(permission_name(permission));
+        problem
+    }
+
+    pub(crate) fn role_too_high(role: Role) -> Self {
+        let mut problem = Self::forbidden(role, Permission::Administer);
+        problem.0.detail = format!(
+            "a {} makes no credentials for all tenants: ask a global administrator",
+            role.name()
+        )
+        .into();
+        problem
+    }
+
+    pub(crate) fn not_found(what: &str) -> Self {
+        Self::new(
+            "urn:leakgate:problem:not-found",
+            "There is no such thing",
+            StatusCode::NOT_FOUND,
+            format!("there is no such {what}: look at the id").into(),
+        )
+    }
+
+    pub(crate) fn unknown_call() -> Self {
+        Self::new(
+            "urn:leakgate:problem:not-found",
+            "There is no such thing",
+            StatusCode::NOT_FOUND,
+            "there is no such call: GET /api/v1/openapi.json lists all".into(),
+        )
+    }
+
+    pub(crate) fn method_not_allowed() -> Self {
+        Self::new(
+            "urn:leakgate:problem:method-not-allowed",
+            "The call does not take this method",
+            StatusCode::METHOD_NOT_ALLOWED,
+            "use one of the methods in the header field Allow".into(),
+        )
+    }
+
+    pub(crate) fn busy(what: &'static str) -> Self {
+        let mut problem = Self::new(
+            "urn:leakgate:problem:busy",
+            "Too much is under way",
+            StatusCode::SERVICE_UNAVAILABLE,
+            format!("too many {what} are under way: try again in a moment").into(),
+        );
+        problem.0.retry_after = Some(1);
+        problem
+    }
+
+    pub(crate) fn timed_out() -> Self {
+        let mut problem = Self::new(
+            "urn:leakgate:problem:timed-out",
+            "It took too long",
+            StatusCode::SERVICE_UNAVAILABLE,
+            "the call took too long; what it changes may still happen: look before trying again"
+                .into(),
+        );
+        problem.0.retry_after = Some(5);
+        problem
+    }
+
+    /// The change is stored, but could not be published. The publisher goes on trying.
+    pub(crate) fn not_enforced_yet() -> Self {
+        let mut problem = Self::new(
+            "urn:leakgate:problem:not-enforced-yet",
+            "Stored, but not enforced yet",
+            StatusCode::SERVICE_UNAVAILABLE,
+            "the change is stored, but publishing it failed and is tried again every second: do \
+             not repeat the call, look at the log"
+                .into(),
+        );
+        problem.0.retry_after = Some(1);
+        problem
+    }
+
+    /// Something broke on our side; what, is in the log only.
+    pub(crate) fn failed() -> Self {
+        let mut problem = Self::new(
+            "urn:leakgate:problem:store-failed",
+            "The store failed",
+            StatusCode::SERVICE_UNAVAILABLE,
+            "the store failed, and the log says why: try again in a moment".into(),
+        );
+        problem.0.retry_after = Some(1);
+        problem
+    }
+}
+
+/// The right's name in answers.
+pub(crate) fn permission_name(permission: Permission) -> &'static str {
+    match permission {
+        Permission::See => "see",
+        Permission::Register => "register",
+        Permission::Decide => "decide",
+        Permission::Comment => "comment",
+        Permission::Administer => "administer",
+        Permission::Audit => "audit",
+        Permission::Enforce => "enforce",
+    }
+}
+
+impl From<StoreError> for Problem {
+    fn from(error: StoreError) -> Self {
+        match error {
+            StoreError::NotFound(what) => Self::not_found(what),
+            StoreError::NotAllowed(not_allowed) => {
+                let mut problem = Self::new(
+                    "urn:leakgate:problem:not-allowed",
+                    "The leak's status does not allow this",
+                    StatusCode::CONFLICT,
+                    not_allowed.to_string().into(),
+                );
+                problem.0.leak_status = Some(not_allowed.status);
+                problem.0.allowed = Some(not_allowed.status.allowed().to_vec());
+                problem
+            }
+            StoreError::NothingApplicable(reasons) => {
+                let mut problem = Self::new(
+                    "urn:leakgate:problem:nothing-applicable",
+                    "No token can become a rule",
+                    StatusCode::UNPROCESSABLE_ENTITY,
+                    format!(
+                        "each token of this leak could block honest requests: {}; \"force\": true \
+                         overrides this for tokens of 6 bytes and more",
+                        reasons.join("; ")
+                    )
+                    .into(),
+                );
+                problem.0.reasons = Some(reasons);
+                problem
+            }
+            StoreError::BadCursor => {
+                Self::invalid("cursor", "it is not one of this list: begin without a cursor")
+            }
+            StoreError::LastToken => Self::invalid(
+                "remove_tokens",
+                "a leak keeps at least one token: add another one in the same call, or close the \
+                 leak instead",
+            ),
+            StoreError::Exists(what) => Self::new(
+                "urn:leakgate:problem:exists",
+                "It is there already",
+                StatusCode::CONFLICT,
+                format!("a {what} of that name is there already: choose another name").into(),
+            ),
+            StoreError::WrongKey | StoreError::Unusable(_) | StoreError::Failed(_) => {
+                tracing::error!(%error, "a call failed in the store");
+                Self::failed()
+            }
+        }
+    }
+}
+
+impl IntoResponse for Problem {
+    fn into_response(self) -> Response {
+        let status = self.status();
+        let retry_after = self.0.retry_after;
+        let rejected = self.0.rejected_credential;
+        let mut response = (status, Json(self)).into_response();
+        let headers = response.headers_mut();
+        headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("application/problem+json"));
+        if status == StatusCode::UNAUTHORIZED {
+            let challenge = if rejected {
+                "Bearer realm=\"leakgate\", error=\"invalid_token\""
+            } else {
+                "Bearer realm=\"leakgate\""
+            };
+            headers.insert(header::WWW_AUTHENTICATE, HeaderValue::from_static(challenge));
+        }
+        if let Some(seconds) = retry_after {
+            headers.insert(header::RETRY_AFTER, HeaderValue::from(seconds));
+        }
+        response
+    }
+}

@@ -1,0 +1,382 @@
+//! Publishing: the working copy of all rules and tokens, kept in step with the store, and the
+//! patchset that is built from it. A change is enforced when its call returns.
+
+mod working;
+
+use std::collections::HashMap;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicI64, Ordering};
+use std::time::Instant;
+
+use futures_util::{StreamExt, TryStreamExt, stream};
+use jiff::Timestamp;
+use tokio::sync::{Mutex, OwnedMutexGuard};
+
+use super::problem::Problem;
+use crate::config::limits;
+use crate::matcher::{PatchsetHandle, Rule};
+use crate::model::clock;
+use crate::model::ids::{LeakId, TokenId};
+use crate::model::leak::{Leak, Status};
+use crate::store::types::{EnforcedLeak, EnforcedToken, NewToken};
+use crate::store::{Store, StoreError};
+use crate::telemetry::metrics::Metrics;
+
+use working::Working;
+
+/// What a change in the store means for the working copy.
+pub(super) enum Touched {
+    /// The leak's status or patch may have changed; its tokens have not.
+    Rule(Box<Leak>),
+    /// Tokens may have been added to the leak, and these were removed from it.
+    Tokens(Box<Leak>, Vec<TokenId>),
+    /// Tokens were added to the leak, which is new or had them added at its end: all of them have
+    /// ids after this one.
+    Appended(Box<Leak>, TokenId),
+    /// These tokens were reported; those that were known by their digest are now known by their
+    /// text.
+    Texts(Vec<NewToken>),
+    /// Something about the leak changed; what, the store knows.
+    Leak(LeakId),
+}
+
+/// When a change has to be in force.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+enum When {
+    /// When the call returns.
+    Now,
+    /// At the next tick, or when somebody settles.
+    Soon,
+}
+
+impl Touched {
+    fn leak(&self) -> Option<LeakId> {
+        match self {
+            Self::Rule(leak) | Self::Tokens(leak, _) | Self::Appended(leak, _) => Some(leak.id),
+            Self::Leak(id) => Some(*id),
+            Self::Texts(_) => None,
+        }
+    }
+}
+
+/// Serialises changes: store, working copy, patchset.
+#[derive(Clone)]
+pub(super) struct Publisher {
+    working: Arc<Mutex<Working>>,
+    store: Arc<dyn Store>,
+    handle: PatchsetHandle,
+    watch_closed_days: u32,
+    metrics: Arc<Metrics>,
+    /// Milliseconds of the time when the next patch ends or the next watch is over.
+    next_due: Arc<AtomicI64>,
+}
+
+impl Publisher {
+    pub(super) fn new(
+        store: Arc<dyn Store>,
+        handle: PatchsetHandle,
+        watch_closed_days: u32,
+        metrics: Arc<Metrics>,
+    ) -> Self {
+        Self {
+            working: Arc::default(),
+            store,
+            handle,
+            watch_closed_days,
+            metrics,
+            next_due: Arc::new(AtomicI64::new(i64::MAX)),
+        }
+    }
+
+    /// Takes everything over from the store and publishes it.
+    pub(super) async fn load(&self) -> Result<(), StoreError> {
+        let mut working = Arc::clone(&self.working).lock_owned().await;
+        let now = clock::now();
+        let leaks = self.store.enforced_leaks(now, self.watch_closed_days).await?;
+        let mut loading = stream::iter(leaks)
+            .map(|leak| async move {
+                let tokens = self.first_tokens(leak.id).await?;
+                Ok::<_, StoreError>((leak, tokens))
+            })
+            .buffered(limits::PUBLISH_READERS);
+        while let Some((leak, first)) = loading.try_next().await? {
+            self.take_over(&mut working, &leak, first, now).await?;
+        }
+        drop(loading);
+        self.build(working)
+            .await
+            .map(drop)
+            .map_err(|_| StoreError::Failed("building the patchset broke off".to_owned()))
+    }
+
+    /// Runs a change: what `operation` does in the store, then the working copy, then the patchset.
+    /// Once begun it is brought to its end, whether or not the caller still waits.
+    pub(super) async fn change<T, F>(&self, operation: F) -> Result<T, Problem>
+    where
+        T: Send + 'static,
+        F: Future<Output = Result<(T, Vec<Touched>), Problem>> + Send + 'static,
+    {
+        self.spawn(operation, When::Now).await
+    }
+
+    /// The same for one of many changes: what it means is in force at the next tick, or when
+    /// [`Self::settle`] returns.
+    pub(super) async fn change_soon<T, F>(&self, operation: F) -> Result<T, Problem>
+    where
+        T: Send + 'static,
+        F: Future<Output = Result<(T, Vec<Touched>), Problem>> + Send + 'static,
+    {
+        self.spawn(operation, When::Soon).await
+    }
+
+    async fn spawn<T, F>(&self, operation: F, when: When) -> Result<T, Problem>
+    where
+        T: Send + 'static,
+        F: Future<Output = Result<(T, Vec<Touched>), Problem>> + Send + 'static,
+    {
+        let this = self.clone();
+        let task = tokio::spawn(async move { this.run(operation, when).await });
+        task.await.unwrap_or_else(|error| {
+            tracing::error!(%error, "a change broke off");
+            Err(Problem::failed())
+        })
+    }
+
+    async fn run<T, F>(&self, operation: F, when: When) -> Result<T, Problem>
+    where
+        F: Future<Output = Result<(T, Vec<Touched>), Problem>>,
+    {
+        let mut working = Arc::clone(&self.working).lock_owned().await;
+        let (value, touched) = operation.await?;
+        if touched.is_empty() {
+            return Ok(value);
+        }
+        working.changes += 1;
+        let mine = working.changes;
+        let leaks: Vec<LeakId> = touched.iter().filter_map(Touched::leak).collect();
+        for touched in touched {
+            let leak = touched.leak();
+            if let Err(error) = self.follow(&mut working, touched).await {
+                tracing::error!(%error, ?leak, "a stored change could not be taken over");
+                working.doubtful.extend(leak);
+            }
+        }
+        if when == When::Soon {
+            return Ok(value);
+        }
+        // Changes that wait already go first: one build then serves them all.
+        drop(working);
+        let mut working = Arc::clone(&self.working).lock_owned().await;
+        if working.built < mine {
+            working = self.publish(working).await?;
+        }
+        if leaks.iter().any(|id| working.doubtful.contains(id)) {
+            return Err(Problem::not_enforced_yet());
+        }
+        Ok(value)
+    }
+
+    /// Repairs what is doubtful, drops watches that are over, and publishes if anything changed.
+    pub(super) async fn settle(&self, now: Timestamp) -> Result<(), Problem> {
+        let mut working = Arc::clone(&self.working).lock_owned().await;
+        let over = if self.is_due(now) { working.over(now) } else { Vec::new() };
+        for id in over {
+            working.forget(id);
+            working.changes += 1;
+        }
+        if working.doubtful.is_empty() && working.built == working.changes {
+            return Ok(());
+        }
+        self.publish(working).await.map(drop)
+    }
+
+    /// Whether a patch or a watch has come to its end.
+    pub(super) fn is_due(&self, now: Timestamp) -> bool {
+        self.next_due.load(Ordering::Acquire) <= now.as_millisecond()
+    }
+
+    async fn publish(
+        &self,
+        mut working: OwnedMutexGuard<Working>,
+    ) -> Result<OwnedMutexGuard<Working>, Problem> {
+        if let Err(error) = self.repair(&mut working).await {
+            tracing::error!(%error, "rules could not be read again from the store");
+            self.metrics.publish_failures.inc();
+        }
+        self.build(working).await
+    }
+
+    /// Reads doubtful leaks again from the store.
+    async fn repair(&self, working: &mut Working) -> Result<(), StoreError> {
+        if working.doubtful.is_empty() {
+            return Ok(());
+        }
+        let now = clock::now();
+        let mut current: HashMap<LeakId, EnforcedLeak> = self
+            .store
+            .enforced_leaks(now, self.watch_closed_days)
+            .await?
+            .into_iter()
+            .map(|leak| (leak.id, leak))
+            .collect();
+        while let Some(id) = working.doubtful.last().copied() {
+            working.changes += 1;
+            match current.remove(&id) {
+                Some(leak) => {
+                    // All is read before anything is changed: a failure leaves the old state whole.
+                    let tokens = self.tokens_after(id, None).await?;
+                    let forced = leak.virtual_patch.as_ref().is_some_and(|patch| patch.force);
+                    working.forget(id);
+                    if let Some(rule) = self.rule(&leak, now) {
+                        working.set(rule, forced);
+                        working.add(id, &tokens, forced);
+                    }
+                }
+                None => working.forget(id),
+            }
+            working.doubtful.retain(|other| *other != id);
+        }
+        Ok(())
+    }
+
+    /// Compiles the working copy, away from the threads that serve calls, and swaps it in.
+    async fn build(
+        &self,
+        mut working: OwnedMutexGuard<Working>,
+    ) -> Result<OwnedMutexGuard<Working>, Problem> {
+        let begun = Instant::now();
+        let built = tokio::task::spawn_blocking(move || {
+            let patchset = working.writer.build();
+            (working, patchset)
+        })
+        .await;
+        let Ok((mut working, patchset)) = built else {
+            self.metrics.publish_failures.inc();
+            return Err(Problem::not_enforced_yet());
+        };
+        working.built = working.changes;
+        self.next_due.store(working.next_due(), Ordering::Release);
+        let size = |n: usize| i64::try_from(n).unwrap_or(i64::MAX);
+        self.metrics.patchset_version.set(patchset.version().try_into().unwrap_or(i64::MAX));
+        self.metrics.patchset_tokens.set(size(patchset.token_count()));
+        self.metrics.patchset_bytes.set(size(patchset.memory_bytes()));
+        self.handle.store(patchset);
+        self.metrics.publish.observe(begun.elapsed().as_secs_f64());
+        Ok(working)
+    }
+
+    /// Brings the working copy in step with one stored change.
+    async fn follow(&self, working: &mut Working, touched: Touched) -> Result<(), StoreError> {
+        let now = clock::now();
+        let (leak, tokens) = match touched {
+            Touched::Rule(leak) => (leak, Tokens::AsBefore),
+            Touched::Tokens(leak, removed) => (leak, Tokens::Changed(removed)),
+            Touched::Appended(leak, after) => (leak, Tokens::After(after)),
+            Touched::Texts(tokens) => {
+                working.learn(&tokens);
+                return Ok(());
+            }
+            Touched::Leak(id) => {
+                working.doubtful.push(id);
+                return Ok(());
+            }
+        };
+        let entry = working.leaks.get(&leak.id).copied();
+        if leak.status == Status::Closed && entry.is_none() {
+            // Its watch is over, and no edit begins it again.
+            return Ok(());
+        }
+        // A leak does not tell when it was closed: closing it was its last change, or else the end
+        // of its watch is known already.
+        let closed_at = (leak.status == Status::Closed).then_some(leak.updated_at);
+        let patch = leak.virtual_patch.as_ref();
+        let days = self.watch_closed_days;
+        let mut rule = working::rule(leak.id, leak.status, patch, closed_at, days, now);
+        if let (Some(rule), Some(until)) = (&mut rule, entry.and_then(|entry| entry.watch_until))
+            && rule.watch_until.is_some()
+        {
+            rule.watch_until = Some(until);
+        }
+        let Some(rule) = rule else {
+            working.forget(leak.id);
+            return Ok(());
+        };
+        let forced = patch.is_some_and(|patch| patch.force);
+        let same_force = entry.is_some_and(|entry| entry.forced == forced);
+        // What has to be read is read first, so that a failure leaves the old state whole.
+        let (removed, added) = match tokens {
+            Tokens::AsBefore if same_force => (Vec::new(), Vec::new()),
+            Tokens::After(after) if same_force => {
+                (Vec::new(), self.tokens_after(leak.id, Some(after)).await?)
+            }
+            Tokens::Changed(removed) => (removed, self.tokens_after(leak.id, None).await?),
+            Tokens::AsBefore | Tokens::After(_) => {
+                (Vec::new(), self.tokens_after(leak.id, None).await?)
+            }
+        };
+        if entry.is_some_and(|entry| entry.forced && !forced) {
+            working.forget(leak.id);
+        }
+        working.remove(leak.id, &removed);
+        working.set(rule, forced);
+        working.add(leak.id, &added, forced);
+        Ok(())
+    }
+
+    /// Takes over a leak as the store tells it, with its first page of tokens at hand.
+    async fn take_over(
+        &self,
+        working: &mut Working,
+        leak: &EnforcedLeak,
+        first: Vec<EnforcedToken>,
+        now: Timestamp,
+    ) -> Result<(), StoreError> {
+        let patch = leak.virtual_patch.as_ref();
+        let Some(rule) = self.rule(leak, now) else { return Ok(()) };
+        let forced = patch.is_some_and(|patch| patch.force);
+        working.set(rule, forced);
+        let mut page = first;
+        loop {
+            working.add(leak.id, &page, forced);
+            let Some(last) = page.last().filter(|_| page.len() >= limits::PUBLISH_PAGE) else {
+                return Ok(());
+            };
+            let after = last.id;
+            page = self.store.enforced_tokens(leak.id, Some(after), limits::PUBLISH_PAGE).await?;
+        }
+    }
+
+    fn rule(&self, leak: &EnforcedLeak, now: Timestamp) -> Option<Rule> {
+        let patch = leak.virtual_patch.as_ref();
+        let days = self.watch_closed_days;
+        working::rule(leak.id, leak.status, patch, leak.closed_at, days, now)
+    }
+
+    async fn first_tokens(&self, leak: LeakId) -> Result<Vec<EnforcedToken>, StoreError> {
+        self.store.enforced_tokens(leak, None, limits::PUBLISH_PAGE).await
+    }
+
+    async fn tokens_after(
+        &self,
+        leak: LeakId,
+        mut after: Option<TokenId>,
+    ) -> Result<Vec<EnforcedToken>, StoreError> {
+        let mut tokens = Vec::new();
+        loop {
+            let page = self.store.enforced_tokens(leak, after, limits::PUBLISH_PAGE).await?;
+            let full = page.len() >= limits::PUBLISH_PAGE;
+            tokens.extend(page);
+            if !full {
+                return Ok(tokens);
+            }
+            after = tokens.last().map(|token: &EnforcedToken| token.id);
+        }
+    }
+}
+
+/// What a change means for a leak's tokens in the working copy.
+enum Tokens {
+    AsBefore,
+    After(TokenId),
+    Changed(Vec<TokenId>),
+}

@@ -1,0 +1,151 @@
+//! Texts that people write (titles, comments, sources) may quote the very token that they are
+//! about. It is taken out before anything is stored.
+
+use std::borrow::Cow;
+use std::sync::Arc;
+
+use memchr::memmem;
+use percent_encoding::percent_decode_str;
+
+use crate::config::limits;
+use crate::matcher::Patchset;
+use crate::model::leak::Source;
+use crate::model::secret::Secret;
+use crate::model::token::TokenMaterial;
+use crate::store::types::NewToken;
+
+/// Takes tokens out of texts: those about to be registered, and all in the patchset.
+pub(super) struct Redactor<'a> {
+    own: Vec<&'a Secret>,
+    patchset: Arc<Patchset>,
+}
+
+impl<'a> Redactor<'a> {
+    pub(super) fn new(tokens: &'a [NewToken], patchset: Arc<Patchset>) -> Self {
+        // Shorter texts than could ever become a rule would take ordinary words apart.
+        let mut own: Vec<&Secret> = tokens
+            .iter()
+            .filter_map(|token| match &token.material {
+                TokenMaterial::Text(secret) => Some(secret),
+                TokenMaterial::Digest(_) => None,
+            })
+            .filter(|secret| secret.len() >= limits::TOKEN_BYTES_FORCED)
+            .collect();
+        // The longest first, so that one inside another does not leave the rest of it standing.
+        own.sort_by_key(|secret| std::cmp::Reverse(secret.len()));
+        Self { own, patchset }
+    }
+
+    /// The text with each token of the registration masked and each known one replaced by its
+    /// fingerprint. A text that carries one percent-encoded comes back decoded.
+    pub(super) fn text(&self, text: String) -> String {
+        let mut clean = self.plain(&text).unwrap_or(text);
+        if clean.contains('%') {
+            let decoded = percent_decode_str(&clean).decode_utf8_lossy().into_owned();
+            if let Some(masked) = self.plain(&decoded) {
+                clean = masked;
+            }
+        }
+        clean
+    }
+
+    pub(super) fn option(&self, text: Option<String>) -> Option<String> {
+        text.map(|text| self.text(text))
+    }
+
+    pub(super) fn source(&self, source: Source) -> Source {
+        Source {
+            kind: source.kind,
+            url: self.option(source.url),
+            path: self.option(source.path),
+            commit: self.option(source.commit),
+            line: source.line,
+        }
+    }
+
+    /// The text without tokens, where there was one.
+    fn plain(&self, text: &str) -> Option<String> {
+        let mut clean = Cow::Borrowed(text);
+        for secret in &self.own {
+            if memmem::find(clean.as_bytes(), secret.expose()).is_some()
+                && let Ok(token) = std::str::from_utf8(secret.expose())
+            {
+                clean = Cow::Owned(clean.replace(token, &secret.masked()));
+            }
+        }
+        let mut found = Vec::new();
+        self.patchset.scan(clean.as_bytes(), &mut |hit| found.push(hit));
+        if !found.is_empty() {
+            found.sort_by_key(|hit| (hit.start, std::cmp::Reverse(hit.end)));
+            let mut out = String::with_capacity(clean.len());
+            let mut done = 0;
+            for hit in found {
+                let (start, end) = (hit.start as usize, hit.end as usize);
+                if start >= done {
+                    out.push_str(clean.get(done..start).unwrap_or_default());
+                    let fingerprint = self.patchset.token(hit.token).map(|info| info.fingerprint);
+                    out.push_str(&match fingerprint {
+                        Some(fingerprint) => format!("[token {fingerprint}]"),
+                        None => "[token]".to_owned(),
+                    });
+                }
+                done = done.max(end);
+            }
+            out.push_str(clean.get(done..).unwrap_or_default());
+            clean = Cow::Owned(out);
+        }
+        match clean {
+            Cow::Borrowed(_) => None,
+            Cow::Owned(clean) => Some(clean),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::matcher::{PatchsetWriter, Rule};
+    use crate::model::fingerprint::Fingerprint;
+    use crate::model::ids::{LeakId, TokenId};
+    use crate::model::rule::{Action, Scope};
+    use crate::model::token::Validity;
+
+    fn new_token(text: &str) -> NewToken {
+        NewToken {
+            material: TokenMaterial::Text(Secret::from(text.to_owned())),
+            fingerprint: Fingerprint([7; 32]),
+            kind: "unknown".to_owned(),
+            validity: Validity::Unknown,
+            not_applicable: None,
+        }
+    }
+
+    fn patchset_of(text: &str) -> Arc<Patchset> {
+        let mut writer = PatchsetWriter::new();
+        let leak = LeakId::new();
+        writer.set_rule(Rule {
+            leak,
+            patch: None,
+            action: Action::Observe,
+            scope: Scope::default(),
+            expires_at: None,
+            watch_until: None,
+        });
+        let material = TokenMaterial::Text(Secret::from(text.to_owned()));
+        writer.add_token(leak, TokenId::new(), Fingerprint([0xab; 32]), &material);
+        writer.build()
+    }
+
+    #[test]
+    fn own_and_known_tokens_go() {
+        let own = [new_token("Kz/91+own=token;x"), new_token("Kz/91+own=token;x and more")];
+        let redactor = Redactor::new(&own, patchset_of("Qm7known0token1here"));
+        let clean = |text: &str| redactor.text(text.to_owned());
+        assert_eq!(clean("nothing here, 100% sure"), "nothing here, 100% sure");
+        assert_eq!(clean("saw Kz/91+own=token;x!"), "saw Kz…;x!");
+        assert!(!clean("Kz/91+own=token;x and more").contains("and more"));
+        let url = clean("https://h.example/?k=Kz%2F91%2Bown%3Dtoken%3Bx&l=1");
+        assert!(!url.contains("own") && url.ends_with("&l=1"), "{url}");
+        assert_eq!(clean("it is Qm7known0token1here."), "it is [token abababababab].");
+    }
+}

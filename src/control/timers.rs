@@ -1,0 +1,63 @@
+//! What happens by itself when its time has come.
+
+use jiff::Timestamp;
+use tokio::time::MissedTickBehavior;
+
+use super::problem::Problem;
+use super::publish::Touched;
+use super::{Control, DEFAULT_TENANT};
+use crate::config::limits;
+use crate::model::clock;
+use crate::model::role::{Actor, Role};
+
+/// The name of the actor that is nobody.
+pub(super) const SYSTEM: &str = "system";
+
+/// Who acts where no person does.
+pub(super) fn system() -> Actor {
+    Actor {
+        name: SYSTEM.to_owned(),
+        role: Role::GlobalAdministrator,
+        tenant: DEFAULT_TENANT.to_owned(),
+        user: None,
+        api_token: None,
+        address: None,
+    }
+}
+
+impl Control {
+    /// Ends patches, watches and the bypass at their time, and publishes again what failed to be
+    /// published, until [`Self::stop`] is called.
+    pub async fn run(&self) {
+        let mut ticks = tokio::time::interval(limits::CONTROL_TICK);
+        ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
+        loop {
+            tokio::select! {
+                () = self.inner.stop.cancelled() => return,
+                _ = ticks.tick() => {}
+            }
+            if let Err(problem) = self.tick(clock::now()).await {
+                tracing::error!(detail = problem.detail(), "what was due could not be done yet");
+            }
+        }
+    }
+
+    /// Does what is due at `now`.
+    ///
+    /// # Errors
+    /// What could not be done; it is due again at the next call.
+    pub async fn tick(&self, now: Timestamp) -> Result<(), Problem> {
+        self.expire_bypass(now).await?;
+        if self.inner.publisher.is_due(now) {
+            let store = std::sync::Arc::clone(&self.inner.store);
+            self.inner
+                .publisher
+                .change(async move {
+                    let leaks = store.expire_patches(now).await?;
+                    Ok(((), leaks.into_iter().map(Touched::Leak).collect()))
+                })
+                .await?;
+        }
+        self.inner.publisher.settle(now).await
+    }
+}

@@ -1,0 +1,140 @@
+//! Sets of byte values, and which bytes are worth decoding.
+
+/// A set of byte values.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct ByteSet {
+    low: u128,
+    high: u128,
+}
+
+impl ByteSet {
+    /// No byte.
+    pub const EMPTY: Self = Self { low: 0, high: 0 };
+    /// Every byte.
+    pub const FULL: Self = Self { low: u128::MAX, high: u128::MAX };
+
+    /// The set whose member `b` is bit `b % 64` of word `b / 64`.
+    pub const fn from_words(words: [u64; 4]) -> Self {
+        let [a, b, c, d] = words;
+        Self { low: a as u128 | (b as u128) << 64, high: c as u128 | (d as u128) << 64 }
+    }
+
+    /// The set and this byte.
+    #[must_use]
+    pub const fn with(self, byte: u8) -> Self {
+        if byte < 128 {
+            Self { low: self.low | 1 << byte, high: self.high }
+        } else {
+            Self { low: self.low, high: self.high | 1 << (byte - 128) }
+        }
+    }
+
+    /// The set and each of these bytes.
+    #[must_use]
+    pub const fn with_all(mut self, mut bytes: &[u8]) -> Self {
+        while let [first, rest @ ..] = bytes {
+            self = self.with(*first);
+            bytes = rest;
+        }
+        self
+    }
+
+    /// What is in either set.
+    #[must_use]
+    pub const fn union(self, other: Self) -> Self {
+        Self { low: self.low | other.low, high: self.high | other.high }
+    }
+
+    /// Whether the byte is in it.
+    pub const fn contains(&self, byte: u8) -> bool {
+        if byte < 128 { self.low >> byte & 1 == 1 } else { self.high >> (byte - 128) & 1 == 1 }
+    }
+}
+
+/// What every escape may be made of: a layer may have escaped characters of an escape inside it.
+const STRUCTURE: ByteSet = ByteSet::EMPTY.with_all(b"0123456789abcdefABCDEFux{}%\\");
+
+/// Escapes that a single character after a backslash, or alone, stands for.
+const SINGLE: &[(u8, u8)] = &[
+    (b'"', b'"'),
+    (b'\'', b'\''),
+    (b'/', b'/'),
+    (b'b', 8),
+    (b't', 9),
+    (b'n', 10),
+    (b'f', 12),
+    (b'r', 13),
+    (b'+', b' '),
+];
+
+/// Which escapes are worth undoing, where the tokens looked for are made of known bytes.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Relevant {
+    tokens: ByteSet,
+    products: ByteSet,
+    borders: bool,
+}
+
+impl Relevant {
+    /// Every escape.
+    pub const ALL: Self = Self { tokens: ByteSet::FULL, products: ByteSet::FULL, borders: true };
+
+    /// The escapes that may be part of a token made of these bytes, or part of such an escape; and,
+    /// where `borders` matter, those whose letters would seem to belong to a token behind them: the
+    /// `n` of `\n`, the `20` of `%20`.
+    pub fn to(tokens: ByteSet, borders: bool) -> Self {
+        let mut products = tokens.union(STRUCTURE);
+        for &(letter, product) in SINGLE {
+            if tokens.contains(product) {
+                products = products.with(letter);
+            }
+        }
+        Self { tokens, products, borders }
+    }
+
+    /// Whether an escape that ends in `last`, and is followed by `next`, has to be undone for what
+    /// is beside the next byte to be seen. What follows is not known at a text's end.
+    pub(super) fn is_border(&self, last: u8, next: Option<u8>) -> bool {
+        self.borders && is_word(last) && next.is_none_or(|next| self.tokens.contains(next))
+    }
+
+    /// Whether an escape that stands for this byte is worth undoing.
+    pub(super) fn product(&self, byte: u8) -> bool {
+        self.products.contains(byte)
+    }
+
+    /// Whether the byte may be part of a token.
+    pub(super) fn in_token(&self, byte: u8) -> bool {
+        self.tokens.contains(byte)
+    }
+}
+
+/// What may not stand beside a token whose borders matter.
+fn is_word(byte: u8) -> bool {
+    byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_')
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn membership() {
+        let set = ByteSet::EMPTY.with_all(&[0, 63, 64, 127, 128, 255]);
+        let members: Vec<u8> = (0..=255).filter(|&b| set.contains(b)).collect();
+        assert_eq!(members, [0, 63, 64, 127, 128, 255]);
+        assert_eq!(ByteSet::from_words([1 | 1 << 63, 1 | 1 << 63, 1, 1 << 63]), set);
+        assert_eq!(ByteSet::from_words([u64::MAX; 4]), ByteSet::FULL);
+    }
+
+    #[test]
+    fn a_newline_is_relevant_only_where_a_token_has_one() {
+        let letters = ByteSet::EMPTY.with_all(b"abc");
+        assert!(
+            !Relevant::to(letters, false).product(b'\n')
+                && !Relevant::to(letters, false).product(b'n')
+        );
+        let both = Relevant::to(letters.with(b'\n'), false);
+        assert!(both.product(b'\n') && both.product(b'n'));
+    }
+}

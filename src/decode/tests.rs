@@ -1,0 +1,234 @@
+//! The tree and the walk against each other, and against what was encoded.
+
+use std::collections::BTreeSet;
+
+use proptest::prelude::*;
+
+use super::encode::{Encoder, chunks, encoder};
+use super::*;
+
+/// Finds tokens by looking for each of them in all that was read: the oracle's reader.
+struct Naive<'a> {
+    tokens: &'a [Vec<u8>],
+    found: BTreeSet<usize>,
+}
+
+impl Naive<'_> {
+    fn look(&mut self, text: &[u8], from: usize) {
+        for (index, token) in self.tokens.iter().enumerate() {
+            let from = from.saturating_sub(token.len() - 1);
+            if memchr::memmem::find(&text[from..], token).is_some() {
+                self.found.insert(index);
+            }
+        }
+    }
+}
+
+impl Reader for Naive<'_> {
+    type State = Vec<u8>;
+
+    fn begin(&mut self, context: &[u8]) -> Vec<u8> {
+        context.to_vec()
+    }
+
+    fn read(&mut self, state: &mut Vec<u8>, text: &[u8], _: &[Layer]) {
+        let from = state.len();
+        state.extend_from_slice(text);
+        self.look(state, from);
+    }
+
+    fn settle(&mut self, _: &mut Vec<u8>, _: &[Layer]) {}
+}
+
+fn limits() -> Limits {
+    Limits { depth: MAX_DEPTH, ratio: 1_000, free: 1 << 20, texts: 4_096 }
+}
+
+fn relevant_to(tokens: &[Vec<u8>]) -> Relevant {
+    Relevant::to(tokens.iter().fold(ByteSet::EMPTY, |set, token| set.with_all(token)), false)
+}
+
+/// The tokens in the decoded texts, or nothing where the budget was spent.
+fn by_tree(tokens: &[Vec<u8>], pieces: &[&[u8]]) -> Option<BTreeSet<usize>> {
+    let longest = tokens.iter().map(Vec::len).max().unwrap();
+    let mut tree = Tree::new(relevant_to(tokens), longest + 1);
+    let mut reader = Naive { tokens, found: BTreeSet::new() };
+    let mut budget = Budget::new(limits());
+    for piece in pieces {
+        budget.earn(piece.len());
+        tree.push(piece, &mut budget, &mut reader);
+    }
+    tree.finish(&mut budget, &mut reader);
+    (!budget.is_spent()).then_some(reader.found)
+}
+
+fn by_walk(tokens: &[Vec<u8>], text: &[u8]) -> Option<BTreeSet<usize>> {
+    let mut reader = Naive { tokens, found: BTreeSet::new() };
+    let mut budget = Budget::new(limits());
+    visit(text, &relevant_to(tokens), false, &mut Vec::new(), &mut budget, &mut |view, _| {
+        reader.look(view.bytes, 0);
+    });
+    (!budget.is_spent()).then_some(reader.found)
+}
+
+fn token() -> impl Strategy<Value = Vec<u8>> {
+    prop_oneof![
+        "[A-Za-z0-9_]{12,40}",
+        "[A-Za-z0-9_/+=.-]{12,40}",
+        "[a-f ]{16,20}",
+        r#"[A-Za-z%\\u"'{}\n +]{16,24}"#,
+        "[A-Za-z]{8}é€😀[A-Za-z]{8}",
+    ]
+    .prop_map(String::into_bytes)
+}
+
+fn surroundings() -> impl Strategy<Value = Vec<u8>> {
+    prop_oneof![
+        r#"[ -~]{0,60}"#,
+        r#"[a%\\u01\n"+25c4]{0,60}"#,
+        r#"(\\n|\\\\|%0A|%20|\\"|abc|%25|\\u00e9|\{){0,40}"#,
+        r#"[a-z ]{0,300}"#,
+    ]
+    .prop_map(String::into_bytes)
+}
+
+proptest! {
+    /// A token under any chain of layers is found however it is cut, and another one is not.
+    #[test]
+    fn an_encoded_token_is_found(
+        token in token(),
+        twin in "[A-Za-z0-9_]{20}",
+        before in surroundings(),
+        after in surroundings(),
+        outer in (surroundings(), surroundings()),
+        chain in prop::collection::vec(encoder(), 1..4),
+        cuts in prop::collection::vec(any::<u16>(), 0..12),
+    ) {
+        let mut text = [&before[..], b" ", &token, b" ", &after].concat();
+        for mut encoder in chain {
+            text = encoder.encode(&text);
+        }
+        let plain = memchr::memmem::find(&text, &token).is_some();
+        let marked = [&token, &before, &after, &outer.0, &outer.1]
+            .iter()
+            .any(|part| part.iter().any(|byte| b"%\\+".contains(byte)));
+        let text = [&outer.0[..], b"\n\n", &text, b"\n\n", &outer.1].concat();
+        for (token, expected) in [(token, true), (twin.into_bytes(), false)] {
+            let tokens = [token];
+            let walk = by_walk(&tokens, &text);
+            let tree = by_tree(&tokens, &chunks(&text, &cuts));
+            if let Some(found) = &walk {
+                prop_assert!(found.is_empty() != expected || plain, "walk: {}", text.escape_ascii());
+            }
+            if let Some(found) = &tree {
+                prop_assert!(found.is_empty() != expected || plain, "tree: {}", text.escape_ascii());
+            }
+            // What stands around it may use the budget up, but nothing plain does.
+            prop_assert!(marked || walk.is_some() && tree.is_some(), "{}", text.escape_ascii());
+        }
+    }
+
+    /// Whatever the walk finds in any text, the tree finds in its pieces; and nothing else, but for
+    /// escapes that matter to no token, which the tree may take for themselves.
+    #[test]
+    fn the_tree_finds_what_the_walk_finds(
+        tokens in prop::collection::vec("[abu0-2]{2,5}", 1..4),
+        text in prop_oneof![
+            r#"([abu0-2]|%6[12]|\\u006[12]|\\u00|%5[cC]|\\\\|%25|[%\\"+x]| ){0,120}"#,
+            r#"([abu0-2]|%6[12]|\\u006[12]|\\u00|%5[cC]|\\\\|%25|\\t|%0b|[%\\"+x]| ){0,120}"#,
+        ],
+        cuts in prop::collection::vec(any::<u16>(), 0..12),
+    ) {
+        let tokens: Vec<Vec<u8>> = tokens.into_iter().map(String::into_bytes).collect();
+        let exact = !text.contains("\\t") && !text.contains("%0b");
+        let text = text.as_bytes();
+        let Some(walk) = by_walk(&tokens, text) else { return Ok(()) };
+        let Some(mut tree) = by_tree(&tokens, &chunks(text, &cuts)) else { return Ok(()) };
+        let mut raw = Naive { tokens: &tokens, found: BTreeSet::new() };
+        raw.look(text, 0);
+        // What is plain is not the tree's to find, but its branches may meet it.
+        tree.extend(&raw.found);
+        let walk: BTreeSet<usize> = walk.union(&raw.found).copied().collect();
+        prop_assert!(walk.is_subset(&tree), "{walk:?} {tree:?}");
+        prop_assert!(walk == tree || !exact, "{walk:?} {tree:?}");
+    }
+
+    /// Where a decoded token comes from is said exactly.
+    #[test]
+    fn origins_enclose_the_escapes(
+        token in "[A-Z]{12}",
+        before in "[a-z/]{0,20}",
+        after in "[a-z/]{0,20}",
+        layer in prop::sample::select(vec![Layer::Percent, Layer::Json]),
+        density in 1_u8..,
+        seed in any::<u64>(),
+    ) {
+        let mut encoder = Encoder { layer, density, seed };
+        let encoded = encoder.encode(token.as_bytes());
+        let text = [before.as_bytes(), &encoded, after.as_bytes()].concat();
+        let mut ranges = Vec::new();
+        let mut budget = Budget::new(limits());
+        visit(&text, &Relevant::ALL, true, &mut Vec::new(), &mut budget, &mut |view, _| {
+            if let Some(at) = memchr::memmem::find(view.bytes, token.as_bytes()) {
+                ranges.push(view.origin(at..at + token.len()));
+            }
+        });
+        prop_assert!(
+            ranges.contains(&(before.len()..before.len() + encoded.len()))
+                || encoded == token.as_bytes()
+        );
+    }
+}
+
+#[test]
+fn nesting_deeper_than_the_budget_is_said() {
+    let token = b"abcdefgh".to_vec();
+    let mut text = token.clone();
+    for seed in 0..3 {
+        text = Encoder { layer: Layer::Percent, density: 255, seed }.encode(&text);
+    }
+    let deep = [b"%", "25".repeat(MAX_DEPTH).as_bytes(), b"61bcdefgh"].concat();
+    let enough = [b"%", "25".repeat(MAX_DEPTH - 1).as_bytes(), b"61bcdefgh"].concat();
+    let tokens = [token];
+    assert_eq!(by_walk(&tokens, &text), Some(BTreeSet::from([0])));
+    assert_eq!(by_walk(&tokens, &enough), Some(BTreeSet::from([0])));
+    assert_eq!(by_tree(&tokens, &[&enough]), Some(BTreeSet::from([0])));
+    assert_eq!(by_walk(&tokens, &deep), None);
+    assert_eq!(by_tree(&tokens, &[&deep]), None);
+}
+
+#[test]
+fn what_matters_to_no_token_is_not_decoded() {
+    let tokens = [b"ghp_abcdef".to_vec()];
+    let relevant = relevant_to(&tokens);
+    for text in [
+        r#"{"a":"x\ny\t\"z\"","b":"caf\u00e9 \u4f60"}"#,
+        r#"{"a":"{\"b\":\"line\\nline\\\\n\"}"}"#,
+        "q=a%20b%3D%3d+c&r=100%&s=%zz",
+        "\\\\\\\\\\\\\\\\\\\\\\\\\\\\\\\\\\\\\\\\\\\\\\\\\\\\ ",
+    ] {
+        assert!(!has_marks(text.as_bytes(), &relevant), "{text}");
+        assert!(has_marks(text.as_bytes(), &Relevant::ALL), "{text}");
+    }
+    for text in [r"\u0061", "%61", "%2561", r"\\u0061", r"%5cu0061", r"\/a\x61", "%u0061"] {
+        assert!(has_marks(text.as_bytes(), &relevant), "{text}");
+    }
+}
+
+#[test]
+fn where_borders_matter_so_do_escapes_that_end_in_letters() {
+    let tokens = ByteSet::EMPTY.with_all(b"abcdef");
+    for (text, matters) in [
+        (r"x\nabc", true),
+        (r"x\nabc", true),
+        ("x%20abc", true),
+        (r"x\u0020abc", true),
+        (r"x\n abc", false),
+        (r#"x\"abc\""#, false),
+        ("abc%3D ", false),
+        ("abc+ ", false),
+    ] {
+        assert_eq!(has_marks(text.as_bytes(), &Relevant::to(tokens, true)), matters, "{text}");
+        assert!(!has_marks(text.as_bytes(), &Relevant::to(tokens, false)), "{text}");
+    }
+}

@@ -1,0 +1,166 @@
+//! One escape layer over a text that comes in chunks.
+
+use memchr::memchr;
+
+use super::byteset::Relevant;
+use super::escape::{Escape, LONGEST, at, mark};
+use super::layer::Layer;
+
+/// Undoes one layer of escapes. Keeps no more than the beginning of an escape that is cut.
+#[derive(Clone, Debug)]
+pub(super) struct Unescaper {
+    layer: Layer,
+    held: [u8; LONGEST],
+    held_len: usize,
+}
+
+impl Unescaper {
+    pub(super) fn new(layer: Layer) -> Self {
+        Self { layer, held: [0; LONGEST], held_len: 0 }
+    }
+
+    /// Whether nothing is held back.
+    pub(super) fn is_idle(&self) -> bool {
+        self.held_len == 0
+    }
+
+    /// Appends what the next bytes decode to, and tells where in `out` the last escape that
+    /// matters ends.
+    pub(super) fn push(
+        &mut self,
+        input: &[u8],
+        relevant: &Relevant,
+        out: &mut Vec<u8>,
+    ) -> Option<usize> {
+        if self.held_len == 0 {
+            return self.run(input, relevant, out);
+        }
+        // What is held, completed with as much of the input as one escape can need.
+        let borrowed = input.len().min(LONGEST);
+        let mut joint = [0; 2 * LONGEST];
+        let held_len = self.held_len;
+        let joint_len = held_len + borrowed;
+        for (to, from) in joint.iter_mut().zip(self.held().iter().chain(input)) {
+            *to = *from;
+        }
+        self.held_len = 0;
+        let mut touched = None;
+        let mut from = 0;
+        while from < held_len {
+            let here = joint.get(from..joint_len).unwrap_or_default();
+            let (length, matters) = self.step(here, borrowed == input.len(), relevant, out);
+            if length == 0 {
+                return touched;
+            }
+            if matters {
+                touched = Some(out.len());
+            }
+            from += length;
+        }
+        let rest = input.get(from - held_len..).unwrap_or_default();
+        self.run(rest, relevant, out).or(touched)
+    }
+
+    /// Ends the text: what is held back stands for itself.
+    pub(super) fn finish(&mut self, out: &mut Vec<u8>) {
+        out.extend_from_slice(self.held());
+        self.held_len = 0;
+    }
+
+    fn held(&self) -> &[u8] {
+        self.held.get(..self.held_len).unwrap_or_default()
+    }
+
+    fn run(&mut self, input: &[u8], relevant: &Relevant, out: &mut Vec<u8>) -> Option<usize> {
+        let mut touched = None;
+        let mut rest = input;
+        while let Some(plain) = memchr(mark(self.layer), rest) {
+            let (before, here) = rest.split_at_checked(plain).unwrap_or_default();
+            out.extend_from_slice(before);
+            let (length, matters) = self.step(here, true, relevant, out);
+            if length == 0 {
+                return touched;
+            }
+            if matters {
+                touched = Some(out.len());
+            }
+            rest = here.get(length..).unwrap_or_default();
+        }
+        out.extend_from_slice(rest);
+        touched
+    }
+
+    /// Takes one escape or one byte: how many bytes were taken, none where they are held back, and
+    /// whether they were an escape that matters.
+    fn step(
+        &mut self,
+        here: &[u8],
+        may_hold: bool,
+        relevant: &Relevant,
+        out: &mut Vec<u8>,
+    ) -> (usize, bool) {
+        let Some(&first) = here.first() else { return (0, false) };
+        if first == mark(self.layer) {
+            match at(self.layer, here) {
+                Escape::Of(product) => {
+                    out.extend_from_slice(product.bytes());
+                    return (product.length, product.matters(here, relevant));
+                }
+                Escape::Cut if may_hold && here.len() < LONGEST => {
+                    for (to, from) in self.held.iter_mut().zip(here) {
+                        *to = *from;
+                    }
+                    self.held_len = here.len();
+                    return (0, false);
+                }
+                Escape::Cut | Escape::Literal => {}
+            }
+        }
+        out.push(first);
+        (1, false)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::escape::undo;
+    use super::*;
+
+    const CASES: &[(Layer, &[u8], &[u8])] = &[
+        (Layer::Percent, b"a%41%4a%4Ab", b"aAJJb"),
+        (Layer::Percent, b"%%41%4%zz%", b"%A%4%zz%"),
+        (Layer::Percent, b"%25%34%31", b"%41"),
+        (Layer::Percent, b"%u0041%uD83D%uDE00%u004", b"A\xf0\x9f\x98\x80%u004"),
+        (Layer::Percent, b"%ff%00+", b"\xff\0+"),
+        (Layer::Form, b"a+b%2B++", b"a b%2B  "),
+        (Layer::Json, br#"\u0041\u004A\/\"\\u0041"#, br#"AJ/"\u0041"#),
+        (Layer::Json, br"\ud83d\ude00\ud83dx\ude00", b"\xf0\x9f\x98\x80\xef\xbf\xbdx\xef\xbf\xbd"),
+        (Layer::Json, br"\ud83d\u0041\ud83d\n", b"\xef\xbf\xbdA\xef\xbf\xbd\n"),
+        (Layer::Json, br"\x41\u{41}\u{1F600}\q\u00", b"AA\xf0\x9f\x98\x80\\q\\u00"),
+        (Layer::Json, br"\u{}\u{1234567}\u{110000}\xg0", b"\\u{}\\u{1234567}\xef\xbf\xbd\\xg0"),
+        (Layer::Json, b"a\\\nb\\\r\nc\\\rd\\", b"abcd\\"),
+        (Layer::Json, br"\b\f\n\r\t\'", b"\x08\x0c\n\r\t'"),
+    ];
+
+    #[test]
+    fn whole_and_in_two_and_byte_by_byte() {
+        for &(layer, text, expected) in CASES {
+            assert_eq!(undo(layer, text), expected, "{layer:?} {}", text.escape_ascii());
+            for cut in 0..=text.len() {
+                let mut unescaper = Unescaper::new(layer);
+                let mut out = Vec::new();
+                unescaper.push(&text[..cut], &Relevant::ALL, &mut out);
+                unescaper.push(&text[cut..], &Relevant::ALL, &mut out);
+                unescaper.finish(&mut out);
+                assert_eq!(out, expected, "{layer:?} {} cut at {cut}", text.escape_ascii());
+            }
+            let mut unescaper = Unescaper::new(layer);
+            let mut out = Vec::new();
+            for byte in text {
+                unescaper.push(std::slice::from_ref(byte), &Relevant::ALL, &mut out);
+            }
+            unescaper.finish(&mut out);
+            assert_eq!(out, expected, "{layer:?} {}", text.escape_ascii());
+        }
+    }
+}

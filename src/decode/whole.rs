@@ -1,0 +1,88 @@
+//! All layers over a text given whole, in every order.
+
+use std::ops::Range;
+
+use super::budget::Budget;
+use super::byteset::Relevant;
+use super::escape::{next_in_whole, undo_into};
+use super::layer::{ESCAPES, Layer};
+
+/// One decoded text, and where in the outermost text its bytes come from.
+pub struct View<'a> {
+    /// The decoded bytes.
+    pub bytes: &'a [u8],
+    origins: Option<&'a [u32]>,
+    outermost: usize,
+}
+
+impl View<'_> {
+    /// The bytes of the outermost text that the decoded bytes `range` come from; where origins were
+    /// not asked for, the whole of it.
+    pub fn origin(&self, range: Range<usize>) -> Range<usize> {
+        let (Some(origins), Some(last)) = (self.origins, range.end.checked_sub(1)) else {
+            return 0..self.outermost;
+        };
+        let (Some(&start), Some(&last_start)) = (origins.get(range.start), origins.get(last))
+        else {
+            return 0..self.outermost;
+        };
+        // Several bytes may come from one escape: its end is where another one begins.
+        let after = origins.get(range.end..).unwrap_or_default();
+        let end = after.iter().find(|&&origin| origin > last_start);
+        start as usize..end.map_or(self.outermost, |&end| end as usize)
+    }
+}
+
+/// Shows the visitor every text that layers, in any order, make of the one given, with the layers
+/// that were undone, outermost first, after those in `path`. The text itself is not shown. A layer
+/// that has nothing in the text that matters is not undone.
+pub fn visit(
+    text: &[u8],
+    relevant: &Relevant,
+    with_origins: bool,
+    path: &mut Vec<Layer>,
+    budget: &mut Budget,
+    visitor: &mut dyn FnMut(&View<'_>, &[Layer]),
+) {
+    let with_origins = with_origins && u32::try_from(text.len()).is_ok();
+    Walk { relevant, with_origins, outermost: text.len(), budget, visitor }.walk(text, None, path);
+}
+
+struct Walk<'a> {
+    relevant: &'a Relevant,
+    with_origins: bool,
+    outermost: usize,
+    budget: &'a mut Budget,
+    visitor: &'a mut dyn FnMut(&View<'_>, &[Layer]),
+}
+
+impl Walk<'_> {
+    fn walk(&mut self, text: &[u8], origins: Option<&[u32]>, path: &mut Vec<Layer>) {
+        for layer in ESCAPES {
+            if next_in_whole(layer, text, 0, self.relevant).is_none() {
+                continue;
+            }
+            if path.len() >= self.budget.depth() {
+                self.budget.too_deep();
+                return;
+            }
+            if !self.budget.spend(text.len()) {
+                return;
+            }
+            let mut decoded = Vec::with_capacity(text.len());
+            let mut starts = self.with_origins.then(|| Vec::with_capacity(text.len()));
+            undo_into(layer, text, &mut decoded, starts.as_mut());
+            if let (Some(starts), Some(origins)) = (&mut starts, origins) {
+                for start in starts {
+                    *start = origins.get(*start as usize).copied().unwrap_or(*start);
+                }
+            }
+            path.push(layer);
+            let view =
+                View { bytes: &decoded, origins: starts.as_deref(), outermost: self.outermost };
+            (self.visitor)(&view, path);
+            self.walk(&decoded, starts.as_deref(), path);
+            path.pop();
+        }
+    }
+}

@@ -1,0 +1,86 @@
+//! The decision table: what follows where inspection is incomplete. Pure.
+
+use std::borrow::Cow;
+
+use crate::config::{Fail, FailMode};
+use crate::model::verdict::Refusal;
+
+/// One way in which inspection can be incomplete.
+#[derive(Debug)]
+pub struct Cause {
+    /// Its name: also the key under `[gateway.fail]` and the label of the metric.
+    pub name: &'static str,
+    /// The status of a refusal.
+    pub status: u16,
+    /// What a refused client is told.
+    pub detail: &'static str,
+    /// What the configuration says about it.
+    configured: fn(&Fail) -> FailMode,
+}
+
+/// More decoding was asked for than one request may.
+pub const BUDGET: Cause = Cause {
+    name: "budget",
+    status: 413,
+    detail: "the request is encoded more often, or decodes to more, than can be inspected",
+    configured: |fail| fail.budget,
+};
+
+/// Every row of the table.
+pub const CAUSES: &[&Cause] = &[&BUDGET];
+
+/// What follows from one cause.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub enum Outcome {
+    /// The request passes, as configured.
+    Pass,
+    /// It passes, but would have been refused under a blocking patch.
+    WouldRefuse,
+    /// It is refused.
+    Refuse(Refusal),
+}
+
+/// What follows from a cause, where `blocking` tells whether the mode is `block` and a blocking
+/// patch is in scope of the request.
+pub fn decide(cause: &Cause, fail: &Fail, blocking: bool) -> Outcome {
+    match ((cause.configured)(fail), blocking) {
+        (FailMode::Open, _) => Outcome::Pass,
+        (FailMode::Closed, false) => Outcome::WouldRefuse,
+        (FailMode::Closed, true) => Outcome::Refuse(Refusal::Incomplete {
+            cause: cause.name,
+            status: cause.status,
+            detail: Cow::Borrowed(cause.detail),
+        }),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Name, status, default.
+    const TABLE: &[(&str, u16, FailMode)] = &[("budget", 413, FailMode::Closed)];
+
+    #[test]
+    fn each_row() {
+        assert_eq!(CAUSES.len(), TABLE.len());
+        for (cause, &(name, status, default)) in CAUSES.iter().zip(TABLE) {
+            assert_eq!((cause.name, cause.status), (name, status));
+            assert_eq!((cause.configured)(&Fail::default()), default);
+            assert!((400..600).contains(&cause.status) && !cause.detail.is_empty());
+        }
+    }
+
+    #[test]
+    fn only_a_closed_row_under_a_blocking_patch_refuses() {
+        let fail = |budget| Fail { budget };
+        assert_eq!(decide(&BUDGET, &fail(FailMode::Open), true), Outcome::Pass);
+        assert_eq!(decide(&BUDGET, &fail(FailMode::Open), false), Outcome::Pass);
+        assert_eq!(decide(&BUDGET, &fail(FailMode::Closed), false), Outcome::WouldRefuse);
+        let refused = decide(&BUDGET, &fail(FailMode::Closed), true);
+        let Outcome::Refuse(Refusal::Incomplete { cause, status, .. }) = refused else {
+            panic!("{refused:?}")
+        };
+        assert_eq!((cause, status), ("budget", 413));
+    }
+}

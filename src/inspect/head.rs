@@ -1,0 +1,191 @@
+//! The points of a request: what is looked through as one text, and the name of the place inside
+//! it once something was found.
+
+use std::collections::HashMap;
+use std::ops::Range;
+
+use http::{HeaderMap, Method, Uri};
+
+use super::place::{Step, json_path, pair, segment};
+use super::search::{Found, holds, locate};
+use super::{Inspection, redact};
+use crate::config::limits;
+use crate::decode::{Layer, base64};
+use crate::matcher::TokenIndex;
+use crate::model::verdict::Point;
+
+/// Methods that no token can be.
+const METHODS: [Method; 9] = [
+    Method::GET,
+    Method::POST,
+    Method::PUT,
+    Method::DELETE,
+    Method::HEAD,
+    Method::OPTIONS,
+    Method::CONNECT,
+    Method::PATCH,
+    Method::TRACE,
+];
+
+impl Inspection {
+    pub(super) fn method(&mut self, method: &Method) {
+        if !METHODS.contains(method) {
+            self.look(method.as_str().as_bytes(), &mut |_, _| Point::Method);
+        }
+    }
+
+    /// The target is looked through piece by piece, but path and query each as one text, since a
+    /// token may have their separators in it.
+    pub(super) fn target(&mut self, uri: &Uri) {
+        if let Some(authority) = uri.authority() {
+            self.look(authority.as_str().as_bytes(), &mut |_, _| Point::Authority);
+        }
+        let path = uri.path().as_bytes();
+        self.look(path, &mut |_, range| {
+            segment(path, range).map_or(Point::Path, Point::PathSegment)
+        });
+        if let Some(query) = uri.query() {
+            let query = query.as_bytes();
+            self.look(query, &mut |this, range| match pair(query, b'&', range) {
+                Some(pair) => Point::Query(this.safe_name(query, &pair.name, range, pair.position)),
+                None => Point::QueryString,
+            });
+        }
+    }
+
+    /// Header fields, or trailer fields.
+    pub(super) fn fields(&mut self, fields: &HeaderMap, trailers: bool) {
+        for (position, (name, value)) in fields.iter().enumerate() {
+            let name = name.as_str().as_bytes();
+            let value = value.as_bytes();
+            let mut point = |this: &Self, range: &Range<usize>| {
+                if trailers {
+                    return Point::Trailer(this.name_or_position(name, position));
+                }
+                if name == b"cookie"
+                    && let Some(pair) = pair(value, b';', range)
+                {
+                    return Point::Cookie(this.safe_name(value, &pair.name, range, pair.position));
+                }
+                Point::Header(this.name_or_position(name, position))
+            };
+            // The name is never shown where a token stands in it.
+            self.look(name, &mut |_, _| {
+                let name = format!("[{position}]");
+                if trailers { Point::Trailer(name) } else { Point::Header(name) }
+            });
+            self.look(value, &mut point);
+            if let Some(credentials) = basic(value) {
+                let decoded = base64::lenient(credentials);
+                self.look_inside(&decoded, &mut |this| point(this, &(0..value.len())));
+                let other = base64::lenient_without_padding(credentials);
+                if other != decoded {
+                    self.look_inside(&other, &mut |this| point(this, &(0..value.len())));
+                }
+            }
+        }
+    }
+
+    /// Looks through a text, and records what is found at the point that the bytes it was found in
+    /// belong to.
+    fn look(&mut self, text: &[u8], point: &mut dyn FnMut(&Self, &Range<usize>) -> Point) {
+        if text.len() >= limits::TOKEN_BYTES_FORCED
+            && holds(&self.patchset, &self.relevant, &mut self.budget, text)
+        {
+            let found = locate(&self.patchset, &self.relevant, text);
+            self.record(found, &[], point);
+        }
+    }
+
+    /// The same for a text that base64 stood for.
+    fn look_inside(&mut self, text: &[u8], point: &mut dyn FnMut(&Self) -> Point) {
+        if holds(&self.patchset, &self.relevant, &mut self.budget, text) {
+            let found = locate(&self.patchset, &self.relevant, text);
+            self.record(found, &[Layer::Base64], &mut |this, _| point(this));
+        }
+    }
+
+    fn record(
+        &mut self,
+        found: Vec<Found>,
+        outer: &[Layer],
+        point: &mut dyn FnMut(&Self, &Range<usize>) -> Point,
+    ) {
+        let mut places: HashMap<TokenIndex, usize> = HashMap::new();
+        for Found { token, range, layers } in found {
+            let places = places.entry(token).or_default();
+            *places += 1;
+            if *places > limits::POINTS_PER_TOKEN {
+                continue;
+            }
+            let point = point(self, &range);
+            self.hit(token, point, &[outer, &layers].concat());
+        }
+    }
+
+    /// The name at this place of the text, or its position in brackets where it, or what was found,
+    /// must not be shown.
+    fn safe_name(
+        &self,
+        text: &[u8],
+        name: &Range<usize>,
+        found: &Range<usize>,
+        position: usize,
+    ) -> String {
+        if found.start < name.end && name.start < found.end {
+            return format!("[{position}]");
+        }
+        self.name_or_position(text.get(name.clone()).unwrap_or_default(), position)
+    }
+
+    fn name_or_position(&self, name: &[u8], position: usize) -> String {
+        redact::name(&self.patchset, &self.relevant, name)
+            .unwrap_or_else(|| format!("[{position}]"))
+    }
+
+    /// Where in a body each of these tokens stands, given the body's first bytes.
+    pub(super) fn places_in_body(&self, text: &[u8], tokens: &[TokenIndex]) -> Vec<Option<String>> {
+        let first = text.iter().find(|byte| !byte.is_ascii_whitespace());
+        if !matches!(first, Some(b'{' | b'[' | b'"')) {
+            return vec![None; tokens.len()];
+        }
+        let found = if text.len() <= limits::HOLD_LIMIT {
+            locate(&self.patchset, &self.relevant, text)
+        } else {
+            Vec::new()
+        };
+        let place = |token| {
+            let range = &found.iter().find(|found| found.token == token)?.range;
+            Some(self.json_place(text, &json_path(text, range)?, range))
+        };
+        tokens
+            .iter()
+            .map(|&token| Some(place(token).unwrap_or_else(|| "json".to_owned())))
+            .collect()
+    }
+
+    fn json_place(&self, text: &[u8], steps: &[Step], found: &Range<usize>) -> String {
+        let mut path = "json:$".to_owned();
+        for step in steps {
+            let step = match step {
+                Step::Element(index) => format!("[{index}]"),
+                Step::Member(key, count) => {
+                    format!(".{}", self.safe_name(text, key, found, *count))
+                }
+            };
+            if path.len() + step.len() > limits::POINT_PATH_BYTES {
+                path.push('…');
+                break;
+            }
+            path.push_str(&step);
+        }
+        path
+    }
+}
+
+/// The credentials after a Basic scheme in any case, with any spaces before and after it.
+fn basic(value: &[u8]) -> Option<&[u8]> {
+    let (scheme, rest) = value.trim_ascii_start().split_at_checked(5)?;
+    (scheme.eq_ignore_ascii_case(b"basic") && rest.first().is_some_and(u8::is_ascii_whitespace))
+        .then_some(rest)
+}

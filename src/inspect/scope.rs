@@ -1,0 +1,390 @@
+//! Which of a token's rules act on this request, and how.
+
+use std::net::IpAddr;
+use std::sync::OnceLock;
+
+use http::{HeaderMap, Method, Uri};
+use jiff::Timestamp;
+
+use super::Context;
+use crate::decode::{Layer, undo};
+use crate::matcher::Rule;
+use crate::model::ids::{LeakId, PatchId};
+use crate::model::rule::{Action, ClientPattern, ExceptClient, FiltrationMode, Scope};
+
+/// Rounds of percent-encoding that are undone in a path before it is compared with a scope.
+const PATH_ROUNDS: usize = 8;
+
+/// Headers by which a request may ask to be taken for one of another method.
+const METHOD_OVERRIDES: [&str; 3] =
+    ["x-http-method-override", "x-http-method", "x-method-override"];
+
+/// What a scope is compared with, taken from a request's head.
+#[derive(Clone, Debug)]
+pub(super) struct Asked {
+    method: Method,
+    overridden: Option<Vec<u8>>,
+    uri: Uri,
+    /// The ways in which a backend may read the path, once they were asked for.
+    forms: OnceLock<Vec<Vec<u8>>>,
+}
+
+impl Asked {
+    /// The request's method, those it asks to be taken for, and its target.
+    pub(super) fn new(method: &Method, uri: &Uri, headers: &HeaderMap) -> Self {
+        // Frameworks honour an override on POST alone.
+        let overridden = (method == Method::POST)
+            .then(|| METHOD_OVERRIDES.iter().find_map(|&name| headers.get(name)))
+            .flatten()
+            .map(|value| value.as_bytes().trim_ascii().to_ascii_uppercase());
+        Self { method: method.clone(), overridden, uri: uri.clone(), forms: OnceLock::new() }
+    }
+
+    fn path_fits(&self, prefixes: &[String]) -> bool {
+        let path = self.uri.path().as_bytes();
+        path_fits(path, self.forms.get_or_init(|| forms(path)), prefixes)
+    }
+
+    fn is_method(&self, method: &str) -> bool {
+        self.method.as_str() == method || self.overridden.as_deref() == Some(method.as_bytes())
+    }
+}
+
+/// What acts on a token that was found.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(super) struct Acting {
+    pub(super) leak: LeakId,
+    pub(super) patch: Option<PatchId>,
+    pub(super) action: Action,
+}
+
+/// The strongest of the rules as they act on this request; of equally strong ones, that of the leak
+/// with the smallest id. None where no rule watches the token any more, or the mode is `off`.
+pub(super) fn strongest<'a>(
+    rules: impl Iterator<Item = &'a Rule>,
+    asked: Option<&Asked>,
+    context: &Context,
+) -> Option<Acting> {
+    rules
+        .filter_map(|rule| acting(rule, asked, context))
+        .min_by(|one, other| other.action.cmp(&one.action).then(one.leak.cmp(&other.leak)))
+}
+
+/// Whether any of the rules blocks what it matches in this request.
+pub(super) fn any_blocks<'a>(
+    mut rules: impl Iterator<Item = &'a Rule>,
+    asked: Option<&Asked>,
+    context: &Context,
+) -> bool {
+    rules.any(|rule| {
+        rule.action == Action::Block
+            && acting(rule, asked, context).is_some_and(|acting| acting.action == Action::Block)
+    })
+}
+
+fn acting(rule: &Rule, asked: Option<&Asked>, context: &Context) -> Option<Acting> {
+    if context.mode == FiltrationMode::Off
+        || rule.watch_until.is_some_and(|until| until <= context.now)
+    {
+        return None;
+    }
+    let expired = rule.expires_at.is_some_and(|at| at <= context.now);
+    let action = if expired || !acts_here(&rule.scope, asked, context) {
+        Action::Observe
+    } else if context.mode == FiltrationMode::Monitoring {
+        rule.action.min(Action::Monitor)
+    } else {
+        rule.action
+    };
+    Some(Acting { leak: rule.leak, patch: rule.patch.filter(|_| !expired), action })
+}
+
+fn acts_here(scope: &Scope, asked: Option<&Asked>, context: &Context) -> bool {
+    // Without a head nothing is known that could narrow the scope.
+    let asked_fits = asked.is_none_or(|asked| {
+        (scope.methods.is_empty() || scope.methods.iter().any(|method| asked.is_method(method)))
+            && (scope.path_prefixes.is_empty() || asked.path_fits(&scope.path_prefixes))
+    });
+    asked_fits
+        && (scope.hosts.is_empty() || scope.hosts.iter().any(|host| host_fits(&context.host, host)))
+        && !scope.except_clients.iter().any(|except| {
+            spares(except, context.client, context.client_cert.as_deref(), context.now)
+        })
+}
+
+fn spares(except: &ExceptClient, client: IpAddr, cert: Option<&str>, now: Timestamp) -> bool {
+    except.until.is_none_or(|until| now < until)
+        && match &except.client {
+            ClientPattern::Network(network) => network.contains(&client.to_canonical()),
+            ClientPattern::Certificate(name) => cert == Some(name.as_str()),
+        }
+}
+
+/// Whether a host is the one the pattern names, or below it where it begins with `*.`.
+fn host_fits(host: &str, pattern: &str) -> bool {
+    let host = host.strip_suffix('.').unwrap_or(host);
+    let pattern = pattern.strip_suffix('.').unwrap_or(pattern);
+    match pattern.strip_prefix("*.") {
+        Some(parent) => host
+            .len()
+            .checked_sub(parent.len() + 1)
+            .filter(|&length| length > 0)
+            .and_then(|length| host.split_at_checked(length))
+            .and_then(|(_, rest)| rest.strip_prefix('.'))
+            .is_some_and(|rest| rest.eq_ignore_ascii_case(parent)),
+        None => host.eq_ignore_ascii_case(pattern),
+    }
+}
+
+/// Whether the path, as sent or in any of the ways a backend may read it, begins with one of the
+/// prefixes, so that no spelling escapes a scope.
+fn path_fits(path: &[u8], path_forms: &[Vec<u8>], prefixes: &[String]) -> bool {
+    prefixes.iter().any(|prefix| {
+        let normal = forms(prefix.as_bytes());
+        let prefixes = std::iter::once(prefix.as_bytes()).chain(normal.iter().map(Vec::as_slice));
+        let mut prefixes = prefixes.map(without_last_slash);
+        prefixes.any(|prefix| {
+            begins(path, prefix) || path_forms.iter().any(|form| begins(form, prefix))
+        })
+    })
+}
+
+fn without_last_slash(prefix: &[u8]) -> &[u8] {
+    prefix.strip_suffix(b"/").unwrap_or(prefix)
+}
+
+/// Whether the path begins with the prefix and goes on, if it does, at a segment's border.
+fn begins(path: &[u8], prefix: &[u8]) -> bool {
+    path.strip_prefix(prefix)
+        .is_some_and(|rest| prefix.is_empty() || matches!(rest.first(), None | Some(b'/' | b';')))
+}
+
+/// The path after each round of percent-decoding, with dot segments resolved, slashes merged and
+/// parameters of segments taken away.
+fn forms(path: &[u8]) -> Vec<Vec<u8>> {
+    let mut forms = Vec::new();
+    let mut decoded = path.to_vec();
+    for _ in 0..=PATH_ROUNDS {
+        forms.push(normal(&decoded));
+        let next = undo(Layer::Percent, &decoded);
+        if next == decoded {
+            break;
+        }
+        decoded = next;
+    }
+    forms
+}
+
+fn normal(path: &[u8]) -> Vec<u8> {
+    let mut segments: Vec<&[u8]> = Vec::new();
+    for segment in path.split(|&byte| matches!(byte, b'/' | b'\\')) {
+        match segment.split(|&byte| byte == b';').next().unwrap_or_default() {
+            b"" | b"." => {}
+            b".." => {
+                segments.pop();
+            }
+            segment => segments.push(segment),
+        }
+    }
+    let mut out = vec![b'/'];
+    out.extend(segments.join(&b'/'));
+    out
+}
+
+#[cfg(test)]
+mod tests {
+    use jiff::ToSpan;
+
+    use super::*;
+    use crate::model::clock;
+
+    fn context(mode: FiltrationMode) -> Context {
+        Context::new("203.0.113.7".parse().unwrap(), "api.example.com", mode, clock::now())
+    }
+
+    fn asked(method: &str, target: &str) -> Asked {
+        Asked::new(&method.parse().unwrap(), &target.parse().unwrap(), &HeaderMap::new())
+    }
+
+    fn rule(action: Action, scope: Scope) -> Rule {
+        Rule {
+            leak: LeakId::new(),
+            patch: Some(PatchId::new()),
+            action,
+            scope,
+            expires_at: None,
+            watch_until: None,
+        }
+    }
+
+    fn acts(scope: Scope, asked: &Asked) -> bool {
+        let rule = rule(Action::Block, scope);
+        let acting = acting(&rule, Some(asked), &context(FiltrationMode::Block)).unwrap();
+        acting.action == Action::Block
+    }
+
+    #[test]
+    fn hosts() {
+        for (host, pattern, fits) in [
+            ("api.example.com", "api.example.com", true),
+            ("api.example.com.", "api.example.com", true),
+            ("api.example.com", "API.example.com", true),
+            ("api.example.com", "*.example.com", true),
+            ("a.b.example.com", "*.example.com", true),
+            ("example.com", "*.example.com", false),
+            (".example.com", "*.example.com", false),
+            ("badexample.com", "*.example.com", false),
+            ("api.example.com", "example.com", false),
+            ("", "*.example.com", false),
+            ("é.example.com", "*.example.com", true),
+        ] {
+            assert_eq!(host_fits(host, pattern), fits, "{host} {pattern}");
+        }
+    }
+
+    #[test]
+    fn paths_however_spelt() {
+        for (path, prefix, fits) in [
+            ("/api", "/api", true),
+            ("/api/", "/api", true),
+            ("/api/x", "/api", true),
+            ("/api", "/api/", true),
+            ("/apix", "/api", false),
+            ("/ap", "/api", false),
+            ("/", "/", true),
+            ("/x", "/", true),
+            ("/%61pi/x", "/api", true),
+            ("/%2561pi/x", "/api", true),
+            ("/%25252561pi", "/api", true),
+            ("//api//x", "/api", true),
+            ("/x/../api", "/api", true),
+            ("/x/%2e%2e/api", "/api", true),
+            ("/x/..;/api", "/api", true),
+            ("/x/..;a=b/api", "/api", true),
+            ("/./api", "/api", true),
+            ("/api;v=1/x", "/api", true),
+            ("/x%2F..%2Fapi", "/api", true),
+            ("/x\\..\\api", "/api", true),
+            ("/x/..%5Capi", "/api", true),
+            ("/api/../other", "/api", true), // as sent
+            ("/%61pi/../other", "/api", false),
+            ("/caf%C3%A9/x", "/caf%C3%A9", true),
+            ("/caf%c3%a9/x", "/café", true),
+            ("/v1/api", "/api", false),
+        ] {
+            let path = path.as_bytes();
+            let found = path_fits(path, &forms(path), &[prefix.to_owned()]);
+            assert_eq!(found, fits, "{} {prefix}", path.escape_ascii());
+        }
+        assert!(path_fits(b"/b/x", &forms(b"/b/x"), &["/a".to_owned(), "/b".to_owned()]));
+    }
+
+    #[test]
+    fn scopes_narrow() {
+        let scope = |hosts: &[&str], prefixes: &[&str], methods: &[&str]| {
+            let owned = |list: &[&str]| list.iter().map(|&text| text.to_owned()).collect();
+            Scope {
+                hosts: owned(hosts),
+                path_prefixes: owned(prefixes),
+                methods: owned(methods),
+                except_clients: Vec::new(),
+            }
+        };
+        let get = asked("GET", "/api/x?y=/other");
+        assert!(acts(Scope::default(), &get));
+        assert!(acts(scope(&["*.example.com"], &["/api"], &["GET", "PUT"]), &get));
+        assert!(!acts(scope(&["example.com"], &[], &[]), &get));
+        assert!(!acts(scope(&[], &["/other"], &[]), &get));
+        assert!(!acts(scope(&[], &[], &["POST"]), &get));
+    }
+
+    #[test]
+    fn a_method_override_does_not_escape() {
+        let mut headers = HeaderMap::new();
+        headers.insert("x-http-method-override", " delete".parse().unwrap());
+        let scope = Scope { methods: vec!["DELETE".to_owned()], ..Scope::default() };
+        let uri = Uri::from_static("/");
+        assert!(acts(scope.clone(), &Asked::new(&Method::POST, &uri, &headers)));
+        assert!(!acts(scope, &Asked::new(&Method::GET, &uri, &headers)));
+    }
+
+    #[test]
+    fn exemptions() {
+        let now = clock::now();
+        let later = now.checked_add(1.hour()).unwrap();
+        let client = |text: &str| text.parse().unwrap();
+        for (pattern, until, ip, cert, spared) in [
+            ("203.0.113.7", None, "203.0.113.7", None, true),
+            ("203.0.113.7", None, "::ffff:203.0.113.7", None, true),
+            ("203.0.113.0/24", Some(later), "203.0.113.9", None, true),
+            ("203.0.113.0/24", Some(now), "203.0.113.9", None, false),
+            ("203.0.113.0/24", None, "203.0.114.9", None, false),
+            ("2001:db8::/32", None, "2001:db8::1", None, true),
+            ("cert:partner", None, "198.51.100.1", Some("partner"), true),
+            ("cert:partner", Some(now), "198.51.100.1", Some("partner"), false),
+            ("cert:partner", None, "198.51.100.1", Some("Partner"), false),
+            ("cert:partner", None, "198.51.100.1", None, false),
+        ] {
+            let except = ExceptClient { client: client(pattern), until };
+            let ip = ip.parse().unwrap();
+            assert_eq!(spares(&except, ip, cert, now), spared, "{pattern} {ip} {cert:?}");
+        }
+    }
+
+    #[test]
+    fn time_and_mode() {
+        let block = context(FiltrationMode::Block);
+        let now = block.now;
+        let after = now.checked_add(1.second()).unwrap();
+        let with = |expires_at, watch_until, action, mode| {
+            let rule = Rule { expires_at, watch_until, ..rule(action, Scope::default()) };
+            let context = Context { mode, ..block.clone() };
+            acting(&rule, None, &context).map(|acting| (acting.action, acting.patch.is_some()))
+        };
+        use Action::*;
+        use FiltrationMode as Mode;
+        for (expires_at, watch_until, action, mode, expected) in [
+            (None, None, Block, Mode::Block, Some((Block, true))),
+            (None, None, Block, Mode::Monitoring, Some((Monitor, true))),
+            (None, None, Monitor, Mode::Monitoring, Some((Monitor, true))),
+            (None, None, Observe, Mode::Monitoring, Some((Observe, true))),
+            (None, None, Block, Mode::Off, None),
+            (Some(now), None, Block, Mode::Block, Some((Observe, false))),
+            (Some(after), None, Block, Mode::Block, Some((Block, true))),
+            (None, Some(now), Block, Mode::Block, None),
+            (None, Some(after), Observe, Mode::Block, Some((Observe, true))),
+        ] {
+            assert_eq!(
+                with(expires_at, watch_until, action, mode),
+                expected,
+                "{action} {mode} {expires_at:?} {watch_until:?}"
+            );
+        }
+    }
+
+    #[test]
+    fn the_strongest_wins_and_an_exemption_weakens_only_its_own_leak() {
+        let context = context(FiltrationMode::Block);
+        let exempt = Scope {
+            except_clients: vec![ExceptClient {
+                client: "203.0.113.7".parse().unwrap(),
+                until: None,
+            }],
+            ..Scope::default()
+        };
+        let first = rule(Action::Block, exempt);
+        let second = rule(Action::Monitor, Scope::default());
+        let third = rule(Action::Block, Scope::default());
+        let fourth = rule(Action::Block, Scope::default());
+        let leak_of = |rules: &[&Rule]| {
+            let acting = strongest(rules.iter().copied(), None, &context).unwrap();
+            (acting.leak, acting.action)
+        };
+        assert_eq!(leak_of(&[&first]), (first.leak, Action::Observe));
+        assert_eq!(leak_of(&[&first, &second]), (second.leak, Action::Monitor));
+        assert_eq!(leak_of(&[&fourth, &first, &third, &second]), (third.leak, Action::Block));
+        assert!(strongest(std::iter::empty(), None, &context).is_none());
+        assert!(!any_blocks([&first, &second].into_iter(), None, &context));
+        assert!(any_blocks([&first, &third].into_iter(), None, &context));
+    }
+}

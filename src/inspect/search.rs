@@ -1,0 +1,78 @@
+//! Looking for tokens in a text given whole, through all layers.
+
+use std::collections::HashSet;
+use std::ops::Range;
+
+use crate::config::limits;
+use crate::decode::{Budget, ByteSet, Layer, Limits, Relevant, visit};
+use crate::matcher::{Patchset, TokenIndex};
+
+/// One token found in a text.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub(super) struct Found {
+    /// The token.
+    pub(super) token: TokenIndex,
+    /// The bytes of the text that stand for it.
+    pub(super) range: Range<usize>,
+    /// What had to be undone, outermost first.
+    pub(super) layers: Vec<Layer>,
+}
+
+/// The budget of one request.
+pub(super) fn budget() -> Budget {
+    Budget::new(Limits {
+        depth: limits::DECODE_DEPTH,
+        ratio: limits::DECODE_RATIO,
+        free: limits::DECODE_FREE_BYTES,
+        texts: limits::DECODE_TEXTS,
+    })
+}
+
+/// Which escapes are worth undoing for this patchset.
+pub(super) fn relevant(patchset: &Patchset) -> Relevant {
+    Relevant::to(ByteSet::from_words(patchset.alphabet()), patchset.minds_borders())
+}
+
+/// Whether any token stands in the text, in any layer. Allocates only where a layer has to be undone.
+pub(super) fn holds(
+    patchset: &Patchset,
+    relevant: &Relevant,
+    budget: &mut Budget,
+    text: &[u8],
+) -> bool {
+    budget.earn(text.len());
+    let mut any = false;
+    patchset.scan(text, &mut |_| any = true);
+    if any {
+        return true;
+    }
+    visit(text, relevant, false, &mut Vec::new(), budget, &mut |view, _| {
+        patchset.scan(view.bytes, &mut |_| any = true);
+    });
+    any
+}
+
+/// Every place where a token stands in the text, those with the fewest layers first.
+pub(super) fn locate(patchset: &Patchset, relevant: &Relevant, text: &[u8]) -> Vec<Found> {
+    let mut all = Vec::new();
+    // What was found with fewer layers already is the same place.
+    let mut places = HashSet::new();
+    patchset.scan(text, &mut |found| {
+        let range = found.start as usize..found.end as usize;
+        if places.insert((found.token, range.clone())) {
+            all.push(Found { token: found.token, range, layers: Vec::new() });
+        }
+    });
+    let mut budget = budget();
+    budget.earn(text.len());
+    visit(text, relevant, true, &mut Vec::new(), &mut budget, &mut |view, layers| {
+        patchset.scan(view.bytes, &mut |found| {
+            let range = view.origin(found.start as usize..found.end as usize);
+            if places.insert((found.token, range.clone())) {
+                all.push(Found { token: found.token, range, layers: layers.to_vec() });
+            }
+        });
+    });
+    all.sort_by_key(|found| found.layers.len());
+    all
+}

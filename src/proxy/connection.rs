@@ -1,0 +1,286 @@
+//! One client connection: which protocol it speaks, its requests, its clock, its end.
+
+use std::convert::Infallible;
+use std::net::{IpAddr, SocketAddr};
+use std::pin::{Pin, pin};
+use std::rc::Rc;
+use std::sync::Arc;
+
+use bytes::{Bytes, BytesMut};
+use http::{Request, Response};
+use hyper::body::Incoming;
+use hyper::server::conn::{http1, http2};
+use hyper::service::service_fn;
+use hyper_util::rt::{TokioIo, TokioTimer};
+use tokio::io::AsyncWriteExt;
+use tokio::net::TcpStream;
+
+use super::body::ClientBody;
+use super::client_stream::ClientStream;
+use super::forwarded::{self, Introduction};
+use super::pulse::{Pulse, Slow};
+use super::request;
+use super::worker::Worker;
+use crate::config::limits;
+
+/// The client at the other end, as its requests know it.
+pub(crate) struct Client {
+    worker: Rc<Worker>,
+    peer: IpAddr,
+    trusted: bool,
+    introduction: Introduction,
+    pulse: Arc<Pulse>,
+}
+
+impl Client {
+    fn new(worker: Rc<Worker>, peer: SocketAddr) -> Self {
+        let peer = peer.ip().to_canonical();
+        let trusted = forwarded::is_trusted(peer, &worker.config.trusted_proxies);
+        let introduction = Introduction::new(peer, trusted);
+        Self { worker, peer, trusted, introduction, pulse: Arc::new(Pulse::new()) }
+    }
+
+    /// The worker that serves it.
+    pub(crate) fn worker(&self) -> &Rc<Worker> {
+        &self.worker
+    }
+
+    /// Its address.
+    pub(crate) fn peer(&self) -> IpAddr {
+        self.peer
+    }
+
+    /// Whether it is a proxy that is believed.
+    pub(crate) fn is_trusted(&self) -> bool {
+        self.trusted
+    }
+
+    /// What the upstream is told of it.
+    pub(crate) fn introduction(&self) -> &Introduction {
+        &self.introduction
+    }
+
+    /// Its connection's pulse.
+    pub(crate) fn pulse(&self) -> &Arc<Pulse> {
+        &self.pulse
+    }
+}
+
+/// How connections are served: hyper's settings, each set here, made once a worker.
+pub(crate) struct Protocols {
+    http1: http1::Builder,
+    http2: http2::Builder<Local>,
+}
+
+impl Protocols {
+    pub(crate) fn new() -> Self {
+        let mut http1 = http1::Builder::new();
+        http1
+            .timer(TokioTimer::new())
+            // The connection's own clock does this, and tells an idle connection from a slow head.
+            .header_read_timeout(None)
+            .half_close(false)
+            .keep_alive(true)
+            .preserve_header_case(true)
+            .max_headers(limits::HEADER_COUNT)
+            .max_header_size(limits::HEAD_BYTES)
+            .max_buf_size(limits::HEAD_BYTES)
+            .auto_date_header(false)
+            // It would buffer responses without a bound.
+            .pipeline_flush(false);
+        let mut http2 = http2::Builder::new(Local);
+        http2
+            .timer(TokioTimer::new())
+            .max_concurrent_streams(limits::H2_STREAMS)
+            .max_header_list_size(limits::H2_HEADER_LIST_BYTES)
+            .max_pending_accept_reset_streams(limits::H2_PENDING_RESETS)
+            .max_local_error_reset_streams(limits::H2_LOCAL_RESETS)
+            .initial_stream_window_size(limits::H2_STREAM_WINDOW)
+            .initial_connection_window_size(limits::H2_CONNECTION_WINDOW)
+            .adaptive_window(false)
+            .max_frame_size(limits::H2_FRAME_BYTES)
+            .max_send_buf_size(limits::H2_SEND_BUFFER)
+            .keep_alive_interval(limits::H2_PING_INTERVAL)
+            .keep_alive_timeout(limits::H2_PING_TIMEOUT)
+            .auto_date_header(false);
+        Self { http1, http2 }
+    }
+}
+
+/// Runs hyper's tasks on the worker's own thread.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Local;
+
+impl<F> hyper::rt::Executor<F> for Local
+where
+    F: Future<Output: 'static> + 'static,
+{
+    fn execute(&self, future: F) {
+        tokio::task::spawn_local(future);
+    }
+}
+
+/// Serves a connection to its end.
+pub(crate) async fn serve(worker: Rc<Worker>, tcp: TcpStream, peer: SocketAddr) {
+    let client = Rc::new(Client::new(worker, peer));
+    let worker = Rc::clone(client.worker());
+    let sniffed = tokio::select! {
+        biased;
+        sniffed = sniff(&tcp) => sniffed,
+        slow = client.pulse.slow(&worker.config.timeouts) => {
+            count_slow(&worker, slow);
+            return;
+        }
+        () = nothing_at_drain(&worker) => return,
+    };
+    let Ok((protocol, sniffed)) = sniffed else { return };
+    let stream = ClientStream::new(tcp, sniffed, Arc::clone(&client.pulse));
+    let io = TokioIo::new(stream);
+    let requests = {
+        let client = Rc::clone(&client);
+        service_fn(move |request| serve_request(Rc::clone(&client), request))
+    };
+    match protocol {
+        Protocol::Http1 => {
+            client.pulse.is_sequential();
+            let connection = worker.protocols.http1.serve_connection(io, requests).with_upgrades();
+            drive(connection, &client).await;
+        }
+        Protocol::Http2 => {
+            let connection = worker.protocols.http2.serve_connection(io, requests);
+            drive(connection, &client).await;
+        }
+    }
+}
+
+async fn serve_request(
+    client: Rc<Client>,
+    request: Request<Incoming>,
+) -> Result<Response<ClientBody>, Infallible> {
+    Ok(request::serve(client, request).await)
+}
+
+/// What is asked of a connection of either protocol.
+trait Connection: Future<Output = hyper::Result<()>> + Unpin {
+    /// Finishes what is under way and takes no more.
+    fn finish(&mut self);
+
+    /// Gives up, and gives back the socket, where something can still be said on it.
+    fn give_up(self) -> Option<ClientStream>;
+}
+
+impl<S> Connection for http1::UpgradeableConnection<TokioIo<ClientStream>, S>
+where
+    Self: Future<Output = hyper::Result<()>> + Unpin,
+    S: hyper::service::HttpService<Incoming, ResBody = ClientBody>,
+    S::Error: Into<Box<dyn std::error::Error + Send + Sync>>,
+{
+    fn finish(&mut self) {
+        Pin::new(self).graceful_shutdown();
+    }
+
+    fn give_up(self) -> Option<ClientStream> {
+        self.into_parts().map(|parts| parts.io.into_inner())
+    }
+}
+
+impl<S> Connection for http2::Connection<TokioIo<ClientStream>, S, Local>
+where
+    Self: Future<Output = hyper::Result<()>> + Unpin,
+    S: hyper::service::HttpService<Incoming, ResBody = ClientBody>,
+    S::Future: 'static,
+    S::Error: Into<Box<dyn std::error::Error + Send + Sync>>,
+{
+    fn finish(&mut self) {
+        Pin::new(self).graceful_shutdown();
+    }
+
+    fn give_up(self) -> Option<ClientStream> {
+        None
+    }
+}
+
+/// What a client gets whose request's head stops coming: it is no request yet, so hyper answers
+/// nothing.
+const HEAD_TIMED_OUT: &[u8] =
+    b"HTTP/1.1 408 Request Timeout\r\nContent-Length: 0\r\nConnection: close\r\n\r\n";
+
+/// Polls a connection to its end; ends it when it is too slow, and when the worker drains.
+async fn drive(mut connection: impl Connection, client: &Client) {
+    let worker = &client.worker;
+    let timeouts = &worker.config.timeouts;
+    let mut slow = pin!(client.pulse.slow(timeouts));
+    let mut drained = pin!(worker.drain.cancelled());
+    let mut draining = false;
+    loop {
+        tokio::select! {
+            biased;
+            result = &mut connection => {
+                if result.is_err_and(|error| error.is_parse()) {
+                    worker.count_malformed();
+                }
+                return;
+            }
+            what = &mut slow => {
+                count_slow(worker, what);
+                if what == Slow::Idle {
+                    // An HTTP/2 client is told, so that it sends nothing into a closed connection.
+                    connection.finish();
+                    let _ = tokio::time::timeout(limits::LINGER_TIME, connection).await;
+                } else if what == Slow::Head
+                    && let Some(mut stream) = connection.give_up()
+                    && stream.write_all(HEAD_TIMED_OUT).await.is_ok()
+                {
+                    let _ = stream.shutdown().await;
+                }
+                return;
+            }
+            () = &mut drained, if !draining => {
+                draining = true;
+                connection.finish();
+            }
+        }
+    }
+}
+
+fn count_slow(worker: &Worker, slow: Slow) {
+    let kind = match slow {
+        Slow::Idle => return,
+        Slow::Head => "head",
+        Slow::Write => "write",
+    };
+    worker.metrics.client_timeouts.with_label_values(&[kind]).inc();
+}
+
+/// Waits until the worker drains, and a moment more for a request that is on its way.
+async fn nothing_at_drain(worker: &Worker) {
+    worker.drain.cancelled().await;
+    tokio::time::sleep(limits::DRAIN_FIRST_BYTES).await;
+}
+
+enum Protocol {
+    Http1,
+    Http2,
+}
+
+const PREFACE: &[u8] = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n";
+
+/// Reads until the first bytes tell HTTP/2 with prior knowledge from HTTP/1.1, and gives them back.
+async fn sniff(tcp: &TcpStream) -> std::io::Result<(Protocol, Bytes)> {
+    let mut read = BytesMut::with_capacity(4096);
+    loop {
+        tcp.readable().await?;
+        match tcp.try_read_buf(&mut read) {
+            Ok(0) => return Err(std::io::ErrorKind::UnexpectedEof.into()),
+            Ok(_) => {}
+            Err(error) if error.kind() == std::io::ErrorKind::WouldBlock => continue,
+            Err(error) => return Err(error),
+        }
+        if read.starts_with(PREFACE) {
+            return Ok((Protocol::Http2, read.freeze()));
+        }
+        if !PREFACE.starts_with(&read) {
+            return Ok((Protocol::Http1, read.freeze()));
+        }
+    }
+}

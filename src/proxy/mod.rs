@@ -1,0 +1,36 @@
+//! The gateway: listens, passes requests through their phases, forwards or blocks them.
+//!
+//! The life of a request, as `request.rs` has it: accept → admit → route → inspect head →
+//! hold body → forward → respond → record.
+//!
+//! Each worker is one thread with a current-thread runtime, listeners of its own on the same
+//! addresses (`SO_REUSEPORT`) and upstream connections of its own, so that no request waits for
+//! another worker. HTTP/1.1 and HTTP/2 framing are hyper's on both sides.
+
+mod admit;
+mod answer;
+mod body;
+mod bypass;
+mod client_stream;
+mod connection;
+mod failure;
+mod forwarded;
+mod gateway;
+mod hold;
+mod hop;
+mod idle;
+mod inspector;
+mod listen;
+mod pulse;
+mod record;
+mod request;
+mod request_id;
+mod route;
+mod stream;
+mod upgrade;
+mod upstream;
+mod worker;
+
+pub use bypass::BypassSwitch;
+pub use gateway::{Gateway, RunError};
+pub use listen::BindError;

@@ -1,0 +1,296 @@
+//! What is kept of a request: its outcome, counted once, and an event for each leaked token in it.
+
+use std::cell::{Cell, RefCell};
+use std::net::IpAddr;
+use std::rc::Rc;
+
+use http::header::USER_AGENT;
+use http::request::Parts;
+use http::{HeaderValue, Method, StatusCode, Uri};
+use jiff::Timestamp;
+use tokio::time::Instant;
+
+use super::connection::Client;
+use super::failure::Failure;
+use super::forwarded::X_FORWARDED_FOR;
+use super::inspector::{self, Inspector};
+use crate::config::limits;
+use crate::inspect::Inspection;
+use crate::model::event::{Event, EventType};
+use crate::model::ids::EventId;
+use crate::telemetry::metrics::Metrics;
+
+/// How a request ended.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) enum Outcome {
+    Forwarded,
+    Blocked,
+    Refused,
+    NoRoute,
+    UpstreamError,
+    ClientGone,
+}
+
+impl From<&Failure> for Outcome {
+    fn from(failure: &Failure) -> Self {
+        match failure {
+            Failure::Leaked => Self::Blocked,
+            Failure::Framing { .. } | Failure::Incomplete { .. } => Self::Refused,
+            Failure::SlowBody | Failure::BrokenBody => Self::ClientGone,
+            Failure::NoRoute => Self::NoRoute,
+            Failure::Connect | Failure::NoResponse | Failure::Broken | Failure::BadResponse(_) => {
+                Self::UpstreamError
+            }
+        }
+    }
+}
+
+impl Outcome {
+    fn label(self) -> &'static str {
+        match self {
+            Self::Forwarded => "forwarded",
+            Self::Blocked => "blocked",
+            Self::Refused => "refused",
+            Self::NoRoute => "no_route",
+            Self::UpstreamError => "upstream_error",
+            Self::ClientGone => "client_gone",
+        }
+    }
+}
+
+/// The fields of a request that its events tell of.
+#[derive(Clone, Debug)]
+pub(crate) struct Facts {
+    method: Method,
+    target: Uri,
+    host: String,
+    user_agent: Option<HeaderValue>,
+    forwarded_for: Option<HeaderValue>,
+}
+
+impl Facts {
+    pub(crate) fn of(parts: &Parts, host: &str) -> Self {
+        Self {
+            method: parts.method.clone(),
+            target: parts.uri.clone(),
+            host: host.to_owned(),
+            user_agent: parts.headers.get(USER_AGENT).cloned(),
+            forwarded_for: parts.headers.get(X_FORWARDED_FOR).cloned(),
+        }
+    }
+}
+
+/// One exchange of a request and its response, from when it is accepted until both have ended.
+/// What is known of it is recorded when it is dropped, however it ended.
+pub(crate) struct Exchange {
+    client: Rc<Client>,
+    at: Timestamp,
+    source: IpAddr,
+    request_id: RefCell<HeaderValue>,
+    outcome: Cell<Outcome>,
+    status: Cell<Option<u16>>,
+    /// Why the body's stream was ended, for whoever answers.
+    ended: RefCell<Option<Failure>>,
+    /// How many of the inspection's hits have become events.
+    noted: Cell<usize>,
+    waiting: RefCell<Vec<Event>>,
+    /// When a piece of a streaming body last came.
+    moved: Cell<Option<Instant>>,
+}
+
+impl Exchange {
+    pub(crate) fn new(
+        client: Rc<Client>,
+        at: Timestamp,
+        source: IpAddr,
+        request_id: HeaderValue,
+    ) -> Self {
+        Self {
+            client,
+            at,
+            source,
+            request_id: RefCell::new(request_id),
+            // What is dropped before an answer was left by its client.
+            outcome: Cell::new(Outcome::ClientGone),
+            status: Cell::new(None),
+            ended: RefCell::new(None),
+            noted: Cell::new(0),
+            waiting: RefCell::new(Vec::new()),
+            moved: Cell::new(None),
+        }
+    }
+
+    /// A piece of a streaming body came.
+    pub(crate) fn body_moved(&self) {
+        self.moved.set(Some(Instant::now()));
+    }
+
+    /// When a piece of a streaming body last came.
+    pub(crate) fn last_moved(&self) -> Option<Instant> {
+        self.moved.get()
+    }
+
+    /// The request's id.
+    pub(crate) fn request_id(&self) -> HeaderValue {
+        self.request_id.borrow().clone()
+    }
+
+    /// The client, past trusted proxies.
+    pub(crate) fn source(&self) -> IpAddr {
+        self.source
+    }
+
+    /// The client got this status.
+    pub(crate) fn answered(&self, status: StatusCode, outcome: Outcome) {
+        self.status.set(Some(status.as_u16()));
+        self.outcome.set(outcome);
+        self.record_waiting();
+    }
+
+    /// The body's stream was ended for this reason.
+    pub(crate) fn end_stream(&self, failure: Failure) {
+        self.outcome.set(Outcome::from(&failure));
+        *self.ended.borrow_mut() = Some(failure);
+    }
+
+    /// Why the body's stream was ended, if it was.
+    pub(crate) fn stream_failure(&self) -> Option<Failure> {
+        self.ended.borrow_mut().take()
+    }
+
+    /// Makes events of the hits that are new since the last call. They wait for the status, if it
+    /// is not known yet.
+    pub(crate) fn note(&self, inspection: &Inspection, facts: &Facts) {
+        let hits = inspection.hits();
+        let request_id = self.presentable_id(inspection);
+        for (index, hit) in hits.iter().enumerate().skip(self.noted.get()) {
+            if index >= limits::EVENTS_PER_REQUEST {
+                self.too_many((hits.len() - index) as u64);
+                break;
+            }
+            let redact = |text: &[u8], limit| inspection.redact(text, limit);
+            let field = |value: &Option<HeaderValue>, limit| {
+                value.as_ref().map(|value| redact(value.as_bytes(), limit))
+            };
+            let target = facts.target.path_and_query().map_or("/", |target| target.as_str());
+            self.waiting.borrow_mut().push(Event {
+                id: EventId::new(),
+                at: self.at,
+                kind: EventType::Vpatch,
+                action: hit.action.into(),
+                leak: hit.leak,
+                virtual_patch: hit.patch,
+                token: hit.token,
+                fingerprint: hit.fingerprint.short(),
+                point: hit.point.to_string(),
+                encodings: hit.encodings.iter().map(|name| (*name).to_owned()).collect(),
+                source_ip: self.source.to_string(),
+                peer_ip: self.client.peer().to_string(),
+                forwarded_for: field(&facts.forwarded_for, limits::RECORDED_FORWARDED_FOR),
+                client_cert: None,
+                user_agent: field(&facts.user_agent, limits::RECORDED_USER_AGENT),
+                method: redact(facts.method.as_str().as_bytes(), limits::RECORDED_METHOD),
+                host: redact(facts.host.as_bytes(), limits::RECORDED_HOST),
+                path: redact(target.as_bytes(), limits::RECORDED_PATH),
+                response_status: None,
+                count: 1,
+                gateway: self.client.worker().config.name.clone(),
+                request_id: request_id.clone(),
+            });
+        }
+        self.noted.set(hits.len());
+        if self.status.get().is_some() {
+            self.record_waiting();
+        }
+    }
+
+    /// The id as text. One that a trusted proxy set, and that has a token in it, is replaced: it
+    /// stands in events and in answers.
+    fn presentable_id(&self, inspection: &Inspection) -> String {
+        let mut id = self.request_id.borrow_mut();
+        let text = inspection.redact(id.as_bytes(), limits::REQUEST_ID_BYTES);
+        if text.as_bytes() != id.as_bytes() {
+            *id = self.client.worker().ids.make(self.at);
+        }
+        String::from_utf8_lossy(id.as_bytes()).into_owned()
+    }
+
+    /// Counts what inspection came to, at its end.
+    pub(crate) fn inspected(&self, inspector: &Inspector) {
+        let inspection = inspector.inspection();
+        if let Some(spent) = inspector.spent() {
+            self.metrics().inspection.observe(spent.as_secs_f64());
+        }
+        self.client.worker().counters.inspected_bytes.inc_by(inspection.inspected_bytes());
+        self.too_many(inspection.hits_beyond());
+        for cause in inspection.would_refuse() {
+            self.metrics().would_refuse.with_label_values(&[cause]).inc();
+        }
+    }
+
+    /// Counts uses that no event tells of.
+    fn too_many(&self, uses: u64) {
+        if uses > 0 {
+            let dropped = &self.metrics().events_dropped;
+            dropped.with_label_values(&["too_many_in_request"]).inc_by(uses);
+        }
+    }
+
+    fn metrics(&self) -> &Metrics {
+        &self.client.worker().metrics
+    }
+
+    fn record_waiting(&self) {
+        let waiting = std::mem::take(&mut *self.waiting.borrow_mut());
+        for mut event in waiting {
+            event.response_status = self.status.get();
+            self.client.worker().recorder.record(event);
+        }
+    }
+}
+
+impl Drop for Exchange {
+    fn drop(&mut self) {
+        self.record_waiting();
+        self.client.worker().counters.outcome(self.outcome.get());
+    }
+}
+
+/// The counters that each request touches, looked up once.
+pub(crate) struct Counters {
+    outcomes: [(Outcome, prometheus::IntCounter); 6],
+    inspected_bytes: prometheus::IntCounter,
+    inspections: Cell<u64>,
+}
+
+impl Counters {
+    pub(crate) fn new(metrics: &Metrics) -> Self {
+        let outcomes = [
+            Outcome::Forwarded,
+            Outcome::Blocked,
+            Outcome::Refused,
+            Outcome::NoRoute,
+            Outcome::UpstreamError,
+            Outcome::ClientGone,
+        ];
+        Self {
+            outcomes: outcomes
+                .map(|outcome| (outcome, metrics.requests.with_label_values(&[outcome.label()]))),
+            inspected_bytes: metrics.inspected_bytes.clone(),
+            inspections: Cell::new(0),
+        }
+    }
+
+    /// Whether the time of this inspection is taken: one in [`inspector::SAMPLE`].
+    pub(crate) fn is_sampled(&self) -> bool {
+        let count = self.inspections.get().wrapping_add(1);
+        self.inspections.set(count);
+        count.is_multiple_of(inspector::SAMPLE)
+    }
+
+    pub(crate) fn outcome(&self, outcome: Outcome) {
+        if let Some((_, counter)) = self.outcomes.iter().find(|(name, _)| *name == outcome) {
+            counter.inc();
+        }
+    }
+}

@@ -1,0 +1,326 @@
+//! The life of a request, in phases. Here they stand in the order in which they happen:
+//!
+//! 1. **accept**: the client, the time and the request's id are fixed.
+//! 2. **admit**: a request that can be read in two ways, or in none, is refused.
+//! 3. **route**: host and path choose an upstream and the filtration mode.
+//! 4. **inspect head**: method, target and header fields, against one patchset for all phases.
+//! 5. **hold body**: what fits the hold limit is inspected before the upstream sees a byte.
+//! 6. **forward**: fields of the hop go, those that tell of the client come; a body that was not
+//!    held to its end is inspected as it streams.
+//! 7. **respond**: the upstream's response is passed on, or a failure is answered.
+//! 8. **record**: events, and the outcome, once both directions have ended.
+
+use std::rc::Rc;
+
+use bytes::Bytes;
+use http::header::{
+    CONNECTION, CONTENT_LENGTH, EXPECT, HOST, HeaderMap, HeaderName, TE, TRAILER, TRANSFER_ENCODING,
+};
+use http::request::Parts;
+use http::uri::PathAndQuery;
+use http::{HeaderValue, Request, Response, StatusCode, Uri, Version};
+use hyper::body::{Body, Incoming};
+use jiff::Timestamp;
+
+use super::admit::{self, Admitted};
+use super::answer::{self, X_REQUEST_ID};
+use super::body::{ClientBody, UnderWay, UpstreamBody};
+use super::connection::Client;
+use super::failure::Failure;
+use super::hold::{self, Held};
+use super::idle::IdleTimer;
+use super::inspector::Inspector;
+use super::record::{Exchange, Facts, Outcome};
+use super::stream::StreamingBody;
+use super::upstream::Lease;
+use super::{forwarded, hop, request_id, route, upgrade};
+use crate::inspect::{Context, Inspection};
+use crate::model::clock;
+use crate::model::rule::FiltrationMode;
+
+/// Serves one request, from its head to the head of its response.
+pub(crate) async fn serve(client: Rc<Client>, request: Request<Incoming>) -> Response<ClientBody> {
+    let (parts, body) = request.into_parts();
+    let mut life = Life::accept(client, &parts, &body);
+    match life.pass(parts, body).await {
+        Ok(response) => response.map(|passed| life.passed_body(passed)),
+        Err(failure) => life.refuse(&failure),
+    }
+}
+
+/// A request under way.
+struct Life {
+    client: Rc<Client>,
+    exchange: Rc<Exchange>,
+    under_way: UnderWay,
+    at: Timestamp,
+    version: Version,
+    wants_html: bool,
+    /// Whether there may be more of the request's body to read.
+    body_open: bool,
+}
+
+/// A response's body on its way to the client.
+struct Passed {
+    body: Incoming,
+    lease: Lease,
+}
+
+impl Life {
+    /// Phase 1.
+    fn accept(client: Rc<Client>, parts: &Parts, body: &Incoming) -> Self {
+        let at = clock::now();
+        let worker = client.worker();
+        let trusted = &worker.config.trusted_proxies;
+        let source = forwarded::source(&parts.headers, client.peer(), trusted);
+        let set_before = parts.headers.get(X_REQUEST_ID);
+        let request_id = match set_before.filter(|_| client.is_trusted()) {
+            Some(id) if request_id::is_sane(id) => id.clone(),
+            _ => worker.ids.make(at),
+        };
+        let exchange = Rc::new(Exchange::new(Rc::clone(&client), at, source, request_id));
+        Self {
+            under_way: UnderWay::begin(client.pulse()),
+            client,
+            exchange,
+            at,
+            version: parts.version,
+            wants_html: answer::wants_html(&parts.headers),
+            body_open: !body.is_end_stream(),
+        }
+    }
+
+    /// Phases 2 to 7, where all goes well.
+    async fn pass(
+        &mut self,
+        mut parts: Parts,
+        mut body: Incoming,
+    ) -> Result<Response<Passed>, Failure> {
+        let worker = Rc::clone(self.client.worker());
+        // admit
+        let admitted = admit::admit(&mut parts)?;
+        // route
+        let destination = route::find(&worker.config, &admitted.host, parts.uri.path())
+            .ok_or(Failure::NoRoute)?;
+        let mode = match destination.mode {
+            FiltrationMode::Block if worker.bypass.is_on() => FiltrationMode::Monitoring,
+            mode => mode,
+        };
+        // inspect head, hold body
+        let mut inspector = self.inspector(&admitted.host, mode);
+        let held = self.inspect(&mut inspector, &parts, &mut body, &admitted, mode).await;
+        let found = !inspector.inspection().hits().is_empty();
+        let streams = matches!(held, Ok(Held::Beginning(_)));
+        let facts = (found || streams).then(|| Facts::of(&parts, &admitted.host));
+        if let Some(facts) = &facts {
+            self.exchange.note(inspector.inspection(), facts);
+        }
+        if !streams {
+            self.exchange.inspected(&inspector);
+        }
+        // forward
+        let asked = upgrade::take(&mut parts, self.body_open);
+        let body_declared = admitted.declared.is_some();
+        let (body, framing) = match (held?, facts) {
+            (Held::Beginning(beginning), Some(facts)) => {
+                let exchange = Rc::clone(&self.exchange);
+                let idle = worker.config.timeouts.body_idle;
+                let body = StreamingBody::new(beginning, body, inspector, idle, exchange, facts);
+                (UpstreamBody::Streaming(Box::new(body)), Framing::of_stream(body_declared))
+            }
+            // A beginning always has its facts.
+            (Held::Beginning(_), None) => return Err(Failure::BrokenBody),
+            (Held::Whole { bytes, trailers }, _) => {
+                self.body_open = false;
+                let framing = Framing::of_whole(&parts, &bytes, trailers.as_ref());
+                (UpstreamBody::Held { bytes, trailers }, framing)
+            }
+        };
+        self.dress(&mut parts, &admitted, &framing, asked.is_some());
+        let request = Request::from_parts(parts, body);
+        let (timeouts, metrics) = (&worker.config.timeouts, &worker.metrics);
+        let sent =
+            worker.upstreams.send(destination.upstream, request, &self.exchange, timeouts, metrics);
+        let (response, lease) = sent.await?;
+        // respond
+        self.respond(response, lease, asked)
+    }
+
+    /// Phases 4 and 5.
+    async fn inspect(
+        &self,
+        inspector: &mut Inspector,
+        parts: &Parts,
+        body: &mut Incoming,
+        admitted: &Admitted,
+        mode: FiltrationMode,
+    ) -> Result<Held, Failure> {
+        inspector.head(parts)?;
+        if mode == FiltrationMode::Off && !body.is_end_stream() {
+            // Nothing can be refused, so nothing is gained by waiting.
+            return Ok(Held::Beginning(Bytes::new()));
+        }
+        let config = &self.client.worker().config;
+        let idle = config.timeouts.body_idle;
+        hold::hold(body, admitted.declared, config.hold, idle, inspector).await
+    }
+
+    fn inspector(&self, host: &str, mode: FiltrationMode) -> Inspector {
+        let worker = self.client.worker();
+        let context = Context {
+            client: self.exchange.source(),
+            client_cert: None,
+            host: host.to_owned(),
+            mode,
+            now: self.at,
+            fail: worker.config.fail,
+        };
+        let inspection = Inspection::new(worker.patchset.load(), context);
+        Inspector::new(inspection, worker.counters.is_sampled())
+    }
+
+    /// The head that the upstream gets.
+    fn dress(&self, parts: &mut Parts, admitted: &Admitted, framing: &Framing, upgrades: bool) {
+        let takes_trailers = hop::takes_trailers(&parts.headers);
+        let headers = &mut parts.headers;
+        // The gateway itself asks for the body, or has it already.
+        if headers.get(EXPECT).is_some_and(|e| e.as_bytes().eq_ignore_ascii_case(b"100-continue")) {
+            headers.remove(EXPECT);
+        }
+        hop::strip(headers, &mut self.client.worker().spare.borrow_mut());
+        if parts.uri.authority().is_some() || !headers.contains_key(HOST) {
+            headers.insert(HOST, admitted.host_field.clone());
+        }
+        self.client.introduction().apply(headers, &admitted.host_field);
+        headers.insert(X_REQUEST_ID, self.exchange.request_id());
+        framing.apply(headers);
+        if upgrades {
+            upgrade::set(headers);
+        } else if takes_trailers {
+            headers.insert(TE, HeaderValue::from_static("trailers"));
+            headers.insert(CONNECTION, HeaderValue::from_static("TE"));
+        }
+        if parts.uri.authority().is_some() {
+            let target = parts.uri.path_and_query().cloned();
+            parts.uri = Uri::from(target.unwrap_or(PathAndQuery::from_static("/")));
+        }
+        parts.version = Version::HTTP_11;
+    }
+
+    /// Phase 7, with what the upstream answered.
+    fn respond(
+        &self,
+        mut response: Response<Incoming>,
+        lease: Lease,
+        asked: Option<upgrade::Asked>,
+    ) -> Result<Response<Passed>, Failure> {
+        let switches = response.status() == StatusCode::SWITCHING_PROTOCOLS;
+        if switches {
+            upgrade::switch(asked, &mut response, &self.client)?;
+        }
+        let (mut parts, body) = response.into_parts();
+        one_framing(&mut parts.headers)?;
+        hop::strip(&mut parts.headers, &mut self.client.worker().spare.borrow_mut());
+        if switches {
+            upgrade::set(&mut parts.headers);
+        }
+        parts.version = Version::HTTP_11;
+        self.exchange.answered(parts.status, Outcome::Forwarded);
+        Ok(Response::from_parts(parts, Passed { body, lease }))
+    }
+
+    fn passed_body(self, passed: Passed) -> ClientBody {
+        let idle = IdleTimer::new(self.client.worker().config.timeouts.body_idle);
+        let Passed { body, lease } = passed;
+        ClientBody::upstream(body, idle, lease, self.exchange, self.under_way)
+    }
+
+    /// Phase 7, with an answer of our own.
+    fn refuse(self, failure: &Failure) -> Response<ClientBody> {
+        let worker = self.client.worker();
+        match failure {
+            Failure::Framing { cause, .. } | Failure::Incomplete { cause, .. } => {
+                worker.metrics.refused.with_label_values(&[cause]).inc();
+            }
+            Failure::SlowBody => {
+                worker.metrics.client_timeouts.with_label_values(&["body"]).inc();
+            }
+            _ => {}
+        }
+        let never_again = matches!(failure, Failure::Framing { .. });
+        let asked = answer::Asked {
+            block: &worker.config.block,
+            request_id: &self.exchange.request_id(),
+            wants_html: self.wants_html,
+            at: self.at,
+            close: self.version != Version::HTTP_2 && (never_again || self.body_open),
+        };
+        let response = answer::answer(failure, &asked);
+        self.exchange.answered(response.status(), Outcome::from(failure));
+        response.map(|bytes| ClientBody::own(bytes, self.under_way))
+    }
+}
+
+/// How the body's end is told to the upstream.
+enum Framing {
+    /// As the fields say that stand there: a length, or no body.
+    AsItIs,
+    /// By chunks.
+    Chunked,
+    /// By chunks, with these trailers after them.
+    Trailers(Vec<HeaderName>),
+}
+
+impl Framing {
+    fn of_stream(declared: bool) -> Self {
+        if declared { Self::AsItIs } else { Self::Chunked }
+    }
+
+    fn of_whole(parts: &Parts, bytes: &Bytes, trailers: Option<&HeaderMap>) -> Self {
+        match trailers {
+            Some(trailers) => Self::Trailers(trailers.keys().cloned().collect()),
+            None if !bytes.is_empty() && !parts.headers.contains_key(CONTENT_LENGTH) => {
+                Self::Chunked
+            }
+            None => Self::AsItIs,
+        }
+    }
+
+    fn apply(&self, headers: &mut HeaderMap) {
+        match self {
+            Self::AsItIs => return,
+            Self::Chunked => {}
+            Self::Trailers(names) => {
+                headers.remove(CONTENT_LENGTH);
+                // hyper sends the trailers that are named here.
+                for name in names
+                    .iter()
+                    .filter(|name| !hop::has_token(headers, &TRAILER, name.as_str()))
+                    .collect::<Vec<_>>()
+                {
+                    headers.append(TRAILER, HeaderValue::from(name.clone()));
+                }
+            }
+        }
+        headers.insert(TRANSFER_ENCODING, HeaderValue::from_static("chunked"));
+    }
+}
+
+/// Makes a response's framing read in one way: chunked, or one length, or neither.
+fn one_framing(headers: &mut HeaderMap) -> Result<(), Failure> {
+    let mut codings = headers.get_all(TRANSFER_ENCODING).iter();
+    if let Some(coding) = codings.next() {
+        if codings.next().is_some() || !coding.as_bytes().eq_ignore_ascii_case(b"chunked") {
+            return Err(Failure::BadResponse(
+                "The service behind the gateway used a transfer coding that cannot be passed on.",
+            ));
+        }
+        headers.remove(CONTENT_LENGTH);
+    } else if headers.get_all(CONTENT_LENGTH).iter().nth(1).is_some()
+        && let Some(length) = headers.get(CONTENT_LENGTH).cloned()
+    {
+        // hyper has checked that they are equal.
+        headers.insert(CONTENT_LENGTH, length);
+    }
+    Ok(())
+}

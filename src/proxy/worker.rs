@@ -1,0 +1,188 @@
+//! A worker: one thread with a runtime of its own, its own listeners and its own upstream
+//! connections. Workers share the patchset handle, the counters and nothing else.
+
+use std::cell::{Cell, RefCell};
+use std::io;
+use std::net::TcpListener;
+use std::rc::Rc;
+use std::sync::Arc;
+
+use http::HeaderMap;
+use tokio::net;
+use tokio::sync::Notify;
+use tokio::time::MissedTickBehavior;
+use tokio_util::sync::CancellationToken;
+
+use super::bypass::BypassSwitch;
+use super::connection::{self, Protocols};
+use super::record::{Counters, Outcome};
+use super::request_id::RequestIds;
+use super::upstream::Upstreams;
+use crate::config::{self, limits};
+use crate::events::Recorder;
+use crate::matcher::PatchsetHandle;
+use crate::telemetry::metrics::Metrics;
+
+/// What all workers are given.
+#[derive(Clone)]
+pub(crate) struct Shared {
+    pub(crate) config: Arc<config::Gateway>,
+    pub(crate) patchset: PatchsetHandle,
+    pub(crate) recorder: Recorder,
+    pub(crate) metrics: Arc<Metrics>,
+    pub(crate) bypass: BypassSwitch,
+    pub(crate) drain: CancellationToken,
+}
+
+/// What the requests of one worker share.
+pub(crate) struct Worker {
+    pub(crate) config: Arc<config::Gateway>,
+    pub(crate) patchset: PatchsetHandle,
+    pub(crate) recorder: Recorder,
+    pub(crate) metrics: Arc<Metrics>,
+    pub(crate) bypass: BypassSwitch,
+    /// Cancelled when no more requests are taken.
+    pub(crate) drain: CancellationToken,
+    pub(crate) counters: Counters,
+    pub(crate) ids: RequestIds,
+    pub(crate) protocols: Protocols,
+    pub(crate) upstreams: Upstreams,
+    /// Memory for the next map of header fields.
+    pub(crate) spare: RefCell<HeaderMap>,
+    open: Cell<usize>,
+    closed: Notify,
+}
+
+/// An open connection or tunnel, which a drain waits for.
+pub(crate) struct Open(Rc<Worker>);
+
+impl Worker {
+    fn new(shared: Shared) -> Self {
+        Self {
+            counters: Counters::new(&shared.metrics),
+            upstreams: Upstreams::new(&shared.config.upstreams),
+            // A child of its own, so that looking at it is not contended.
+            drain: shared.drain.child_token(),
+            config: shared.config,
+            patchset: shared.patchset,
+            recorder: shared.recorder,
+            metrics: shared.metrics,
+            bypass: shared.bypass,
+            ids: RequestIds::new(),
+            protocols: Protocols::new(),
+            spare: RefCell::default(),
+            open: Cell::new(0),
+            closed: Notify::new(),
+        }
+    }
+
+    /// Counts a connection or tunnel for as long as the guard lives.
+    pub(crate) fn open(self: &Rc<Self>) -> Open {
+        self.open.set(self.open.get() + 1);
+        self.metrics.connections.inc();
+        Open(Rc::clone(self))
+    }
+
+    /// Counts a request that was no HTTP, and never came to be one.
+    pub(crate) fn count_malformed(&self) {
+        self.metrics.refused.with_label_values(&["malformed"]).inc();
+        self.counters.outcome(Outcome::Refused);
+    }
+
+    async fn all_closed(&self) {
+        while self.open.get() > 0 {
+            self.closed.notified().await;
+        }
+    }
+}
+
+impl Drop for Open {
+    fn drop(&mut self) {
+        self.0.open.set(self.0.open.get().saturating_sub(1));
+        self.0.metrics.connections.dec();
+        self.0.closed.notify_one();
+    }
+}
+
+/// Serves until the drain is over: the body of a worker's thread.
+///
+/// # Errors
+/// Where the runtime cannot be made or a listener not be registered with it.
+pub(crate) fn run(shared: Shared, listeners: Vec<TcpListener>) -> io::Result<()> {
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .max_blocking_threads(limits::WORKER_BLOCKING_THREADS)
+        .build_local(tokio::runtime::LocalOptions::default())?;
+    // What is still open when this returns is cut when the runtime is dropped.
+    runtime.block_on(async move {
+        let worker = Rc::new(Worker::new(shared));
+        let mut accepting = Vec::new();
+        for listener in listeners {
+            let listener = net::TcpListener::from_std(listener)?;
+            accepting.push(tokio::task::spawn_local(accept(Rc::clone(&worker), listener)));
+        }
+        let sweeping = tokio::task::spawn_local(sweep(Rc::clone(&worker)));
+        for task in accepting {
+            // It ends when the drain begins, and cannot fail.
+            let _ = task.await;
+        }
+        let drain = worker.config.timeouts.drain;
+        if tokio::time::timeout(drain, worker.all_closed()).await.is_err() {
+            tracing::warn!(
+                connections = worker.open.get(),
+                "the drain's time is over; what is still open is cut"
+            );
+        }
+        sweeping.abort();
+        Ok(())
+    })
+}
+
+/// Accepts connections until the drain begins, and then those that the kernel has already taken.
+async fn accept(worker: Rc<Worker>, listener: net::TcpListener) {
+    loop {
+        let accepted = tokio::select! {
+            biased;
+            () = worker.drain.cancelled() => break,
+            accepted = listener.accept() => accepted,
+        };
+        match accepted {
+            Ok((tcp, peer)) => admit(&worker, tcp, peer),
+            // The client has gone again.
+            Err(error) if error.kind() == io::ErrorKind::ConnectionAborted => {}
+            Err(error) => {
+                tracing::warn!(%error, "cannot accept connections; trying again");
+                tokio::time::sleep(limits::ACCEPT_PAUSE).await;
+            }
+        }
+    }
+    let Ok(listener) = listener.into_std() else { return };
+    while let Ok((tcp, peer)) = listener.accept() {
+        let registered = tcp.set_nonblocking(true).and_then(|()| net::TcpStream::from_std(tcp));
+        if let Ok(tcp) = registered {
+            admit(&worker, tcp, peer);
+        }
+    }
+}
+
+fn admit(worker: &Rc<Worker>, tcp: net::TcpStream, peer: std::net::SocketAddr) {
+    if worker.open.get() >= limits::CONNECTIONS {
+        worker.metrics.connections_refused.inc();
+        return;
+    }
+    let open = worker.open();
+    let worker = Rc::clone(worker);
+    tokio::task::spawn_local(async move {
+        connection::serve(worker, tcp, peer).await;
+        drop(open);
+    });
+}
+
+async fn sweep(worker: Rc<Worker>) {
+    let mut ticks = tokio::time::interval(limits::POOL_SWEEP);
+    ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
+    loop {
+        ticks.tick().await;
+        worker.upstreams.sweep();
+    }
+}

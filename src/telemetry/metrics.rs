@@ -1,0 +1,239 @@
+//! Metrics, in the Prometheus text format. No label ever carries a value from a request.
+
+use prometheus::core::Collector;
+use prometheus::{
+    Encoder, Histogram, HistogramOpts, IntCounter, IntCounterVec, IntGauge, Opts, Registry,
+    TextEncoder,
+};
+
+/// Every metric of the process. Made once, shared by reference.
+pub struct Metrics {
+    registry: Registry,
+    /// `leakgate_requests_total{outcome}`: `forwarded`, `blocked`, `refused` (by the decision
+    /// table or for framing), `no_route`, `upstream_error`, `client_gone`.
+    pub requests: IntCounterVec,
+    /// `leakgate_refused_total{cause}`: refusals other than for a leaked token.
+    pub refused: IntCounterVec,
+    /// `leakgate_would_refuse_total{cause}`: incomplete inspections that were let pass since no
+    /// blocking patch was in scope or the mode was not `block`.
+    pub would_refuse: IntCounterVec,
+    /// `leakgate_inspected_bytes_total`: raw and decoded.
+    pub inspected_bytes: IntCounter,
+    /// `leakgate_inspection_seconds`: time spent inspecting one request.
+    pub inspection: Histogram,
+    /// `leakgate_connections`: client connections open.
+    pub connections: IntGauge,
+    /// `leakgate_connections_refused_total`: closed at once, since the limit was reached.
+    pub connections_refused: IntCounter,
+    /// `leakgate_client_timeouts_total{kind}`: clients given up: `head`, `body`, `write`.
+    pub client_timeouts: IntCounterVec,
+    /// `leakgate_upstream_errors_total{kind}`: `connect`, `timeout`, `broken`.
+    pub upstream_errors: IntCounterVec,
+    /// `leakgate_upstream_retries_total`: requests sent again since a pooled connection had died.
+    pub upstream_retries: IntCounter,
+    /// `leakgate_patchset_version`: of the patchset in force.
+    pub patchset_version: IntGauge,
+    /// `leakgate_patchset_tokens`: tokens in it.
+    pub patchset_tokens: IntGauge,
+    /// `leakgate_patchset_bytes`: memory it takes.
+    pub patchset_bytes: IntGauge,
+    /// `leakgate_publish_seconds`: from a committed change to its patchset in force.
+    pub publish: Histogram,
+    /// `leakgate_bypass`: 1 while the bypass switch is on.
+    pub bypass: IntGauge,
+    /// `leakgate_events_total{action}`: uses of leaked tokens.
+    pub events: IntCounterVec,
+    /// `leakgate_event_queue_depth`: events waiting to be written.
+    pub event_queue: IntGauge,
+    /// `leakgate_events_aggregated_total`: uses counted into another event, since the queue was
+    /// full.
+    pub events_aggregated: IntCounter,
+    /// `leakgate_events_dropped_total{reason}`: uses that no event tells of: `aggregates_full`,
+    /// `sink_failed`, `too_many_in_request`.
+    pub events_dropped: IntCounterVec,
+    /// `leakgate_event_sink_errors_total{sink}`: failed writes of a batch, each attempt.
+    pub event_sink_errors: IntCounterVec,
+    /// `leakgate_api_requests_total{status}`: calls of the control API, by class of status.
+    pub api_requests: IntCounterVec,
+    /// `leakgate_api_limits_hit_total{limit}`: calls of the control API refused since a limit was
+    /// reached: `calls`, `event_streams`, `event_exports`, `imports`, `explanations`.
+    pub api_limits_hit: IntCounterVec,
+    /// `leakgate_publish_failures_total`: stored changes that were not in force at once; publishing
+    /// them is tried again.
+    pub publish_failures: IntCounter,
+    /// `leakgate_event_stream_missed_total`: events that readers of the live stream were too slow
+    /// for.
+    pub event_stream_missed: IntCounter,
+}
+
+/// Bounds of histograms, in seconds: from a microsecond to ten seconds.
+const BOUNDS: &[f64] = &[
+    1e-6, 2.5e-6, 5e-6, 1e-5, 2.5e-5, 5e-5, 1e-4, 2.5e-4, 5e-4, 1e-3, 5e-3, 2.5e-2, 0.1, 0.5, 2.5,
+    10.0,
+];
+
+impl Metrics {
+    /// All metrics at zero.
+    ///
+    /// # Errors
+    /// Where two metrics have one name: a mistake in this file, which its test finds.
+    pub fn new() -> Result<Self, prometheus::Error> {
+        let registry = Registry::new();
+        Ok(Self {
+            requests: counters(&registry, "requests_total", "Requests by outcome.", "outcome")?,
+            refused: counters(&registry, "refused_total", "Refusals by cause.", "cause")?,
+            would_refuse: counters(
+                &registry,
+                "would_refuse_total",
+                "Incomplete inspections that were let pass, by cause.",
+                "cause",
+            )?,
+            inspected_bytes: counter(
+                &registry,
+                "inspected_bytes_total",
+                "Bytes inspected, raw and decoded.",
+            )?,
+            inspection: histogram(
+                &registry,
+                "inspection_seconds",
+                "Time spent inspecting one request.",
+            )?,
+            connections: gauge(&registry, "connections", "Client connections open.")?,
+            connections_refused: counter(
+                &registry,
+                "connections_refused_total",
+                "Client connections closed at once since the limit was reached.",
+            )?,
+            client_timeouts: counters(
+                &registry,
+                "client_timeouts_total",
+                "Clients given up since they were too slow, by what they were slow at.",
+                "kind",
+            )?,
+            upstream_errors: counters(
+                &registry,
+                "upstream_errors_total",
+                "Failures of upstreams by kind.",
+                "kind",
+            )?,
+            upstream_retries: counter(
+                &registry,
+                "upstream_retries_total",
+                "Requests sent again since a pooled connection had died.",
+            )?,
+            patchset_version: gauge(
+                &registry,
+                "patchset_version",
+                "Version of the patchset in force.",
+            )?,
+            patchset_tokens: gauge(&registry, "patchset_tokens", "Tokens in the patchset.")?,
+            patchset_bytes: gauge(&registry, "patchset_bytes", "Memory of the patchset.")?,
+            publish: histogram(
+                &registry,
+                "publish_seconds",
+                "From a committed change to its patchset in force.",
+            )?,
+            bypass: gauge(&registry, "bypass", "1 while the bypass switch is on.")?,
+            events: counters(&registry, "events_total", "Uses of leaked tokens.", "action")?,
+            event_queue: gauge(&registry, "event_queue_depth", "Events waiting to be written.")?,
+            events_aggregated: counter(
+                &registry,
+                "events_aggregated_total",
+                "Uses counted into another event since the queue was full.",
+            )?,
+            events_dropped: counters(
+                &registry,
+                "events_dropped_total",
+                "Uses that no event tells of.",
+                "reason",
+            )?,
+            event_sink_errors: counters(
+                &registry,
+                "event_sink_errors_total",
+                "Failed writes of event batches.",
+                "sink",
+            )?,
+            api_requests: counters(
+                &registry,
+                "api_requests_total",
+                "Calls of the control API by class of status.",
+                "status",
+            )?,
+            api_limits_hit: counters(
+                &registry,
+                "api_limits_hit_total",
+                "Calls of the control API refused since a limit was reached.",
+                "limit",
+            )?,
+            publish_failures: counter(
+                &registry,
+                "publish_failures_total",
+                "Stored changes that were not in force at once.",
+            )?,
+            event_stream_missed: counter(
+                &registry,
+                "event_stream_missed_total",
+                "Events that readers of the live stream were too slow for.",
+            )?,
+            registry,
+        })
+    }
+
+    /// All metrics in the Prometheus text format.
+    ///
+    /// # Errors
+    /// Where the format cannot hold a metric; none of these does that.
+    pub fn text(&self) -> Result<String, prometheus::Error> {
+        let mut out = Vec::new();
+        TextEncoder::new().encode(&self.registry.gather(), &mut out)?;
+        Ok(String::from_utf8_lossy(&out).into_owned())
+    }
+}
+
+fn opts(name: &str, help: &str) -> Opts {
+    Opts::new(name, help).namespace("leakgate")
+}
+
+fn register<C: Collector + Clone + 'static>(
+    registry: &Registry,
+    metric: C,
+) -> Result<C, prometheus::Error> {
+    registry.register(Box::new(metric.clone()))?;
+    Ok(metric)
+}
+
+fn counter(registry: &Registry, name: &str, help: &str) -> Result<IntCounter, prometheus::Error> {
+    register(registry, IntCounter::with_opts(opts(name, help))?)
+}
+
+fn counters(
+    registry: &Registry,
+    name: &str,
+    help: &str,
+    label: &str,
+) -> Result<IntCounterVec, prometheus::Error> {
+    register(registry, IntCounterVec::new(opts(name, help), &[label])?)
+}
+
+fn gauge(registry: &Registry, name: &str, help: &str) -> Result<IntGauge, prometheus::Error> {
+    register(registry, IntGauge::with_opts(opts(name, help))?)
+}
+
+fn histogram(registry: &Registry, name: &str, help: &str) -> Result<Histogram, prometheus::Error> {
+    let opts = HistogramOpts::from(opts(name, help)).buckets(BOUNDS.to_vec());
+    register(registry, Histogram::with_opts(opts)?)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn names_are_distinct_and_text_is_made() {
+        let metrics = Metrics::new().unwrap();
+        metrics.requests.with_label_values(&["blocked"]).inc();
+        let text = metrics.text().unwrap();
+        assert!(text.contains("leakgate_requests_total{outcome=\"blocked\"} 1"), "{text}");
+        assert!(text.contains("leakgate_patchset_tokens 0"), "{text}");
+    }
+}

@@ -1,0 +1,65 @@
+//! `/api-tokens`.
+
+use serde_json::{Value, json};
+
+use super::support::{Api, id, later};
+
+#[tokio::test]
+async fn are_shown_once_and_revoked_at_once() {
+    let api = Api::new().await;
+    let body = json!({"name": "ci", "role": "intake", "expires_at": later(3600)});
+    let made = api.post("/api-tokens", body).await.expect(201);
+    let text = made["token"].as_str().unwrap();
+    assert!(text.starts_with("lgt_") && text.len() == 47, "its form");
+    let keys: Vec<&String> = made.as_object().unwrap().keys().collect();
+    assert_eq!(keys, ["expires_at", "id", "name", "role", "token"]);
+
+    let listed = api.get("/api-tokens").await.expect(200);
+    assert_eq!(listed["items"].as_array().unwrap().len(), 2);
+    assert!(!listed.to_string().contains(text));
+    let body = || json!({"title": "x", "tokens": ["9fK2xQ7vLmZ4tR8w"]});
+    assert_eq!(api.call_as(text, "POST", "/leaks", body()).await.status, 201);
+
+    let path = format!("/api-tokens/{}", id(&made));
+    assert_eq!(api.call("DELETE", &path, Value::Null).await.status, 204);
+    let problem = api.call_as(text, "POST", "/leaks", body()).await;
+    assert_eq!(
+        problem.headers["www-authenticate"],
+        "Bearer realm=\"leakgate\", error=\"invalid_token\""
+    );
+    problem.problem(401, "unauthenticated");
+    let nowhere = "/api-tokens/0190a0a0-0000-7000-8000-000000000000";
+    api.call("DELETE", nowhere, Value::Null).await.problem(404, "not-found");
+}
+
+#[tokio::test]
+async fn wrong_calls_are_named() {
+    let api = Api::new().await;
+    for (body, field) in [
+        (json!({"role": "intake"}), "name"),
+        (json!({"name": " ", "role": "intake"}), "name"),
+        (json!({"name": "x"}), "role"),
+        (json!({"name": "x", "role": "root"}), "role"),
+        (json!({"name": "x", "role": "intake", "expires_at": later(-1)}), "expires_at"),
+    ] {
+        let problem = api.post("/api-tokens", body).await.problem(422, "invalid-value");
+        assert_eq!(problem["field"], field);
+    }
+    let body = || json!({"name": "twice", "role": "intake"});
+    api.post("/api-tokens", body()).await.expect(201);
+    api.post("/api-tokens", body()).await.problem(409, "exists");
+}
+
+#[tokio::test]
+async fn an_administrator_makes_none_for_all_tenants() {
+    let api = Api::new().await;
+    let administrator = api.credential("administrator").await;
+    for role in ["global_administrator", "global_analyst"] {
+        let body = json!({"name": "up", "role": role});
+        api.call_as(&administrator, "POST", "/api-tokens", body).await.problem(403, "forbidden");
+    }
+    for role in ["administrator", "analyst", "intake", "gateway"] {
+        let body = json!({"name": role, "role": role});
+        api.call_as(&administrator, "POST", "/api-tokens", body).await.expect(201);
+    }
+}

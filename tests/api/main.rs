@@ -1,0 +1,29 @@
+//! The HTTP API against the real store. Files are named after the paths they call.
+
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::indexing_slicing,
+    clippy::panic,
+    reason = "a test fails loudly; clippy.toml lifts these only inside test functions"
+)]
+#![allow(unreachable_pub, missing_docs, reason = "a test binary has no door")]
+
+mod api_tokens;
+mod audit;
+mod bypass;
+mod events;
+mod explain;
+mod imports;
+mod leaks;
+mod leaks_bulk;
+mod leaks_decisions;
+mod leaks_details;
+mod openapi;
+mod planted_token;
+mod problems;
+mod publishing;
+mod roles;
+mod start;
+mod support;
+mod tokens_lookup;

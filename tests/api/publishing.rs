@@ -1,0 +1,104 @@
+//! What is published is what the store says: at once, under load, and after a restart.
+
+use std::sync::Arc;
+
+use leakgate::control::DEFAULT_TENANT;
+use leakgate::model::leak::Decision;
+use leakgate::model::role::{Actor, Role};
+use leakgate::model::rule::{Action, PatchMode, Scope};
+use leakgate::store::types::{Decide, NewPatch};
+use serde_json::{Value, json};
+
+use super::support::{Api, id, later, token};
+
+#[tokio::test]
+async fn a_start_publishes_what_was_decided() {
+    let api = Api::new().await;
+    let blocked = api.leak("blocked", &["blocked"]).await;
+    let path = format!("/leaks/{}/virtual-patch", id(&blocked));
+    let body = json!({"scope": {"hosts": ["a.example"]}, "expires_at": later(600)});
+    api.post(&path, body).await.expect(200);
+    api.leak("watched", &["watched"]).await;
+    let closed = api.leak("closed", &["closed"]).await;
+    api.post(&format!("/leaks/{}/close", id(&closed)), Value::Null).await.expect(200);
+    let wrong = api.leak("wrong", &["wrong"]).await;
+    api.post(&format!("/leaks/{}/mark-false", id(&wrong)), Value::Null).await.expect(200);
+    let words = json!({"title": "words", "tokens": ["application/json"]});
+    let words = api.post("/leaks", words).await.expect(201);
+    let path = format!("/leaks/{}/virtual-patch", id(&words));
+    api.post(&path, json!({"force": true, "mode": "monitoring"})).await.expect(200);
+    let tokens: Vec<String> = (0..2_300).map(|n| token(&format!("t{n}"))).collect();
+    let many = api.post("/leaks", json!({"title": "many", "tokens": tokens})).await.expect(201);
+    api.block(&many).await;
+    let state = |api: &Api| {
+        let names = ["blocked", "watched", "closed", "wrong", "t0", "t1500", "t2299"];
+        let mut rules: Vec<_> = names.iter().map(|name| api.rules(name)).collect();
+        rules.push(api.rules_of_text("application/json"));
+        (rules, api.handle.load().token_count())
+    };
+    let before = state(&api);
+    assert_eq!(before.1, 2_304);
+    let api = api.restart().await;
+    assert_eq!(state(&api), before);
+    assert_eq!(api.action("t2299"), Some(Action::Block));
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+async fn decisions_at_the_same_time_are_all_in_force_when_they_return() {
+    let api = Arc::new(Api::new().await);
+    let mut tasks = tokio::task::JoinSet::new();
+    for n in 0..40 {
+        let api = Arc::clone(&api);
+        tasks.spawn(async move {
+            let name = format!("t{n}");
+            let leak = api.leak(&name, &[&name]).await;
+            assert_eq!(api.action(&name), Some(Action::Observe));
+            api.block(&leak).await;
+            assert_eq!(api.action(&name), Some(Action::Block));
+            if n % 2 == 0 {
+                let path = format!("/leaks/{}/mark-false", id(&leak));
+                api.post(&path, Value::Null).await.expect(200);
+                assert_eq!(api.action(&name), None);
+            }
+        });
+    }
+    while let Some(done) = tasks.join_next().await {
+        done.unwrap();
+    }
+    assert_eq!(api.handle.load().token_count(), 20);
+}
+
+#[tokio::test]
+async fn a_caller_who_leaves_does_not_stop_a_decision() {
+    let api = Api::new().await;
+    let leak = api.leak("x", &["one"]).await;
+    let actor = Actor {
+        name: "ada".to_owned(),
+        role: Role::Administrator,
+        tenant: DEFAULT_TENANT.to_owned(),
+        user: None,
+        api_token: None,
+        address: None,
+    };
+    let patch = NewPatch {
+        mode: PatchMode::Block,
+        scope: Scope::default(),
+        expires_at: None,
+        force: false,
+    };
+    let decide = Decide {
+        decision: Decision::ApplyVirtualPatch,
+        patch: Some(patch),
+        resolution: None,
+        comment: None,
+    };
+    // The caller takes one step, in which the decision is begun, and leaves.
+    let mut call = Box::pin(api.control.decide(&actor, id(&leak).parse().unwrap(), decide));
+    assert!(futures_util::poll!(&mut call).is_pending());
+    drop(call);
+    // Changes go one after the other, so that a later one that is done shows the earlier one.
+    api.leak("another", &["two"]).await;
+    assert_eq!(api.action("one"), Some(Action::Block));
+    let shown = api.get(&format!("/leaks/{}", id(&leak))).await.expect(200);
+    assert_eq!(shown["remediation"], "virtual_patch");
+}

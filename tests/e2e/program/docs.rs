@@ -1,0 +1,95 @@
+//! What the docs tell a reader to run, run.
+
+use std::net::TcpListener;
+use std::path::Path;
+use std::process::{Command, Stdio};
+
+use leakgate::config::{self, Config};
+
+fn read(path: &str) -> String {
+    std::fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join(path)).unwrap()
+}
+
+/// The fenced blocks of one language in a document.
+fn blocks(text: &str, language: &str) -> Vec<String> {
+    let fence = format!("```{language}\n");
+    text.split(&fence).skip(1).map(|rest| rest.split("```").next().unwrap().to_owned()).collect()
+}
+
+#[test]
+fn the_quickstart_does_what_it_says() {
+    let folder = tempfile::tempdir().unwrap();
+    let text = read("docs/quickstart.md");
+    let mut script = blocks(&text, "sh").concat();
+    // The documented ports may be taken on this machine.
+    let free: Vec<TcpListener> =
+        (0..3).map(|_| TcpListener::bind("127.0.0.1:0").unwrap()).collect();
+    for (port, listener) in ["3000", "8080", "9090"].iter().zip(&free) {
+        script = script.replace(port, &listener.local_addr().unwrap().port().to_string());
+    }
+    let ports: Vec<u16> = free.iter().map(|l| l.local_addr().unwrap().port()).collect();
+    drop(free);
+    let statuses: Vec<&str> = text
+        .lines()
+        .filter_map(|line| line.rsplit_once("/   # "))
+        .map(|(_, status)| status)
+        .collect();
+    assert!(statuses.len() >= 4, "{statuses:?}");
+    let binary = Path::new(env!("CARGO_BIN_EXE_leakgate"));
+    let path = format!("{}:{}", binary.parent().unwrap().display(), std::env::var("PATH").unwrap());
+    // What is started in the background ends with the script.
+    let script = format!("set -euo pipefail\ntrap 'kill $(jobs -p)' EXIT\n{script}");
+    let output = Command::new("bash")
+        .args(["-c", &script])
+        .current_dir(folder.path())
+        .env("PATH", path)
+        .env("LEAKGATE_GATEWAY__LISTEN", format!("127.0.0.1:{}", ports[1]))
+        .env("LEAKGATE_CONTROL__LISTEN", format!("127.0.0.1:{}", ports[2]))
+        .env("LEAKGATE_GATEWAY__UPSTREAMS__0__NAME", "app")
+        .env("LEAKGATE_GATEWAY__UPSTREAMS__0__SERVERS", format!("http://127.0.0.1:{}", ports[0]))
+        .env("LEAKGATE_URL", format!("http://127.0.0.1:{}", ports[2]))
+        .stdin(Stdio::null())
+        .output()
+        .unwrap();
+    let said = String::from_utf8_lossy(&output.stdout);
+    let errors = String::from_utf8_lossy(&output.stderr);
+    let log = std::fs::read_to_string(folder.path().join("leakgate.log")).unwrap_or_default();
+    assert!(output.status.success(), "{said}\n{errors}\n{log}");
+    let got: Vec<&str> = said
+        .lines()
+        .filter(|line| line.len() == 3 && line.bytes().all(|byte| byte.is_ascii_digit()))
+        .collect();
+    assert_eq!(got, statuses, "{said}\n{errors}\n{log}");
+}
+
+#[test]
+fn the_documented_configuration_is_the_defaults() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("leakgate.toml");
+    let documented = blocks(&read("docs/configuration.md"), "toml").concat();
+    std::fs::write(&path, &documented).unwrap();
+    let config = config::load(Some(&path), std::iter::empty()).unwrap();
+    assert_eq!(config, Config::default());
+    // What is commented out is right as well.
+    let uncommented: String = documented
+        .lines()
+        .map(|line| line.strip_prefix("# ").unwrap_or(line).to_owned() + "\n")
+        .collect();
+    std::fs::write(&path, uncommented).unwrap();
+    config::load(Some(&path), std::iter::empty()).unwrap();
+}
+
+#[test]
+fn every_metric_is_documented() {
+    let source = read("src/telemetry/metrics.rs");
+    let names: Vec<&str> = source
+        .split("/// `leakgate_")
+        .skip(1)
+        .map(|rest| rest.split(|c: char| !c.is_ascii_lowercase() && c != '_').next().unwrap())
+        .collect();
+    assert!(names.len() > 10, "{names:?}");
+    let text = read("docs/operations.md");
+    for name in names {
+        assert!(text.contains(name), "leakgate_{name} is not in docs/operations.md");
+    }
+}
