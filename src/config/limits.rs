@@ -59,8 +59,8 @@ pub const RESPONSE_HEADER_COUNT: usize = 128;
 pub const LISTEN_BACKLOG: i32 = 4_096;
 /// Pause of a listener whose process has no descriptor left for another connection.
 pub const ACCEPT_PAUSE: Duration = Duration::from_millis(50);
-/// How often the bypass file is looked for.
-pub const BYPASS_FILE_POLL: Duration = Duration::from_millis(500);
+/// How often the bypass file is looked for, and the switch shown as a metric.
+pub const BYPASS_POLL: Duration = Duration::from_millis(500);
 /// How often idle upstream connections are looked through for those whose time is over.
 pub const POOL_SWEEP: Duration = Duration::from_secs(5);
 /// Entries of `X-Forwarded-For` that are looked at, from the right, for the client.
@@ -234,12 +234,30 @@ pub const STATS_DAYS: i64 = 90;
 pub const EXPOSURE_BASELINE: Duration = Duration::from_secs(24 * 60 * 60);
 /// Time between two records of an API token's use.
 pub const LAST_USED_STEP: Duration = Duration::from_secs(60);
+
+/// Time in which a call of the operator's commands is answered.
+pub const CLIENT_ANSWER_TIME: Duration = Duration::from_secs(60);
+/// Bytes of an answer that the operator's commands read whole.
+pub const CLIENT_ANSWER_BYTES: usize = 64 * 1024 * 1024;
+/// Bytes of one event that `leakgate events follow` shows.
+pub const CLIENT_EVENT_BYTES: usize = 1024 * 1024;
+/// Time before an import under way is asked for the first time; it doubles each time.
+pub const CLIENT_POLL: Duration = Duration::from_millis(100);
+/// Longest time between two of these.
+pub const CLIENT_POLL_LONGEST: Duration = Duration::from_secs(2);
+/// How often in a row asking may fail before the command gives up.
+pub const CLIENT_POLL_FAILURES: u32 = 5;
+/// Bytes of a report that the operator's commands send at once.
+pub const CLIENT_PIECE_BYTES: usize = 64 * 1024;
+
 /// Items of a report that were read and wait to be registered.
 pub const IMPORT_QUEUE: usize = 256;
 /// Bytes of tokens that were read from one report and wait to be registered.
 pub const IMPORT_QUEUE_BYTES: usize = 16 * 1024 * 1024;
-/// Items of a report that are registered and published together.
+/// Items of a report that are taken together.
 pub const IMPORT_GROUP: usize = 64;
+/// Tokens of a report that are registered in one piece; decisions wait for no more than that.
+pub const IMPORT_PART_TOKENS: usize = 2_000;
 /// Imports whose outcome is kept in memory.
 pub const IMPORTS_KEPT: usize = 100;
 /// Bytes of a report that are parsed at once.

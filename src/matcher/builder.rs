@@ -15,9 +15,8 @@ const DELTA_FREE: usize = 1024;
 const DELTA_SHARE: usize = 8;
 /// The share of the entries that may be of tokens taken out.
 const RETIRED_SHARE: usize = 4;
-/// How many times roomier the filter of windows is than that of grams: it is far smaller, and what
-/// it lets through costs far more.
-const WINDOW_ROOM: usize = 2;
+/// Bytes from which on a token's own repetitions matter.
+const LONG: usize = 256;
 /// Counters of how many tokens have a window of a hash.
 const USES: usize = 1 << 16;
 
@@ -64,8 +63,8 @@ impl<const Q: usize, const S: usize> ClassBuilder<Q, S> {
         let window = text.get(offset..offset + Class::<Q, S>::WINDOW).unwrap_or_default();
         let grams = Class::<Q, S>::grams_of(keys, window);
         self.sampled.push(Sampled { token, window: hash, grams });
-        let (offset, digest) = (offset as u16, keys.digest(text));
-        self.fresh.push(Record { window: hash, token, offset, length, digest });
+        let (offset, check, digest) = (offset as u16, keys.check(text), keys.digest(text));
+        self.fresh.push(Record { window: hash, token, offset, length, check, digest });
     }
 
     /// Takes the token in this slot out; it stays in the tables, unseen, for a while.
@@ -88,11 +87,17 @@ impl<const Q: usize, const S: usize> ClassBuilder<Q, S> {
         let mut best = (offset, hash(offset));
         // What chance alone brings together is no reason to look further.
         let usual = 8 + 2 * (self.sampled.len() / USES);
-        if usize::from(uses(best.1)) > usual {
+        // A window that a long token repeats would have all of it verified over and over.
+        let repeats = |offset: usize| {
+            let window = text.get(offset..offset + length).unwrap_or_default();
+            text.len() >= LONG && text.windows(length).filter(|other| *other == window).count() > 1
+        };
+        if usize::from(uses(best.1)) > usual || repeats(offset) {
             let last = text.len() - length;
             let others = (0..last).step_by(length / 2).chain([last]);
             let others = others.map(|offset| (offset, hash(offset)));
-            best = others.min_by_key(|(_, hash)| uses(*hash)).unwrap_or(best);
+            best =
+                others.min_by_key(|(offset, hash)| (repeats(*offset), uses(*hash))).unwrap_or(best);
         }
         if let Some(uses) = self.uses.get_mut(place(best.1)) {
             *uses = uses.saturating_add(1);
@@ -104,8 +109,7 @@ impl<const Q: usize, const S: usize> ClassBuilder<Q, S> {
     pub(super) fn build(&mut self, free: &mut Vec<u32>, live: impl Fn(u32) -> bool) -> Class<Q, S> {
         let crowded = self.retired.len() * RETIRED_SHARE > self.sampled.len();
         let tokens = self.sampled.len();
-        let fits =
-            self.class.grams.fits(tokens * S) && self.class.windows.fits(tokens * WINDOW_ROOM);
+        let fits = self.class.grams.fits(tokens * S) && self.class.windows.fits(tokens);
         if crowded || !fits {
             self.rebuild(live);
             free.append(&mut self.retired);
@@ -126,7 +130,7 @@ impl<const Q: usize, const S: usize> ClassBuilder<Q, S> {
             return;
         }
         self.class.grams = Arc::new(Filter::with_room(self.sampled.len() * S));
-        self.class.windows = Arc::new(Filter::with_room(self.sampled.len() * WINDOW_ROOM));
+        self.class.windows = Arc::new(Filter::with_room(self.sampled.len()));
         self.filtered = 0;
         self.filter();
         let records = self.class.base.records().iter().chain(&self.fresh);

@@ -12,6 +12,10 @@ use super::record::{Record, Table};
 
 /// Probes that are under way at once, so that they wait for memory together.
 const BATCH: usize = 16;
+/// Windows that are looked up together.
+const WINDOWS: usize = 32;
+/// Grams of a window, at most.
+const GRAMS: usize = 13;
 /// Bytes that are read of a gram, of which its first `Q` count.
 const READ: usize = 8;
 
@@ -48,53 +52,105 @@ impl<const Q: usize, const S: usize> Class<Q, S> {
         if self.is_empty() || text.len() < Self::WINDOW {
             return;
         }
+        let mut windows = None;
         let mut at = 0;
-        while let Some(block) = text.get(at..at + (BATCH - 1) * S + READ) {
-            let mut hashes = [0; BATCH];
-            for (place, hash) in hashes.iter_mut().enumerate() {
-                *hash = keys.gram(gram::<Q>(block.get(place * S..).unwrap_or_default()));
-            }
+        let mut next = self.probe(keys, text, at);
+        while let Some(probes) = next {
+            // The next batch's loads are under way before this one's hits are known.
+            next = self.probe(keys, text, at + BATCH * S);
             let mut hits = 0_u64;
-            for (place, hash) in hashes.iter().enumerate() {
-                hits |= Filter::hit(self.grams.word(*hash), *hash) << place;
+            for (place, (hash, word)) in probes.iter().enumerate() {
+                hits |= Filter::hit(*word, *hash) << place;
             }
             while hits != 0 {
                 let place = hits.trailing_zeros() as usize;
                 hits &= hits - 1;
-                let hash = hashes.get(place).copied().unwrap_or_default();
-                self.resolve(keys, text, at + place * S, hash, found);
+                if let Some(probe) = probes.get(place) {
+                    self.resolve(keys, text, at + place * S, *probe, &mut windows, found);
+                }
             }
             at += BATCH * S;
         }
         while let Some(rest) = text.get(at..).filter(|rest| rest.len() >= Q) {
             let hash = keys.gram(gram::<Q>(rest));
-            if self.grams.has(hash) {
-                self.resolve(keys, text, at, hash, found);
+            let word = self.grams.word(hash);
+            if Filter::hit(word, hash) == 1 {
+                self.resolve(keys, text, at, (hash, word), &mut windows, found);
             }
             at += S;
         }
+        if let Some(mut windows) = windows {
+            self.look_up(&mut windows, found);
+        }
     }
 
-    /// Tries the places in a window that the gram at `at` may have.
+    /// The hashes of a batch of grams from `at` on, and the words in which they may be; none where
+    /// the text ends too soon.
+    #[inline(always)]
+    fn probe(&self, keys: &Keys, text: &[u8], at: usize) -> Option<[(u32, u64); BATCH]> {
+        let block = text.get(at..at + (BATCH - 1) * S + READ)?;
+        let mut probes = [(0, 0); BATCH];
+        for (place, (hash, _)) in probes.iter_mut().enumerate() {
+            *hash = keys.gram(gram::<Q>(block.get(place * S..).unwrap_or_default()));
+        }
+        for (hash, word) in &mut probes {
+            *word = self.grams.word(*hash);
+        }
+        Some(probes)
+    }
+
+    /// Tries the places in a window that the gram at `at` may have, and keeps the windows that are
+    /// in the filter of windows.
     #[inline(never)]
     fn resolve(
         &self,
         keys: &Keys,
         text: &[u8],
         at: usize,
-        hash: u32,
+        (hash, word): (u32, u64),
+        windows: &mut Option<Windows>,
         found: &mut impl FnMut(usize, &Record),
     ) {
-        let mut places = Filter::places(self.grams.word(hash), hash, S);
+        let windows = windows.get_or_insert_default();
+        let mut places = Filter::places(word, hash, S);
         while places != 0 {
             let place = places.trailing_zeros() as usize;
             places &= places - 1;
             let Some(start) = at.checked_sub(place) else { break };
             let Some(window) = text.get(start..start + Self::WINDOW) else { continue };
             let window = keys.window(window);
-            if self.windows.has(window) {
-                for record in self.base.find(window).chain(self.delta.find(window)) {
-                    found(start, record);
+            windows.push_if(self.windows.has(window), start, window);
+        }
+        if windows.is_full() {
+            self.look_up(windows, found);
+        }
+    }
+
+    /// Reports the records of these windows, and forgets them. In steps over all of them, so that
+    /// they wait for memory together.
+    #[inline(never)]
+    fn look_up(&self, windows: &mut Windows, found: &mut impl FnMut(usize, &Record)) {
+        let windows = std::mem::take(windows);
+        let windows = windows.all.get(..windows.count).unwrap_or_default();
+        let mut ranges = [(0, 0); WINDOWS];
+        for (range, (_, window)) in ranges.iter_mut().zip(windows) {
+            *range = self.base.range(*window);
+        }
+        let mut firsts = 0_u64;
+        for (place, (range, (_, window))) in ranges.iter().zip(windows).enumerate() {
+            firsts |= u64::from(self.base.first(range.0) == Some(*window)) << place;
+        }
+        for (place, (range, (start, window))) in ranges.iter().zip(windows).enumerate() {
+            if range.1 - range.0 > 1 || firsts >> place & 1 == 1 {
+                for record in self.base.find(*window, *range) {
+                    found(*start, record);
+                }
+            }
+        }
+        if !self.delta.records().is_empty() {
+            for (start, window) in windows {
+                for record in self.delta.find(*window, self.delta.range(*window)) {
+                    found(*start, record);
                 }
             }
         }
@@ -107,6 +163,34 @@ impl<const Q: usize, const S: usize> Class<Q, S> {
             *hash = keys.gram(gram::<Q>(bytes));
         }
         hashes
+    }
+}
+
+/// Windows of the text that are to be looked up together: where each begins, and its hash.
+struct Windows {
+    all: [(usize, u32); WINDOWS],
+    count: usize,
+}
+
+impl Default for Windows {
+    fn default() -> Self {
+        Self { all: [(0, 0); WINDOWS], count: 0 }
+    }
+}
+
+impl Windows {
+    /// Whether those of another gram may not find room.
+    fn is_full(&self) -> bool {
+        self.count + GRAMS > WINDOWS
+    }
+
+    /// Keeps the window, where it counts. Without a branch, which could not be foreseen.
+    #[inline(always)]
+    fn push_if(&mut self, counts: bool, start: usize, window: u32) {
+        if let Some(last) = self.all.get_mut(self.count) {
+            *last = (start, window);
+        }
+        self.count += usize::from(counts);
     }
 }
 

@@ -1,11 +1,15 @@
 //! The blocked Bloom filters: all bits of a key lie in one 64-bit word, so a probe is one load.
 
-/// Bits of a word that each key sets, beside the one that tells its place.
+/// Bits of a word that each key sets, beside the two that tell its place.
 const BITS_PER_KEY: usize = 3;
-/// Bits of filter for each key at which it is built.
-const ROOMY: usize = 10;
+/// Bits of filter for each key at which it is built, where it stays in the nearer caches.
+const ROOMIEST: usize = 32;
+/// Bytes up to which a filter does.
+const NEAR: usize = 512 << 10;
+/// Bits of filter for each key at which it is built at least.
+const ROOMY: usize = 16;
 /// Bits of filter for each key below which it is overfull.
-const TIGHT: usize = 8;
+const TIGHT: usize = 11;
 /// Words of the smallest filter: it lies in the first-level cache whatever else does.
 const WORDS_MIN: usize = 512;
 /// Spreads a 32-bit hash over the bits that choose within a word.
@@ -15,14 +19,14 @@ const SPREAD: u64 = 0x9e37_79b9_7f4a_7c15;
 #[derive(Clone, Default)]
 pub(super) struct Filter {
     words: Box<[u64]>,
-    shift: u32,
 }
 
 impl Filter {
     /// An empty filter with room for so many keys.
     pub(super) fn with_room(keys: usize) -> Self {
-        let words = (keys.saturating_mul(ROOMY) / 64).max(WORDS_MIN).next_power_of_two();
-        Self { words: vec![0; words].into_boxed_slice(), shift: 32 - words.trailing_zeros() }
+        let words = |bits: usize| keys.saturating_mul(bits) / 64 + 1;
+        let words = words(ROOMIEST).min(NEAR / 8).max(words(ROOMY)).max(WORDS_MIN);
+        Self { words: vec![0; words].into_boxed_slice() }
     }
 
     /// Whether so many keys fit without too many false hits.
@@ -38,15 +42,24 @@ impl Filter {
     /// Puts a key in, with its place below 64.
     pub(super) fn insert(&mut self, key: u32, place: u32) {
         let bits = Bits::of(key);
-        if let Some(word) = self.words.get_mut((key >> self.shift) as usize) {
-            *word |= bits.mask() | (1_u64 << place).rotate_left(bits.turn());
+        let at = self.place(key);
+        if let Some(word) = self.words.get_mut(at) {
+            let [one, other] = bits.turns();
+            let place = 1_u64 << place;
+            *word |= bits.mask() | place.rotate_left(one) | place.rotate_left(other);
         }
     }
 
     /// The word in which a key's bits lie.
     #[inline(always)]
     pub(super) fn word(&self, key: u32) -> u64 {
-        self.words.get((key >> self.shift) as usize).copied().unwrap_or_default()
+        self.words.get(self.place(key)).copied().unwrap_or_default()
+    }
+
+    /// Which word a key's bits lie in: the key's share of all words.
+    #[inline(always)]
+    fn place(&self, key: u32) -> usize {
+        ((u64::from(key) * self.words.len() as u64) >> 32) as usize
     }
 
     /// 1 where the word has the key, or seems to; 0 where it has not.
@@ -58,7 +71,8 @@ impl Filter {
     /// The places with which the key may have been put in, one bit each, of those below `count`.
     #[inline(always)]
     pub(super) fn places(word: u64, key: u32, count: usize) -> u64 {
-        word.rotate_right(Bits::of(key).turn()) & ((1 << count) - 1)
+        let [one, other] = Bits::of(key).turns();
+        word.rotate_right(one) & word.rotate_right(other) & ((1 << count) - 1)
     }
 
     /// Whether the key is in, or seems to be, at whatever place.
@@ -88,9 +102,10 @@ impl Bits {
         (0..BITS_PER_KEY).fold(1, |hit, bit| hit & (word >> ((self.0 >> (6 * bit)) & 63)))
     }
 
+    /// By how much a place is turned, for the two bits that tell it.
     #[inline(always)]
-    fn turn(self) -> u32 {
-        (self.0 >> 26) as u32 & 63
+    fn turns(self) -> [u32; 2] {
+        [(self.0 >> 26) as u32 & 63, (self.0 >> 18) as u32 & 63]
     }
 }
 

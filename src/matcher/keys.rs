@@ -53,6 +53,23 @@ impl Keys {
         (fold(hash ^ salt, factor2) >> 32) as u32
     }
 
+    /// A quick hash of a whole span of 6 bytes and more, which rejects nearly every candidate that
+    /// is not its token at a fraction of what the digest costs.
+    #[inline]
+    pub(super) fn check(&self, span: &[u8]) -> u32 {
+        let [salt, factor, salt2, factor2] = self.window;
+        let (mut left, mut right) = (salt2, salt);
+        let (chunks, _) = span.as_chunks::<16>();
+        for chunk in chunks {
+            left = fold(left ^ prefix(chunk), factor);
+            right = fold(right ^ suffix(chunk), factor2);
+        }
+        let tail = span.get(span.len().saturating_sub(16)..).unwrap_or_default();
+        left = fold(left ^ prefix(tail), factor);
+        right = fold(right ^ suffix(tail), factor2);
+        (fold(left ^ salt2, right | 1) >> 32) as u32
+    }
+
     /// The digest that a candidate's whole span is verified by.
     pub(super) fn digest(&self, span: &[u8]) -> Digest {
         Digest(self.digest.hash(span).as_u128().to_le_bytes())
@@ -109,6 +126,19 @@ mod tests {
             assert!(keys.digest_pair(head, tail) == keys.digest(&text));
         }
         assert!(Keys::random().digest(&text) != keys.digest(&text));
+    }
+
+    #[test]
+    fn every_byte_of_a_span_is_checked() {
+        let keys = Keys::random();
+        for length in [6, 8, 15, 16, 17, 40, 100] {
+            let span: Vec<u8> = (1..=length).collect();
+            for place in 0..span.len() {
+                let mut other = span.clone();
+                other[place] ^= 0x20;
+                assert_ne!(keys.check(&span), keys.check(&other));
+            }
+        }
     }
 
     #[test]

@@ -45,7 +45,6 @@ pub struct TokenInfo {
 /// An immutable, versioned set of tokens and rules. Holds no token text.
 ///
 /// What has not changed between two versions of one writer is shared by them.
-#[derive(Clone)]
 pub struct Patchset {
     pub(super) version: u64,
     pub(super) engine: Engine,
@@ -155,10 +154,9 @@ impl Patchset {
             let mut verifier = Verifier::new(&self.engine.keys);
             self.engine.scan(text, &mut |window, record| {
                 let Some(start) = window.checked_sub(usize::from(record.offset)) else { return };
-                if !self.is_live(record.token) {
-                    return;
-                }
-                if let Finding::Match | Finding::Open = verifier.examine(view, start, record) {
+                if let Finding::Match | Finding::Open = verifier.examine(view, start, record)
+                    && self.is_live(record.token)
+                {
                     let end = (start + usize::from(record.length)) as u64;
                     found(Match { token: TokenIndex(record.token), start: start as u64, end });
                 }

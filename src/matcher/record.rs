@@ -13,6 +13,8 @@ pub(super) struct Record {
     pub(super) offset: u16,
     /// Its length in bytes.
     pub(super) length: u16,
+    /// Quick hash of all of it.
+    pub(super) check: u32,
     /// Digest of all of it.
     pub(super) digest: Digest,
 }
@@ -63,15 +65,26 @@ impl Table {
         &self.records
     }
 
-    /// The records whose window has this hash.
+    /// Where the records are among which those of a window with this hash would be.
+    #[inline(always)]
+    pub(super) fn range(&self, window: u32) -> (u32, u32) {
+        match self.starts.get((window >> self.shift) as usize..) {
+            Some([start, end, ..]) => (*start, *end),
+            _ => (0, 0),
+        }
+    }
+
+    /// The hash of the first record's window from here on.
+    #[inline(always)]
+    pub(super) fn first(&self, start: u32) -> Option<u32> {
+        self.records.get(start as usize).map(|record| record.window)
+    }
+
+    /// The records in the range whose window has this hash.
     #[inline]
-    pub(super) fn find(&self, window: u32) -> impl Iterator<Item = &Record> {
-        let range = self.starts.get((window >> self.shift) as usize..).unwrap_or_default();
-        let records = match range {
-            [start, end, ..] => self.records.get(*start as usize..*end as usize),
-            _ => None,
-        };
-        records.unwrap_or_default().iter().filter(move |record| record.window == window)
+    pub(super) fn find(&self, window: u32, range: (u32, u32)) -> impl Iterator<Item = &Record> {
+        let records = self.records.get(range.0 as usize..range.1 as usize).unwrap_or_default();
+        records.iter().filter(move |record| record.window == window)
     }
 
     /// Memory it takes, in bytes.
@@ -92,16 +105,18 @@ mod tests {
                 (0..count).map(|n| Record { window: window(n), token: n, ..Record::default() });
             let table = Table::build(records);
             for n in 0..count {
-                assert!(table.find(window(n)).any(|record| record.token == n));
-                assert!(table.find(window(n)).count() <= 2);
+                assert!(
+                    table.find(window(n), table.range(window(n))).any(|record| record.token == n)
+                );
+                assert!(table.find(window(n), table.range(window(n))).count() <= 2);
             }
-            assert_eq!(table.find(0x1234_5678).count(), 0);
+            assert_eq!(table.find(0x1234_5678, table.range(0x1234_5678)).count(), 0);
             assert_eq!(table.records().len(), count as usize);
         }
     }
 
     #[test]
     fn a_record_is_small() {
-        assert_eq!(size_of::<Record>(), 28);
+        assert_eq!(size_of::<Record>(), 32);
     }
 }

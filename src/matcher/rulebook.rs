@@ -136,6 +136,11 @@ impl RulebookWriter {
 
     /// Puts the token in this slot under the leak too. Says whether it was not yet.
     pub(super) fn add(&mut self, token: u32, leak: u32) -> bool {
+        if !self.book.is_live(token) {
+            self.change(token, &[leak]);
+            self.count(leak, 1);
+            return true;
+        }
         let mut leaks = self.book.leaks(token).to_vec();
         let Err(place) = leaks.binary_search(&leak) else { return false };
         leaks.insert(place, leak);

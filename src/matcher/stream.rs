@@ -13,14 +13,18 @@ use super::verify::{Finding, Verifier, View, is_token_byte};
 
 /// Scans a text that comes in chunks; finds exactly what a scan of the whole would.
 ///
-/// Between two chunks it keeps as many bytes as the longest token has, and wipes them on drop. A
-/// new one allocates nothing; with a patchset without tokens it never does.
+/// Between two chunks it keeps as many bytes as the longest token has (where there are tokens given
+/// as digests, [`DIGEST_CANDIDATE_BYTES`] as well), and wipes them on drop. A new one allocates
+/// nothing; with a patchset without tokens it never does.
+///
+/// [`DIGEST_CANDIDATE_BYTES`]: crate::config::limits::DIGEST_CANDIDATE_BYTES
 pub struct StreamScanner {
     patchset: Arc<Patchset>,
     carry: Carry,
     /// Length of the text so far.
     position: u64,
-    /// Candidates whose end has not come.
+    /// Candidates whose end has not come: few, since each stands for a whole window of a token
+    /// within the last bytes, and few tokens share a window.
     unseen: BinaryHeap<Unseen>,
     /// Tokens that end where the text so far does, and may turn out to be part of a longer run.
     open: Vec<Match>,
@@ -124,9 +128,7 @@ impl Candidates<'_> {
 
     /// Examines the candidate whose window is here in the view.
     fn examine(&mut self, window: usize, record: &Record) {
-        if let Some(start) = window.checked_sub(usize::from(record.offset))
-            && self.patchset.is_live(record.token)
-        {
+        if let Some(start) = window.checked_sub(usize::from(record.offset)) {
             self.decide(start, record);
         }
     }
@@ -135,7 +137,12 @@ impl Candidates<'_> {
         let first = self.begins + start as u64;
         let end = first + u64::from(record.length);
         let place = Match { token: TokenIndex(record.token), start: first, end };
-        match self.verifier.examine(self.view, start, record) {
+        let finding = self.verifier.examine(self.view, start, record);
+        // Last, since it is another place in memory, and those taken out are few.
+        if finding != Finding::Nothing && !self.patchset.is_live(record.token) {
+            return;
+        }
+        match finding {
             Finding::Match => (self.found)(place),
             Finding::Nothing => {}
             Finding::Open => self.open.push(place),

@@ -407,6 +407,31 @@ fn many_tokens_grow_shrink_and_share_a_prefix() {
 }
 
 #[test]
+fn a_digest_is_taken_out() {
+    let mut writer = PatchsetWriter::new();
+    for (number, token) in [b"first-digest", b"other-digest"].iter().enumerate() {
+        assert!(add(&mut writer, number, &digest(*token)));
+    }
+    writer.build();
+    writer.remove_token(leak(0), id(0));
+    let one = writer.build();
+    assert_eq!((whole(&one, b"first-digest").len(), whole(&one, b"other-digest").len()), (0, 1));
+    assert!(add(&mut writer, 2, &digest(b"third-digest")));
+    assert_eq!(whole(&writer.build(), b"first-digest third-digest"), [(2, 13, 25)]);
+}
+
+#[test]
+fn a_token_that_repeats_itself_is_recognised_by_what_it_does_not_repeat() {
+    let unit = b"k7Rz2mQ9xV4bT8nL3wYc";
+    let token = [unit.repeat(400), b"-end".to_vec()].concat();
+    let tokens = vec![(0, token.clone())];
+    let patchset = patchset(&tokens);
+    let text = [&unit.repeat(900)[..], &token, &token].concat();
+    assert_eq!(whole(&patchset, &text), naive::scan(&tokens, &text));
+    assert_eq!(chunked(&patchset, text.chunks(100)), naive::scan(&tokens, &text));
+}
+
+#[test]
 fn a_patchset_without_tokens_finds_nothing() {
     let patchset = Arc::new(Patchset::empty());
     assert_eq!(whole(&patchset, &[0; 1_000]), []);

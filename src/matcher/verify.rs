@@ -54,7 +54,7 @@ pub(super) enum Finding {
 /// share a window tend to share a length.
 pub(super) struct Verifier<'keys> {
     keys: &'keys Keys,
-    last: Option<(usize, usize, Digest)>,
+    last: Option<((usize, usize), Digest)>,
 }
 
 impl<'keys> Verifier<'keys> {
@@ -77,21 +77,24 @@ impl<'keys> Verifier<'keys> {
         if bounded && view.byte(end).is_some_and(is_token_byte) {
             return Finding::Nothing;
         }
-        if self.digest(view, start, end) != record.digest {
+        let (head, tail) = view.span(start, end);
+        if head.is_empty() && self.keys.check(tail) != record.check
+            || self.digest(start, head, tail) != record.digest
+        {
             return Finding::Nothing;
         }
         if bounded && end == view.len() { Finding::Open } else { Finding::Match }
     }
 
-    fn digest(&mut self, view: View<'_>, start: usize, end: usize) -> Digest {
-        if let Some((last_start, last_end, digest)) = self.last
-            && (last_start, last_end) == (start, end)
+    fn digest(&mut self, start: usize, head: &[u8], tail: &[u8]) -> Digest {
+        let place = (start, head.len() + tail.len());
+        if let Some((last, digest)) = self.last
+            && last == place
         {
             return digest;
         }
-        let (head, tail) = view.span(start, end);
         let digest = self.keys.digest_pair(head, tail);
-        self.last = Some((start, end, digest));
+        self.last = Some((place, digest));
         digest
     }
 }

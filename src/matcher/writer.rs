@@ -39,6 +39,9 @@ pub struct PatchsetWriter {
     alphabet: [u64; 4],
     rulebook: RulebookWriter,
     digests: Arc<Digests>,
+    /// Slots of digests that are to be taken out with the next build.
+    retired: Vec<u32>,
+    /// Slots that may be used again.
     free: Vec<u32>,
     long: ClassBuilder<8, 13>,
     middle: ClassBuilder<8, 5>,
@@ -66,6 +69,7 @@ impl PatchsetWriter {
             alphabet: [0; 4],
             rulebook: RulebookWriter::new(),
             digests: Arc::default(),
+            retired: Vec::new(),
             free: Vec::new(),
             long: ClassBuilder::new(),
             middle: ClassBuilder::new(),
@@ -157,6 +161,10 @@ impl PatchsetWriter {
         let book = self.rulebook.book();
         let live = |token: u32| book.is_live(token);
         let free = &mut self.free;
+        if !self.retired.is_empty() {
+            Arc::make_mut(&mut self.digests).retain(live);
+            free.append(&mut self.retired);
+        }
         let engine = Engine {
             keys: self.keys.clone(),
             long: self.long.build(free, live),
@@ -272,10 +280,7 @@ impl PatchsetWriter {
             }
         }
         match usize::from(length) {
-            0 => {
-                Arc::make_mut(&mut self.digests).retain(|token| token != slot);
-                self.free.push(slot);
-            }
+            0 => self.retired.push(slot),
             Long::WINDOW.. => self.long.retire(slot),
             Middle::WINDOW.. => self.middle.retire(slot),
             Short::WINDOW.. => self.short.retire(slot),

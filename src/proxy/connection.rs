@@ -12,6 +12,7 @@ use hyper::body::Incoming;
 use hyper::server::conn::{http1, http2};
 use hyper::service::service_fn;
 use hyper_util::rt::{TokioIo, TokioTimer};
+use tokio::io::AsyncWriteExt;
 use tokio::net::TcpStream;
 
 use super::body::ClientBody;
@@ -160,41 +161,54 @@ async fn serve_request(
 }
 
 /// What is asked of a connection of either protocol.
-trait Connection: Future<Output = hyper::Result<()>> {
+trait Connection: Future<Output = hyper::Result<()>> + Unpin {
     /// Finishes what is under way and takes no more.
-    fn finish(self: Pin<&mut Self>);
+    fn finish(&mut self);
+
+    /// Gives up, and gives back the socket, where something can still be said on it.
+    fn give_up(self) -> Option<ClientStream>;
 }
 
-impl<I, S> Connection for http1::UpgradeableConnection<TokioIo<I>, S>
+impl<S> Connection for http1::UpgradeableConnection<TokioIo<ClientStream>, S>
 where
-    Self: Future<Output = hyper::Result<()>>,
-    I: tokio::io::AsyncRead + tokio::io::AsyncWrite + Unpin,
+    Self: Future<Output = hyper::Result<()>> + Unpin,
     S: hyper::service::HttpService<Incoming, ResBody = ClientBody>,
     S::Error: Into<Box<dyn std::error::Error + Send + Sync>>,
 {
-    fn finish(self: Pin<&mut Self>) {
-        self.graceful_shutdown();
+    fn finish(&mut self) {
+        Pin::new(self).graceful_shutdown();
+    }
+
+    fn give_up(self) -> Option<ClientStream> {
+        self.into_parts().map(|parts| parts.io.into_inner())
     }
 }
 
-impl<I, S> Connection for http2::Connection<TokioIo<I>, S, Local>
+impl<S> Connection for http2::Connection<TokioIo<ClientStream>, S, Local>
 where
-    Self: Future<Output = hyper::Result<()>>,
-    I: tokio::io::AsyncRead + tokio::io::AsyncWrite + Unpin,
+    Self: Future<Output = hyper::Result<()>> + Unpin,
     S: hyper::service::HttpService<Incoming, ResBody = ClientBody>,
     S::Future: 'static,
     S::Error: Into<Box<dyn std::error::Error + Send + Sync>>,
 {
-    fn finish(self: Pin<&mut Self>) {
-        self.graceful_shutdown();
+    fn finish(&mut self) {
+        Pin::new(self).graceful_shutdown();
+    }
+
+    fn give_up(self) -> Option<ClientStream> {
+        None
     }
 }
 
+/// What a client gets whose request's head stops coming: it is no request yet, so hyper answers
+/// nothing.
+const HEAD_TIMED_OUT: &[u8] =
+    b"HTTP/1.1 408 Request Timeout\r\nContent-Length: 0\r\nConnection: close\r\n\r\n";
+
 /// Polls a connection to its end; ends it when it is too slow, and when the worker drains.
-async fn drive(connection: impl Connection, client: &Client) {
+async fn drive(mut connection: impl Connection, client: &Client) {
     let worker = &client.worker;
     let timeouts = &worker.config.timeouts;
-    let mut connection = pin!(connection);
     let mut slow = pin!(client.pulse.slow(timeouts));
     let mut drained = pin!(worker.drain.cancelled());
     let mut draining = false;
@@ -211,14 +225,19 @@ async fn drive(connection: impl Connection, client: &Client) {
                 count_slow(worker, what);
                 if what == Slow::Idle {
                     // An HTTP/2 client is told, so that it sends nothing into a closed connection.
-                    connection.as_mut().finish();
+                    connection.finish();
                     let _ = tokio::time::timeout(limits::LINGER_TIME, connection).await;
+                } else if what == Slow::Head
+                    && let Some(mut stream) = connection.give_up()
+                    && stream.write_all(HEAD_TIMED_OUT).await.is_ok()
+                {
+                    let _ = stream.shutdown().await;
                 }
                 return;
             }
             () = &mut drained, if !draining => {
                 draining = true;
-                connection.as_mut().finish();
+                connection.finish();
             }
         }
     }

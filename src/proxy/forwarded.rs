@@ -84,6 +84,10 @@ impl Introduction {
             headers.insert(X_FORWARDED_PROTO, HeaderValue::from_static("http"));
         }
         if !(self.trusted && headers.contains_key(X_FORWARDED_HOST)) {
+            if host.is_empty() {
+                headers.remove(X_FORWARDED_HOST);
+                return;
+            }
             headers.insert(X_FORWARDED_HOST, host.clone());
         }
     }

@@ -2,10 +2,11 @@
 
 use std::io;
 use std::net::{SocketAddr, TcpListener};
-use std::path::PathBuf;
 use std::sync::Arc;
 use std::thread;
 
+use futures_util::StreamExt;
+use futures_util::stream::FuturesUnordered;
 use tokio::sync::oneshot;
 use tokio::time::MissedTickBehavior;
 use tokio_util::sync::CancellationToken;
@@ -79,15 +80,15 @@ impl Gateway {
     /// then.
     pub async fn run(self, shutdown: CancellationToken) -> Result<(), RunError> {
         let drain = self.shared.drain.clone();
-        let bypass_file = self.shared.config.bypass_file.clone();
-        let watched = bypass_file.map(|file| {
-            tokio::spawn(watch_bypass_file(file, self.shared.bypass.clone(), drain.clone()))
-        });
-        let mut workers = Vec::new();
+        let watched = tokio::spawn(watch_bypass(self.shared.clone()));
+        let mut workers = FuturesUnordered::new();
         let mut result = Ok(());
         for (number, listeners) in self.listeners.into_iter().enumerate() {
             match start(number, self.shared.clone(), listeners) {
-                Ok(ended) => workers.push(ended),
+                Ok(ended) => workers.push(async move {
+                    let panicked = |_| Err(io::Error::other("it panicked"));
+                    (number, ended.await.unwrap_or_else(panicked))
+                }),
                 Err(source) => {
                     result = Err(RunError { worker: number, source });
                     drain.cancel();
@@ -101,8 +102,7 @@ impl Gateway {
                 drain.cancel();
             }
         });
-        for (number, ended) in workers.into_iter().enumerate() {
-            let ended = ended.await.unwrap_or_else(|_| Err(io::Error::other("it panicked")));
+        while let Some((number, ended)) = workers.next().await {
             if let Err(source) = ended {
                 tracing::error!(worker = number, error = %source, "a worker stopped");
                 drain.cancel();
@@ -110,9 +110,7 @@ impl Gateway {
             }
         }
         stopping.abort();
-        if let Some(watched) = watched {
-            watched.abort();
-        }
+        watched.abort();
         result
     }
 }
@@ -131,18 +129,19 @@ fn start(
     Ok(ended)
 }
 
-/// Turns the bypass switch on while the file is there: works without a control plane.
-async fn watch_bypass_file(file: PathBuf, bypass: BypassSwitch, drain: CancellationToken) {
-    let mut ticks = tokio::time::interval(limits::BYPASS_FILE_POLL);
+/// Turns the bypass switch on while the bypass file is there, which works without a control plane,
+/// and shows the switch as a metric.
+async fn watch_bypass(shared: Shared) {
+    let mut ticks = tokio::time::interval(limits::BYPASS_POLL);
     ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
     loop {
-        tokio::select! {
-            () = drain.cancelled() => return,
-            _ = ticks.tick() => {}
+        ticks.tick().await;
+        if let Some(file) = &shared.config.bypass_file
+            // A file that cannot be looked at changes nothing.
+            && let Ok(present) = tokio::fs::try_exists(file).await
+        {
+            shared.bypass.set_by_file(present);
         }
-        // A file that cannot be looked at changes nothing.
-        if let Ok(present) = tokio::fs::try_exists(&file).await {
-            bypass.set_by_file(present);
-        }
+        shared.metrics.bypass.set(i64::from(shared.bypass.is_on()));
     }
 }

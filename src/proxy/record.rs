@@ -165,11 +165,7 @@ impl Exchange {
         let request_id = self.presentable_id(inspection);
         for (index, hit) in hits.iter().enumerate().skip(self.noted.get()) {
             if index >= limits::EVENTS_PER_REQUEST {
-                let rest = (hits.len() - index) as u64;
-                self.metrics()
-                    .events_dropped
-                    .with_label_values(&["too_many_in_request"])
-                    .inc_by(rest);
+                self.too_many((hits.len() - index) as u64);
                 break;
             }
             let redact = |text: &[u8], limit| inspection.redact(text, limit);
@@ -226,8 +222,17 @@ impl Exchange {
             self.metrics().inspection.observe(spent.as_secs_f64());
         }
         self.client.worker().counters.inspected_bytes.inc_by(inspection.inspected_bytes());
+        self.too_many(inspection.hits_beyond());
         for cause in inspection.would_refuse() {
             self.metrics().would_refuse.with_label_values(&[cause]).inc();
+        }
+    }
+
+    /// Counts uses that no event tells of.
+    fn too_many(&self, uses: u64) {
+        if uses > 0 {
+            let dropped = &self.metrics().events_dropped;
+            dropped.with_label_values(&["too_many_in_request"]).inc_by(uses);
         }
     }
 
@@ -280,7 +285,7 @@ impl Counters {
     pub(crate) fn is_sampled(&self) -> bool {
         let count = self.inspections.get().wrapping_add(1);
         self.inspections.set(count);
-        count % inspector::SAMPLE == 0
+        count.is_multiple_of(inspector::SAMPLE)
     }
 
     pub(crate) fn outcome(&self, outcome: Outcome) {

@@ -1,6 +1,17 @@
-//! x
+//! The program from outside: raw sockets before and behind the gateway, and the whole of it as its
+//! users run it.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing)]
-#![allow(missing_docs)]
+#![allow(missing_docs, unreachable_pub)]
 
+mod draining;
+mod forwarding;
+mod framing;
+mod h2c;
+mod holding;
+mod ping_pong;
 mod program;
+mod slow;
+mod streaming;
 mod support;
+mod upgrade;
+mod upstreams;

@@ -1,4 +1,18 @@
-//! x
+//! What the tests are made of: a gateway in this process, an upstream that the test plays itself,
+//! and a client that speaks bytes.
+
+pub mod gateway;
 pub mod program;
 pub mod tokens;
 pub mod upstream;
+pub mod wire;
+
+use std::time::Duration;
+
+/// Waits for something that must happen; a test that waits for longer has failed.
+pub async fn soon<F: Future>(what: &str, future: F) -> F::Output {
+    match tokio::time::timeout(Duration::from_secs(20), future).await {
+        Ok(output) => output,
+        Err(_) => panic!("{what} did not happen"),
+    }
+}
