@@ -3,6 +3,7 @@
 //! `ARCHITECTURE.md` draws the rooms and the arrows between them.
 
 pub mod app;
+pub mod client;
 pub mod config;
 pub mod control;
 pub mod decode;

@@ -90,6 +90,8 @@ pub const DECODE_FREE_BYTES: u64 = 1024 * 1024;
 pub const DECODE_TEXTS: usize = 64;
 /// Hits of one request that are kept; more are counted.
 pub const HITS_PER_REQUEST: usize = 256;
+/// Places in one text at which the same token is recorded.
+pub const POINTS_PER_TOKEN: usize = 16;
 /// Bytes of a name inside a point, such as a query parameter's.
 pub const POINT_NAME_BYTES: usize = 64;
 /// Bytes of a JSON path inside a point.
@@ -139,6 +141,8 @@ pub const TOKEN_BYTES: usize = 16 * 1024;
 pub const TOKEN_BYTES_FORCED: usize = 6;
 /// Bytes under which a token becomes a rule only by force.
 pub const TOKEN_BYTES_APPLICABLE: usize = 8;
+/// Bytes of a delimited value that is looked up among tokens of which only a digest is known.
+pub const DIGEST_CANDIDATE_BYTES: usize = 4 * 1024;
 /// Bytes of a title.
 pub const TITLE_BYTES: usize = 256;
 /// Bytes of an owner, a contact, a name.
@@ -230,12 +234,30 @@ pub const STATS_DAYS: i64 = 90;
 pub const EXPOSURE_BASELINE: Duration = Duration::from_secs(24 * 60 * 60);
 /// Time between two records of an API token's use.
 pub const LAST_USED_STEP: Duration = Duration::from_secs(60);
+
+/// Time in which a call of the operator's commands is answered.
+pub const CLIENT_ANSWER_TIME: Duration = Duration::from_secs(60);
+/// Bytes of an answer that the operator's commands read whole.
+pub const CLIENT_ANSWER_BYTES: usize = 64 * 1024 * 1024;
+/// Bytes of one event that `leakgate events follow` shows.
+pub const CLIENT_EVENT_BYTES: usize = 1024 * 1024;
+/// Time before an import under way is asked for the first time; it doubles each time.
+pub const CLIENT_POLL: Duration = Duration::from_millis(100);
+/// Longest time between two of these.
+pub const CLIENT_POLL_LONGEST: Duration = Duration::from_secs(2);
+/// How often in a row asking may fail before the command gives up.
+pub const CLIENT_POLL_FAILURES: u32 = 5;
+/// Bytes of a report that the operator's commands send at once.
+pub const CLIENT_PIECE_BYTES: usize = 64 * 1024;
+
 /// Items of a report that were read and wait to be registered.
 pub const IMPORT_QUEUE: usize = 256;
 /// Bytes of tokens that were read from one report and wait to be registered.
 pub const IMPORT_QUEUE_BYTES: usize = 16 * 1024 * 1024;
-/// Items of a report that are registered and published together.
+/// Items of a report that are taken together.
 pub const IMPORT_GROUP: usize = 64;
+/// Tokens of a report that are registered in one piece; decisions wait for no more than that.
+pub const IMPORT_PART_TOKENS: usize = 2_000;
 /// Imports whose outcome is kept in memory.
 pub const IMPORTS_KEPT: usize = 100;
 /// Bytes of a report that are parsed at once.

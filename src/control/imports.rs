@@ -16,13 +16,13 @@ use super::{Control, guard};
 use crate::config::limits;
 use crate::model::clock;
 use crate::model::finding::{Finding, RefusedItem};
-use crate::model::ids::{ImportId, LeakId};
+use crate::model::ids::{ImportId, LeakId, TokenId};
 use crate::model::kind;
-use crate::model::leak::{DetectedBy, Risk, named};
+use crate::model::leak::{DetectedBy, Leak, Risk, named};
 use crate::model::role::Actor;
 use crate::model::secret::Secret;
 use crate::model::token::TokenMaterial;
-use crate::store::types::{Decide, Edit, NewToken, Registration};
+use crate::store::types::{Decide, NewToken, Registration};
 use crate::store::{Store, StoreError};
 
 named! {
@@ -226,21 +226,29 @@ impl Job {
         let mut group = Vec::with_capacity(limits::IMPORT_GROUP);
         while items.recv_many(&mut group, limits::IMPORT_GROUP).await > 0 {
             if let Err(problem) = self.take(std::mem::take(&mut group)).await {
-                self.import.status = ImportStatus::Failed;
-                self.import.problem = Some(problem);
+                self.fail(problem);
                 break;
             }
             self.tell(ImportStatus::Running);
         }
+        // All of it is in force before anybody is told that it has ended.
+        if let Err(problem) = self.control.inner.publisher.settle(clock::now()).await {
+            self.fail(problem);
+        }
         self.import.finished_at = Some(clock::now());
         self.tell(self.import.status);
+    }
+
+    fn fail(&mut self, problem: Problem) {
+        self.import.status = ImportStatus::Failed;
+        self.import.problem = Some(problem);
     }
 
     fn tell(&self, status: ImportStatus) {
         self.progress.send_replace(Import { status, ..self.import.clone() });
     }
 
-    /// Registers a group; it is in force before the next begins.
+    /// Takes what has been read until now.
     async fn take(&mut self, group: Vec<Item>) -> Result<(), Problem> {
         let mut findings = Vec::with_capacity(group.len());
         let mut shares = Vec::with_capacity(group.len());
@@ -268,23 +276,41 @@ impl Job {
         })
         .await
         .map_err(|_| Problem::failed())?;
+        let mut ready = ready.into_iter().peekable();
+        while ready.peek().is_some() {
+            // The lock is held for no more tokens than take some ten milliseconds to store.
+            let mut room = limits::IMPORT_PART_TOKENS;
+            let mut part = Vec::new();
+            while let Some(next) =
+                ready.next_if(|next| part.is_empty() || next.registration.tokens.len() <= room)
+            {
+                room = room.saturating_sub(next.registration.tokens.len());
+                part.push(next);
+            }
+            self.register(part).await?;
+        }
+        drop(shares);
+        broken.map_or(Ok(()), Err)
+    }
+
+    /// Registers some findings; they are in force at the next tick.
+    async fn register(&mut self, findings: Vec<Ready>) -> Result<(), Problem> {
         let store = Arc::clone(&self.control.inner.store);
         let (actor, patch, leak) = (self.actor.clone(), self.patch.clone(), self.leak);
         let change = async move {
             let mut group = Group { store: &*store, actor: &actor, patch, leak, touched: vec![] };
-            let mut taken = Vec::with_capacity(ready.len());
-            for ready in ready {
+            let mut taken = Vec::with_capacity(findings.len());
+            for ready in findings {
                 taken.push(group.take(ready).await);
             }
             Ok(((taken, group.leak), group.touched))
         };
-        let (taken, leak) = self.control.inner.publisher.change(change).await?;
+        let (taken, leak) = self.control.inner.publisher.change_soon(change).await?;
         self.leak = leak;
         for taken in taken {
             self.count(taken);
         }
-        drop(shares);
-        broken.map_or(Ok(()), Err)
+        Ok(())
     }
 
     fn refuse(&mut self, line: u64, reason: String) {
@@ -309,7 +335,7 @@ impl Job {
     }
 }
 
-/// The changes of one group, inside the publisher's lock.
+/// The changes of some findings, inside the publisher's lock.
 struct Group<'a> {
     store: &'a dyn Store,
     actor: &'a Actor,
@@ -321,11 +347,7 @@ struct Group<'a> {
 impl Group<'_> {
     async fn take(&mut self, ready: Ready) -> Taken {
         let line = ready.line;
-        let taken = match (ready.belongs, self.leak) {
-            (Belongs::Together, Some(leak)) => self.extend(leak, ready.registration).await,
-            (belongs, _) => self.register(belongs, ready.registration).await,
-        };
-        match taken {
+        match self.register(ready.belongs, ready.registration).await {
             Ok(taken) => Taken { line, ..taken },
             Err(error) => {
                 tracing::error!(%error, "a finding could not be registered");
@@ -338,62 +360,43 @@ impl Group<'_> {
     async fn register(
         &mut self,
         belongs: Belongs,
-        registration: Registration,
+        mut registration: Registration,
     ) -> Result<Taken, StoreError> {
-        let count = registration.tokens.len() as u64;
-        let registered = self.store.register(registration, self.actor).await?;
-        let Some(mut leak) = registered.leak else {
-            return Ok(Taken { known: count, ..Taken::default() });
-        };
+        let continues = self.leak.filter(|_| belongs == Belongs::Together);
+        registration.continues = continues;
+        let (before, texts) = (TokenId::new(), registration.tokens.clone());
+        let count = texts.len() as u64;
+        let mut registered = self.store.register(registration, self.actor).await?;
         let mut taken = Taken {
-            made: true,
-            new: leak.token_count,
-            known: count.saturating_sub(leak.token_count),
+            new: registered.new_tokens,
+            known: count.saturating_sub(registered.new_tokens),
+            made: registered.leak.is_some() && continues.is_none(),
             ..Taken::default()
         };
-        if belongs == Belongs::Together {
-            self.leak = Some(leak.id);
-        }
-        if let Some(patch) = self.patch.clone() {
-            match self.store.decide(&self.actor.tenant, leak.id, patch, self.actor).await {
-                Ok(patched) => leak = patched,
-                Err(StoreError::NothingApplicable(reasons)) => {
-                    taken.unpatched = Some(reasons.join("; "));
-                }
-                Err(error) => {
-                    tracing::error!(%error, "a virtual patch could not be applied");
-                    taken.unpatched = Some("the store failed: apply it again".to_owned());
-                }
+        if let Some(leak) = registered.leak.as_mut().filter(|_| taken.made) {
+            if belongs == Belongs::Together {
+                self.leak = Some(leak.id);
             }
+            taken.unpatched = self.patch(leak).await;
         }
-        self.touched.push(Touched::Tokens(Box::new(leak), Vec::new()));
+        self.touched.extend(intake::touched(&registered, before, texts));
         Ok(taken)
     }
 
-    /// Adds the new ones among these tokens to the leak; known ones become occurrences, as when
-    /// they are registered.
-    async fn extend(
-        &mut self,
-        leak: LeakId,
-        mut registration: Registration,
-    ) -> Result<Taken, StoreError> {
-        let (mut new, mut known) = (Vec::new(), Vec::new());
-        for token in std::mem::take(&mut registration.tokens) {
-            let found = self.store.lookup(&self.actor.tenant, &token.fingerprint).await?;
-            if found.known { known.push(token) } else { new.push(token) }
+    /// Applies the virtual patch that was asked for; answers with why that could not be done.
+    async fn patch(&self, leak: &mut Leak) -> Option<String> {
+        let patch = self.patch.clone()?;
+        match self.store.decide(&self.actor.tenant, leak.id, patch, self.actor).await {
+            Ok(patched) => {
+                *leak = patched;
+                None
+            }
+            Err(StoreError::NothingApplicable(reasons)) => Some(reasons.join("; ")),
+            Err(error) => {
+                tracing::error!(%error, "a virtual patch could not be applied");
+                Some("the store failed: apply it again".to_owned())
+            }
         }
-        let taken = Taken { new: new.len() as u64, known: known.len() as u64, ..Taken::default() };
-        if !new.is_empty() {
-            let edit = Edit { add_tokens: new, ..Edit::default() };
-            let leak = self.store.edit(&self.actor.tenant, leak, edit, self.actor).await?;
-            self.touched.push(Touched::Tokens(Box::new(leak), Vec::new()));
-        }
-        if !known.is_empty() {
-            let registration = Registration { tokens: known, ..registration };
-            let registered = self.store.register(registration, self.actor).await?;
-            self.touched.extend(intake::touched(&registered));
-        }
-        Ok(taken)
     }
 }
 
@@ -438,6 +441,7 @@ impl Control {
             contact: None,
             comment: None,
             tokens,
+            continues: None,
         }
     }
 }

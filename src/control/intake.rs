@@ -12,7 +12,7 @@ use super::redact::Redactor;
 use super::{Control, guard};
 use crate::config::limits;
 use crate::model::fingerprint::FingerprintKey;
-use crate::model::ids::LeakId;
+use crate::model::ids::{LeakId, TokenId};
 use crate::model::kind;
 use crate::model::leak::{DetectedBy, Leak, Risk, Source, SourceKind};
 use crate::model::role::{Actor, Permission};
@@ -101,8 +101,9 @@ impl Control {
         self.inner
             .publisher
             .change(async move {
+                let (before, texts) = (TokenId::new(), registration.tokens.clone());
                 let registered = store.register(registration, &caller).await?;
-                let touched = touched(&registered);
+                let touched = touched(&registered, before, texts);
                 let answer = match (registered.leak, registered.merged) {
                     (Some(leak), merged) => {
                         Answer::Leak(Box::new(RegisteredLeak { leak, merged, created: true }))
@@ -156,6 +157,7 @@ impl Control {
             contact: texts.contact,
             comment: texts.comment,
             tokens,
+            continues: None,
         })
     }
 
@@ -187,8 +189,20 @@ const FIELDS: [&str; 2] = ["tokens", "token_digests"];
 
 /// What a registration means for the working copy: a new leak is watched; known ones stay as they
 /// are.
-pub(super) fn touched(registered: &Registered) -> Vec<Touched> {
-    registered.leak.iter().map(|leak| Touched::Tokens(Box::new(leak.clone()), Vec::new())).collect()
+/// `before` is an id made before the registration, and so before the ids of its new tokens.
+pub(super) fn touched(
+    registered: &Registered,
+    before: TokenId,
+    texts: Vec<NewToken>,
+) -> Vec<Touched> {
+    let mut touched = Vec::new();
+    if let Some(leak) = &registered.leak {
+        touched.push(Touched::Appended(Box::new(leak.clone()), before));
+    }
+    if registered.new_tokens < texts.len() as u64 {
+        touched.push(Touched::Texts(texts));
+    }
+    touched
 }
 
 /// Checks tokens and digests, drops repeated ones, and judges each.

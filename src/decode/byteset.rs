@@ -67,27 +67,35 @@ const SINGLE: &[(u8, u8)] = &[
     (b'+', b' '),
 ];
 
-/// Which escapes are worth undoing, where the tokens looked for are made of known bytes and what
-/// stands beside them does not matter.
+/// Which escapes are worth undoing, where the tokens looked for are made of known bytes.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct Relevant {
     tokens: ByteSet,
     products: ByteSet,
+    borders: bool,
 }
 
 impl Relevant {
     /// Every escape.
-    pub const ALL: Self = Self { tokens: ByteSet::FULL, products: ByteSet::FULL };
+    pub const ALL: Self = Self { tokens: ByteSet::FULL, products: ByteSet::FULL, borders: true };
 
-    /// The escapes that may be part of a token made of these bytes, or part of such an escape.
-    pub fn to(tokens: ByteSet) -> Self {
+    /// The escapes that may be part of a token made of these bytes, or part of such an escape; and,
+    /// where `borders` matter, those whose letters would seem to belong to a token behind them: the
+    /// `n` of `\n`, the `20` of `%20`.
+    pub fn to(tokens: ByteSet, borders: bool) -> Self {
         let mut products = tokens.union(STRUCTURE);
         for &(letter, product) in SINGLE {
             if tokens.contains(product) {
                 products = products.with(letter);
             }
         }
-        Self { tokens, products }
+        Self { tokens, products, borders }
+    }
+
+    /// Whether an escape that ends in `last`, and is followed by `next`, has to be undone for what
+    /// is beside the next byte to be seen. What follows is not known at a text's end.
+    pub(super) fn is_border(&self, last: u8, next: Option<u8>) -> bool {
+        self.borders && is_word(last) && next.is_none_or(|next| self.tokens.contains(next))
     }
 
     /// Whether an escape that stands for this byte is worth undoing.
@@ -99,6 +107,11 @@ impl Relevant {
     pub(super) fn in_token(&self, byte: u8) -> bool {
         self.tokens.contains(byte)
     }
+}
+
+/// What may not stand beside a token whose borders matter.
+fn is_word(byte: u8) -> bool {
+    byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_')
 }
 
 #[cfg(test)]
@@ -117,8 +130,11 @@ mod tests {
     #[test]
     fn a_newline_is_relevant_only_where_a_token_has_one() {
         let letters = ByteSet::EMPTY.with_all(b"abc");
-        assert!(!Relevant::to(letters).product(b'\n') && !Relevant::to(letters).product(b'n'));
-        let both = Relevant::to(letters.with(b'\n'));
+        assert!(
+            !Relevant::to(letters, false).product(b'\n')
+                && !Relevant::to(letters, false).product(b'n')
+        );
+        let both = Relevant::to(letters.with(b'\n'), false);
         assert!(both.product(b'\n') && both.product(b'n'));
     }
 }

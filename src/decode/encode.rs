@@ -26,7 +26,7 @@ impl Encoder {
     fn hex(&mut self, value: u32, width: usize) -> String {
         let text = format!("{value:0width$x}");
         text.chars()
-            .map(|c| if self.next() % 2 == 0 { c.to_ascii_uppercase() } else { c })
+            .map(|c| if self.next().is_multiple_of(2) { c.to_ascii_uppercase() } else { c })
             .collect()
     }
 

@@ -52,9 +52,16 @@ impl Product {
         self.bytes.get(..self.count).unwrap_or_default()
     }
 
-    /// Whether it may be part of a token, or of an escape for a part of a token.
-    pub(super) fn matters(&self, relevant: &Relevant) -> bool {
-        self.count == 0 || self.bytes().iter().any(|&byte| relevant.product(byte))
+    /// Whether it may be part of a token, or of an escape for a part of a token, or the border of a
+    /// token; `text` begins with the escape.
+    pub(super) fn matters(&self, text: &[u8], relevant: &Relevant) -> bool {
+        self.count == 0
+            || self.bytes().iter().any(|&byte| relevant.product(byte))
+            || self
+                .length
+                .checked_sub(1)
+                .and_then(|last| text.get(last))
+                .is_some_and(|&last| relevant.is_border(last, text.get(self.length).copied()))
     }
 }
 
@@ -206,12 +213,14 @@ pub(super) fn next(layer: Layer, text: &[u8], from: usize, relevant: &Relevant) 
                 // JSON text is a newline in the end, however often it was escaped.
                 let run = rest.iter().take_while(|&&byte| byte == b'\\').count();
                 match rest.get(run) {
-                    Some(&after) if !run_matters(after, relevant) => here += run,
+                    Some(_) if !run_matters(rest.get(run..).unwrap_or_default(), relevant) => {
+                        here += run;
+                    }
                     None if run < LONGEST => return Next::Cut(here),
                     _ => return Next::At(here),
                 }
             }
-            Escape::Of(product) if product.matters(relevant) => return Next::At(here),
+            Escape::Of(product) if product.matters(rest, relevant) => return Next::At(here),
             Escape::Of(product) => here += product.length,
         }
     }
@@ -261,14 +270,20 @@ pub(super) fn cut_at_end(layer: Layer, text: &[u8]) -> Option<usize> {
     }
 }
 
-fn run_matters(after: u8, relevant: &Relevant) -> bool {
-    match after {
+/// Whether any escape can come of a run of backslashes, and what follows it, that matters.
+fn run_matters(after: &[u8], relevant: &Relevant) -> bool {
+    let &[first, ref rest @ ..] = after else { return true };
+    match first {
         _ if relevant.in_token(b'\\') => true,
         b'u' | b'x' | b'%' | b'\n' | b'\r' => true,
-        b'"' | b'\'' | b'/' | b'b' | b't' | b'n' | b'f' | b'r' => match json(&[b'\\', after]) {
-            Escape::Of(product) => product.matters(relevant),
-            _ => true,
-        },
+        b'"' | b'\'' | b'/' | b'b' | b't' | b'n' | b'f' | b'r' => {
+            let next = rest.first().copied();
+            let Escape::Of(product) = json(&[b'\\', first, next.unwrap_or_default()]) else {
+                return true;
+            };
+            product.bytes().iter().any(|&byte| relevant.product(byte))
+                || relevant.is_border(first, next)
+        }
         _ => false,
     }
 }

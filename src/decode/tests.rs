@@ -45,7 +45,7 @@ fn limits() -> Limits {
 }
 
 fn relevant_to(tokens: &[Vec<u8>]) -> Relevant {
-    Relevant::to(tokens.iter().fold(ByteSet::EMPTY, |set, token| set.with_all(token)))
+    Relevant::to(tokens.iter().fold(ByteSet::EMPTY, |set, token| set.with_all(token)), false)
 }
 
 /// The tokens in the decoded texts, or nothing where the budget was spent.
@@ -118,10 +118,10 @@ proptest! {
             let walk = by_walk(&tokens, &text);
             let tree = by_tree(&tokens, &chunks(&text, &cuts));
             if let Some(found) = &walk {
-                prop_assert!(!found.is_empty() == expected || plain, "walk: {}", text.escape_ascii());
+                prop_assert!(found.is_empty() != expected || plain, "walk: {}", text.escape_ascii());
             }
             if let Some(found) = &tree {
-                prop_assert!(!found.is_empty() == expected || plain, "tree: {}", text.escape_ascii());
+                prop_assert!(found.is_empty() != expected || plain, "tree: {}", text.escape_ascii());
             }
             // What stands around it may use the budget up, but nothing plain does.
             prop_assert!(marked || walk.is_some() && tree.is_some(), "{}", text.escape_ascii());
@@ -212,5 +212,23 @@ fn what_matters_to_no_token_is_not_decoded() {
     }
     for text in [r"\u0061", "%61", "%2561", r"\\u0061", r"%5cu0061", r"\/a\x61", "%u0061"] {
         assert!(has_marks(text.as_bytes(), &relevant), "{text}");
+    }
+}
+
+#[test]
+fn where_borders_matter_so_do_escapes_that_end_in_letters() {
+    let tokens = ByteSet::EMPTY.with_all(b"abcdef");
+    for (text, matters) in [
+        (r"x\nabc", true),
+        (r"x\nabc", true),
+        ("x%20abc", true),
+        (r"x\u0020abc", true),
+        (r"x\n abc", false),
+        (r#"x\"abc\""#, false),
+        ("abc%3D ", false),
+        ("abc+ ", false),
+    ] {
+        assert_eq!(has_marks(text.as_bytes(), &Relevant::to(tokens, true)), matters, "{text}");
+        assert!(!has_marks(text.as_bytes(), &Relevant::to(tokens, false)), "{text}");
     }
 }

@@ -104,7 +104,7 @@ impl Unescaper {
             match at(self.layer, here) {
                 Escape::Of(product) => {
                     out.extend_from_slice(product.bytes());
-                    return (product.length, product.matters(relevant));
+                    return (product.length, product.matters(here, relevant));
                 }
                 Escape::Cut if may_hold && here.len() < LONGEST => {
                     for (to, from) in self.held.iter_mut().zip(here) {

@@ -53,7 +53,7 @@ impl Body {
     pub(super) fn new(patchset: &Arc<Patchset>, relevant: Relevant) -> Self {
         Self {
             raw: StreamScanner::new(Arc::clone(patchset)),
-            tree: Tree::new(relevant, patchset.longest() + 1),
+            tree: Tree::new(relevant, patchset.reach()),
             finds: Finds { patchset: Arc::clone(patchset), new: Vec::new(), known: Vec::new() },
             length: 0,
         }

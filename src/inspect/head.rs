@@ -1,6 +1,7 @@
 //! The points of a request: what is looked through as one text, and the name of the place inside
 //! it once something was found.
 
+use std::collections::HashMap;
 use std::ops::Range;
 
 use http::{HeaderMap, Method, Uri};
@@ -88,27 +89,37 @@ impl Inspection {
     /// Looks through a text, and records what is found at the point that the bytes it was found in
     /// belong to.
     fn look(&mut self, text: &[u8], point: &mut dyn FnMut(&Self, &Range<usize>) -> Point) {
-        if text.len() < limits::TOKEN_BYTES_FORCED
-            || !holds(&self.patchset, &self.relevant, &mut self.budget, text)
+        if text.len() >= limits::TOKEN_BYTES_FORCED
+            && holds(&self.patchset, &self.relevant, &mut self.budget, text)
         {
-            return;
-        }
-        let all = locate(&self.patchset, &self.relevant, text);
-        for Found { token, range, layers } in inside_first(all, text.len()) {
-            let point = point(self, &range);
-            self.hit(token, point, &layers);
+            let found = locate(&self.patchset, &self.relevant, text);
+            self.record(found, &[], point);
         }
     }
 
     /// The same for a text that base64 stood for.
     fn look_inside(&mut self, text: &[u8], point: &mut dyn FnMut(&Self) -> Point) {
-        if !holds(&self.patchset, &self.relevant, &mut self.budget, text) {
-            return;
+        if holds(&self.patchset, &self.relevant, &mut self.budget, text) {
+            let found = locate(&self.patchset, &self.relevant, text);
+            self.record(found, &[Layer::Base64], &mut |this, _| point(this));
         }
-        for Found { token, layers, .. } in locate(&self.patchset, &self.relevant, text) {
-            let point = point(self);
-            let layers: Vec<Layer> = std::iter::once(Layer::Base64).chain(layers).collect();
-            self.hit(token, point, &layers);
+    }
+
+    fn record(
+        &mut self,
+        found: Vec<Found>,
+        outer: &[Layer],
+        point: &mut dyn FnMut(&Self, &Range<usize>) -> Point,
+    ) {
+        let mut places: HashMap<TokenIndex, usize> = HashMap::new();
+        for Found { token, range, layers } in found {
+            let places = places.entry(token).or_default();
+            *places += 1;
+            if *places > limits::POINTS_PER_TOKEN {
+                continue;
+            }
+            let point = point(self, &range);
+            self.hit(token, point, &[outer, &layers].concat());
         }
     }
 
@@ -132,23 +143,34 @@ impl Inspection {
             .unwrap_or_else(|| format!("[{position}]"))
     }
 
-    /// Where in a body a token stands, given the body's first bytes.
-    pub(super) fn place_in_body(&self, text: &[u8], token: TokenIndex) -> Option<String> {
-        let first = text.iter().find(|byte| !byte.is_ascii_whitespace())?;
-        if !matches!(first, b'{' | b'[' | b'"') {
-            return None;
+    /// Where in a body each of these tokens stands, given the body's first bytes.
+    pub(super) fn places_in_body(&self, text: &[u8], tokens: &[TokenIndex]) -> Vec<Option<String>> {
+        let first = text.iter().find(|byte| !byte.is_ascii_whitespace());
+        if !matches!(first, Some(b'{' | b'[' | b'"')) {
+            return vec![None; tokens.len()];
         }
-        let steps = (text.len() <= limits::HOLD_LIMIT)
-            .then(|| locate(&self.patchset, &self.relevant, text))
-            .and_then(|all| all.into_iter().find(|found| found.token == token))
-            .and_then(|found| Some((json_path(text, &found.range)?, found.range)));
-        let Some((steps, found)) = steps else { return Some("json".to_owned()) };
+        let found = if text.len() <= limits::HOLD_LIMIT {
+            locate(&self.patchset, &self.relevant, text)
+        } else {
+            Vec::new()
+        };
+        let place = |token| {
+            let range = &found.iter().find(|found| found.token == token)?.range;
+            Some(self.json_place(text, &json_path(text, range)?, range))
+        };
+        tokens
+            .iter()
+            .map(|&token| Some(place(token).unwrap_or_else(|| "json".to_owned())))
+            .collect()
+    }
+
+    fn json_place(&self, text: &[u8], steps: &[Step], found: &Range<usize>) -> String {
         let mut path = "json:$".to_owned();
         for step in steps {
             let step = match step {
                 Step::Element(index) => format!("[{index}]"),
                 Step::Member(key, count) => {
-                    format!(".{}", self.safe_name(text, &key, &found, count))
+                    format!(".{}", self.safe_name(text, key, found, *count))
                 }
             };
             if path.len() + step.len() > limits::POINT_PATH_BYTES {
@@ -157,14 +179,8 @@ impl Inspection {
             }
             path.push_str(&step);
         }
-        Some(path)
+        path
     }
-}
-
-/// Of each token, the places that are narrower than the whole text first.
-fn inside_first(mut all: Vec<Found>, whole: usize) -> Vec<Found> {
-    all.sort_by_key(|found| (found.layers.len(), found.range.len() == whole));
-    all
 }
 
 /// The credentials after a Basic scheme in any case, with any spaces before and after it.

@@ -9,6 +9,8 @@ mod place;
 mod redact;
 mod scope;
 mod search;
+#[cfg(test)]
+mod tests;
 
 use std::net::IpAddr;
 use std::sync::Arc;
@@ -247,8 +249,14 @@ impl Inspection {
 
     /// Records what a body has found; `whole` is the text from the body's beginning, where at hand.
     fn found_in_body(&mut self, body: &mut Body, whole: Option<&[u8]>) {
-        for (token, layers) in body.take_found() {
-            let place = whole.and_then(|text| self.place_in_body(text, token));
+        let found = body.take_found();
+        if found.is_empty() {
+            return;
+        }
+        let tokens: Vec<TokenIndex> = found.iter().map(|(token, _)| *token).collect();
+        let places = whole.map(|text| self.places_in_body(text, &tokens)).unwrap_or_default();
+        let places = places.into_iter().chain(std::iter::repeat(None));
+        for ((token, layers), place) in found.into_iter().zip(places) {
             self.hit(token, Point::Body(place), &layers);
         }
     }

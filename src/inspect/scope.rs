@@ -1,6 +1,7 @@
 //! Which of a token's rules act on this request, and how.
 
 use std::net::IpAddr;
+use std::sync::OnceLock;
 
 use http::{HeaderMap, Method, Uri};
 use jiff::Timestamp;
@@ -24,6 +25,8 @@ pub(super) struct Asked {
     method: Method,
     overridden: Option<Vec<u8>>,
     uri: Uri,
+    /// The ways in which a backend may read the path, once they were asked for.
+    forms: OnceLock<Vec<Vec<u8>>>,
 }
 
 impl Asked {
@@ -34,7 +37,12 @@ impl Asked {
             .then(|| METHOD_OVERRIDES.iter().find_map(|&name| headers.get(name)))
             .flatten()
             .map(|value| value.as_bytes().trim_ascii().to_ascii_uppercase());
-        Self { method: method.clone(), overridden, uri: uri.clone() }
+        Self { method: method.clone(), overridden, uri: uri.clone(), forms: OnceLock::new() }
+    }
+
+    fn path_fits(&self, prefixes: &[String]) -> bool {
+        let path = self.uri.path().as_bytes();
+        path_fits(path, self.forms.get_or_init(|| forms(path)), prefixes)
     }
 
     fn is_method(&self, method: &str) -> bool {
@@ -95,8 +103,7 @@ fn acts_here(scope: &Scope, asked: Option<&Asked>, context: &Context) -> bool {
     // Without a head nothing is known that could narrow the scope.
     let asked_fits = asked.is_none_or(|asked| {
         (scope.methods.is_empty() || scope.methods.iter().any(|method| asked.is_method(method)))
-            && (scope.path_prefixes.is_empty()
-                || path_fits(asked.uri.path().as_bytes(), &scope.path_prefixes))
+            && (scope.path_prefixes.is_empty() || asked.path_fits(&scope.path_prefixes))
     });
     asked_fits
         && (scope.hosts.is_empty() || scope.hosts.iter().any(|host| host_fits(&context.host, host)))
@@ -131,13 +138,14 @@ fn host_fits(host: &str, pattern: &str) -> bool {
 
 /// Whether the path, as sent or in any of the ways a backend may read it, begins with one of the
 /// prefixes, so that no spelling escapes a scope.
-fn path_fits(path: &[u8], prefixes: &[String]) -> bool {
-    let forms = forms(path);
+fn path_fits(path: &[u8], path_forms: &[Vec<u8>], prefixes: &[String]) -> bool {
     prefixes.iter().any(|prefix| {
-        let normal = self::forms(prefix.as_bytes());
+        let normal = forms(prefix.as_bytes());
         let prefixes = std::iter::once(prefix.as_bytes()).chain(normal.iter().map(Vec::as_slice));
         let mut prefixes = prefixes.map(without_last_slash);
-        prefixes.any(|prefix| begins(path, prefix) || forms.iter().any(|form| begins(form, prefix)))
+        prefixes.any(|prefix| {
+            begins(path, prefix) || path_forms.iter().any(|form| begins(form, prefix))
+        })
     })
 }
 
@@ -264,9 +272,11 @@ mod tests {
             ("/caf%c3%a9/x", "/café", true),
             ("/v1/api", "/api", false),
         ] {
-            assert_eq!(path_fits(path.as_bytes(), &[prefix.to_owned()]), fits, "{path} {prefix}");
+            let path = path.as_bytes();
+            let found = path_fits(path, &forms(path), &[prefix.to_owned()]);
+            assert_eq!(found, fits, "{} {prefix}", path.escape_ascii());
         }
-        assert!(path_fits(b"/b/x", &["/a".to_owned(), "/b".to_owned()]));
+        assert!(path_fits(b"/b/x", &forms(b"/b/x"), &["/a".to_owned(), "/b".to_owned()]));
     }
 
     #[test]

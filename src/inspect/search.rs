@@ -1,5 +1,6 @@
 //! Looking for tokens in a text given whole, through all layers.
 
+use std::collections::HashSet;
 use std::ops::Range;
 
 use crate::config::limits;
@@ -29,7 +30,7 @@ pub(super) fn budget() -> Budget {
 
 /// Which escapes are worth undoing for this patchset.
 pub(super) fn relevant(patchset: &Patchset) -> Relevant {
-    Relevant::to(ByteSet::from_words(patchset.alphabet()))
+    Relevant::to(ByteSet::from_words(patchset.alphabet()), patchset.minds_borders())
 }
 
 /// Whether any token stands in the text, in any layer. Allocates only where a layer has to be undone.
@@ -54,17 +55,20 @@ pub(super) fn holds(
 /// Every place where a token stands in the text, those with the fewest layers first.
 pub(super) fn locate(patchset: &Patchset, relevant: &Relevant, text: &[u8]) -> Vec<Found> {
     let mut all = Vec::new();
+    // What was found with fewer layers already is the same place.
+    let mut places = HashSet::new();
     patchset.scan(text, &mut |found| {
         let range = found.start as usize..found.end as usize;
-        all.push(Found { token: found.token, range, layers: Vec::new() });
+        if places.insert((found.token, range.clone())) {
+            all.push(Found { token: found.token, range, layers: Vec::new() });
+        }
     });
     let mut budget = budget();
     budget.earn(text.len());
     visit(text, relevant, true, &mut Vec::new(), &mut budget, &mut |view, layers| {
         patchset.scan(view.bytes, &mut |found| {
             let range = view.origin(found.start as usize..found.end as usize);
-            // What was found with fewer layers already is the same place.
-            if !all.iter().any(|other: &Found| other.token == found.token && other.range == range) {
+            if places.insert((found.token, range.clone())) {
                 all.push(Found { token: found.token, range, layers: layers.to_vec() });
             }
         });

@@ -1,15 +1,20 @@
-//! The compiled set of all virtual patches, and the working copy it is built from.
+//! The compiled set of all virtual patches.
 
-use std::collections::HashMap;
 use std::sync::Arc;
 
 use jiff::Timestamp;
 
-use super::scan::{Match, TokenIndex};
+use super::digest::{DigestScanner, Digests};
+use super::engine::Engine;
+use super::found::{Match, TokenIndex};
+use super::keys::Keys;
+use super::rulebook::Rulebook;
+use super::shared::Shared;
+use super::verify::{Finding, Verifier, View};
+use crate::config::limits::DIGEST_CANDIDATE_BYTES;
 use crate::model::fingerprint::Fingerprint;
 use crate::model::ids::{LeakId, PatchId, TokenId};
 use crate::model::rule::{Action, Scope};
-use crate::model::token::TokenMaterial;
 
 /// What one leak asks for its tokens.
 #[derive(Clone, PartialEq, Eq, Debug)]
@@ -38,15 +43,39 @@ pub struct TokenInfo {
 }
 
 /// An immutable, versioned set of tokens and rules. Holds no token text.
+///
+/// What has not changed between two versions of one writer is shared by them.
 pub struct Patchset {
-    version: u64,
-    tokens: Vec<(TokenInfo, Vec<Arc<Rule>>, TokenMaterial)>,
+    pub(super) version: u64,
+    pub(super) engine: Engine,
+    pub(super) digests: Arc<Digests>,
+    pub(super) tokens: Shared<TokenInfo>,
+    pub(super) rulebook: Rulebook,
+    pub(super) token_count: usize,
+    pub(super) longest: usize,
+    pub(super) alphabet: [u64; 4],
+    pub(super) minds_borders: bool,
 }
 
 impl Patchset {
     /// A patchset without tokens.
     pub fn empty() -> Self {
-        Self { version: 0, tokens: Vec::new() }
+        Self::with_keys(Keys::random())
+    }
+
+    /// A patchset without tokens, under these keys.
+    pub(super) fn with_keys(keys: Keys) -> Self {
+        Self {
+            version: 0,
+            engine: Engine::new(keys),
+            digests: Arc::default(),
+            tokens: Shared::new(),
+            rulebook: Rulebook::new(),
+            token_count: 0,
+            longest: 0,
+            alphabet: [0; 4],
+            minds_borders: false,
+        }
     }
 
     /// Counts up with each build of one writer.
@@ -56,141 +85,118 @@ impl Patchset {
 
     /// How many tokens it holds.
     pub fn token_count(&self) -> usize {
-        self.tokens.len()
+        self.token_count
     }
 
-    /// Length of the longest token, in bytes.
+    /// Length in bytes of the longest token whose text was given, 0 where there is none: no match
+    /// of such a token is longer, and as much has to be kept between two pieces of a text. A token
+    /// given as a digest is found up to [`DIGEST_CANDIDATE_BYTES`], which this does not count.
+    ///
     pub fn longest(&self) -> usize {
-        self.tokens.iter().filter_map(|(.., material)| material.length()).max().unwrap_or_default()
+        self.longest
     }
 
-    /// The byte values that its tokens are made of, bit `b % 64` of word `b / 64` for byte `b`. All
-    /// of them where that is not known, as of a token given as a digest.
+    /// How many bytes, at most, decide whether a token stands at a place: the longest token, or the
+    /// longest value that is looked up among the digests, with a byte on either side.
+    pub fn reach(&self) -> usize {
+        let digests = self.digests().map_or(0, |_| DIGEST_CANDIDATE_BYTES);
+        self.longest.max(digests) + 2
+    }
+
+    /// The byte values that its tokens are made of, or more: bit `b % 64` of word `b / 64` for byte
+    /// `b`. All of them where there are tokens given as digests.
     pub fn alphabet(&self) -> [u64; 4] {
-        let mut words = [0_u64; 4];
-        for (.., material) in &self.tokens {
-            let TokenMaterial::Text(secret) = material else { return [u64::MAX; 4] };
-            for &byte in secret.expose() {
-                if let Some(word) = words.get_mut(usize::from(byte / 64)) {
-                    *word |= 1 << (byte % 64);
-                }
-            }
-        }
-        words
+        if self.digests().is_some() { [u64::MAX; 4] } else { self.alphabet }
     }
 
-    /// Whether any rule in it blocks, in any scope.
+    /// Whether it has tokens that are found only where nothing that might go on with them stands
+    /// beside them.
+    pub fn minds_borders(&self) -> bool {
+        self.minds_borders
+    }
+
+    /// Whether the rule of any leak that has tokens here blocks, in any scope.
     pub fn any_blocking(&self) -> bool {
-        self.tokens.iter().any(|(_, rules, _)| rules.iter().any(|r| r.action == Action::Block))
+        self.rulebook.any_blocking()
     }
 
-    /// Memory it takes, in bytes.
+    /// Memory it takes, in bytes. What it shares with other versions counts in each.
     pub fn memory_bytes(&self) -> usize {
-        0
+        self.engine.memory_bytes()
+            + self.digests.memory_bytes()
+            + self.tokens.memory_bytes()
+            + self.rulebook.memory_bytes()
     }
 
     /// The token at this place.
     pub fn token(&self, index: TokenIndex) -> Option<TokenInfo> {
-        self.tokens.get(index.0 as usize).map(|(info, ..)| *info)
+        self.tokens.get(index.0 as usize).filter(|_| self.is_live(index.0)).copied()
     }
 
     /// The rules on the token at this place, one for each leak that has it.
     pub fn rules(&self, index: TokenIndex) -> impl Iterator<Item = &Rule> {
-        self.tokens
-            .get(index.0 as usize)
-            .into_iter()
-            .flat_map(|(_, rules, _)| rules.iter().map(AsRef::as_ref))
+        self.rulebook.rules(index.0)
     }
 
     /// Every rule in it, one for each leak.
     pub fn all_rules(&self) -> impl Iterator<Item = &Rule> {
-        self.tokens.iter().flat_map(|(_, rules, _)| rules.iter().map(AsRef::as_ref))
+        self.rulebook.all_rules()
     }
 
     /// Reports each occurrence of each token in a text given whole, in no particular order.
+    ///
+    /// A token of 16 bytes and more is found anywhere; a shorter one only where no letter, digit,
+    /// `-` or `_` stands beside it. A token given as a digest is found where it is a whole
+    /// delimited value.
     pub fn scan(&self, text: &[u8], found: &mut dyn FnMut(Match)) {
-        for (index, (_, _, material)) in self.tokens.iter().enumerate() {
-            let TokenMaterial::Text(secret) = material else { continue };
-            for start in memchr::memmem::find_iter(text, secret.expose()) {
-                found(Match {
-                    token: TokenIndex(index as u32),
-                    start: start as u64,
-                    end: (start + secret.len()) as u64,
-                });
-            }
+        if self.has_texts() {
+            let view = View { before: &[], after: text };
+            let mut verifier = Verifier::new(&self.engine.keys);
+            self.engine.scan(text, &mut |window, record| {
+                let Some(start) = window.checked_sub(usize::from(record.offset)) else { return };
+                if let Finding::Match | Finding::Open = verifier.examine(view, start, record)
+                    && self.is_live(record.token)
+                {
+                    let end = (start + usize::from(record.length)) as u64;
+                    found(Match { token: TokenIndex(record.token), start: start as u64, end });
+                }
+            });
         }
-    }
-}
-
-/// The working copy: changed token by token and leak by leak, then built.
-pub struct PatchsetWriter {
-    version: u64,
-    rules: HashMap<LeakId, Arc<Rule>>,
-    tokens: HashMap<TokenId, (Fingerprint, TokenMaterial, Vec<LeakId>)>,
-}
-
-impl PatchsetWriter {
-    /// An empty working copy with a secret seed of its own.
-    pub fn new() -> Self {
-        Self { version: 0, rules: HashMap::new(), tokens: HashMap::new() }
-    }
-
-    /// Sets what the leak asks for its tokens.
-    pub fn set_rule(&mut self, rule: Rule) {
-        self.rules.insert(rule.leak, Arc::new(rule));
-    }
-
-    /// Puts a token under the leak's rule. The token's text is not kept.
-    pub fn add_token(
-        &mut self,
-        leak: LeakId,
-        id: TokenId,
-        fingerprint: Fingerprint,
-        material: &TokenMaterial,
-    ) {
-        let entry =
-            self.tokens.entry(id).or_insert_with(|| (fingerprint, material.clone(), Vec::new()));
-        if !entry.2.contains(&leak) {
-            entry.2.push(leak);
+        if let Some(digests) = self.digests() {
+            let mut report = |value: &[u8], start: u64| {
+                if let Some(token) = digests.find(&self.engine.keys, value) {
+                    found(Match { token, start, end: start + value.len() as u64 });
+                }
+            };
+            let mut scanner = DigestScanner::new();
+            scanner.feed(text, &mut report);
+            scanner.settle(&mut report);
         }
     }
 
-    /// Takes a token from under the leak's rule.
-    pub fn remove_token(&mut self, leak: LeakId, id: TokenId) {
-        if let Some(entry) = self.tokens.get_mut(&id) {
-            entry.2.retain(|other| *other != leak);
-            if entry.2.is_empty() {
-                self.tokens.remove(&id);
-            }
-        }
+    /// Whether it has tokens whose text was given.
+    #[inline]
+    pub(super) fn has_texts(&self) -> bool {
+        self.longest != 0
     }
 
-    /// Forgets the leak's rule, and takes all its tokens from under it.
-    pub fn remove_leak(&mut self, leak: LeakId) {
-        self.rules.remove(&leak);
-        self.tokens.retain(|_, entry| {
-            entry.2.retain(|other| *other != leak);
-            !entry.2.is_empty()
-        });
+    pub(super) fn engine(&self) -> &Engine {
+        &self.engine
     }
 
-    /// Compiles what is there now into the next version.
-    pub fn build(&mut self) -> Arc<Patchset> {
-        self.version += 1;
-        let tokens = self
-            .tokens
-            .iter()
-            .map(|(id, (fingerprint, material, leaks))| {
-                let rules = leaks.iter().filter_map(|leak| self.rules.get(leak).cloned()).collect();
-                (TokenInfo { id: *id, fingerprint: *fingerprint }, rules, material.clone())
-            })
-            .collect();
-        Arc::new(Patchset { version: self.version, tokens })
+    pub(super) fn keys(&self) -> &Keys {
+        &self.engine.keys
     }
-}
 
-impl Default for PatchsetWriter {
-    fn default() -> Self {
-        Self::new()
+    /// The tokens given as digests, where there are any.
+    #[inline]
+    pub(super) fn digests(&self) -> Option<&Digests> {
+        (!self.digests.is_empty()).then_some(&*self.digests)
+    }
+
+    /// Whether the token in this slot has not been taken out.
+    #[inline]
+    pub(super) fn is_live(&self, token: u32) -> bool {
+        self.rulebook.is_live(token)
     }
 }

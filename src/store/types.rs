@@ -52,6 +52,9 @@ pub struct Registration {
     pub comment: Option<String>,
     /// The tokens, each once.
     pub tokens: Vec<NewToken>,
+    /// The leak that new tokens are added to, where an earlier part of the same report has made
+    /// one; absent: they make a new leak.
+    pub continues: Option<LeakId>,
 }
 
 /// An occurrence of known tokens.
@@ -66,8 +69,10 @@ pub struct Merged {
 /// What a registration came to.
 #[derive(Clone, Debug)]
 pub struct Registered {
-    /// The new leak, where at least one token was new.
+    /// The new leak (or the one that was continued), where at least one token was new.
     pub leak: Option<Leak>,
+    /// How many of the tokens were new.
+    pub new_tokens: u64,
     /// The leaks that got an occurrence.
     pub merged: Vec<Merged>,
 }

@@ -254,7 +254,7 @@ async fn a_refusal_reaches_a_client_that_is_still_sending() {
         .await;
     // The refusal is on its way, or there; what is sent now must not turn it into a reset.
     for _ in 0..60 {
-        if client.try_send([b'x'; 10_000]).await.is_err() {
+        if client.try_send(vec![b'x'; 10_000]).await.is_err() {
             break;
         }
     }

@@ -73,6 +73,7 @@ pub fn registration(title: &str, tokens: Vec<NewToken>) -> Registration {
         contact: Some("payments@example.com".to_owned()),
         comment: None,
         tokens,
+        continues: None,
     }
 }
 

@@ -126,7 +126,7 @@ const LIMITS: Limits = Limits {
     item_bytes: limits::REPORT_ITEM_BYTES,
     nesting: limits::REPORT_NESTING,
     token_bytes: limits::TOKEN_BYTES,
-    tokens: limits::REPORT_FINDING_TOKENS,
+    tokens: limits::IMPORT_PART_TOKENS,
     title_bytes: limits::TITLE_BYTES,
     place_bytes: limits::URL_BYTES,
 };

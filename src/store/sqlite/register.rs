@@ -34,6 +34,7 @@ impl SqliteStore {
         )
         .await?;
         let (new, known): (Vec<_>, Vec<_>) = kept.iter().partition(|kept| kept.is_new);
+        let new_tokens = new.len() as u64;
 
         let known: Vec<TokenId> = known.iter().map(|kept| kept.id).collect();
         let merged = add_occurrences(&mut transaction, &registration, &known, actor, at).await?;
@@ -41,14 +42,21 @@ impl SqliteStore {
         let mut leak = Vec::new();
         if !new.is_empty() {
             let new: Vec<TokenId> = new.iter().map(|kept| kept.id).collect();
-            let id = insert_leak(&mut transaction, &registration, &new, actor, at).await?;
+            let id = match registration.continues {
+                Some(id) => {
+                    leaks::status(&mut transaction, &registration.tenant, id).await?;
+                    id
+                }
+                None => insert_leak(&mut transaction, &registration, at).await?,
+            };
+            add_tokens(&mut transaction, &registration, id, &new, actor, at).await?;
             leak = leaks::load(&mut transaction, &[id]).await?;
         }
         transaction.commit().await?;
         drop(writer);
 
         let leak = if leak.is_empty() { None } else { Some(self.with_use(leak).await?) };
-        Ok(Registered { leak, merged })
+        Ok(Registered { leak, new_tokens, merged })
     }
 }
 
@@ -78,6 +86,9 @@ async fn add_occurrences(
     let mut merged = Vec::with_capacity(counts.len());
     let names_a_place = registration.source.url.is_some() || registration.source.path.is_some();
     for (leak, tokens) in counts {
+        if registration.continues == Some(leak) {
+            continue;
+        }
         merged.push(Merged { leak, tokens });
         let times = add_source(connection, leak, &registration.source, at).await?;
         let status = leaks::status(connection, &registration.tenant, leak).await?;
@@ -107,8 +118,6 @@ async fn add_occurrences(
 async fn insert_leak(
     connection: &mut SqliteConnection,
     registration: &Registration,
-    tokens: &[TokenId],
-    actor: &Actor,
     at: i64,
 ) -> Result<LeakId, StoreError> {
     let id = LeakId::new();
@@ -140,8 +149,20 @@ async fn insert_leak(
     .bind(at)
     .execute(&mut *connection)
     .await?;
-    tokens::attach(connection, id, tokens).await?;
     add_source(connection, id, &registration.source, at).await?;
+    Ok(id)
+}
+
+/// Puts new tokens into the leak that was made or is continued.
+async fn add_tokens(
+    connection: &mut SqliteConnection,
+    registration: &Registration,
+    id: LeakId,
+    tokens: &[TokenId],
+    actor: &Actor,
+    at: i64,
+) -> Result<(), StoreError> {
+    tokens::attach(connection, id, tokens).await?;
     leaks::refresh(connection, id, at).await?;
     let detail =
         format!("{}: {}", words::of_tokens(tokens.len()), words::of_source(&registration.source));
@@ -153,8 +174,7 @@ async fn insert_leak(
         detail: Some(&detail),
         at,
     };
-    record(connection, deed, actor).await?;
-    Ok(id)
+    record(connection, deed, actor).await
 }
 
 /// What the list of leaks is searched in, beside the URLs of sources.

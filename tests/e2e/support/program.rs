@@ -183,12 +183,6 @@ impl Program {
         format!("http://{}{path}", self.gateway)
     }
 
-    /// Ends it without warning.
-    pub fn kill(mut self) {
-        self.child.kill().unwrap();
-        self.child.wait().unwrap();
-    }
-
     /// Asks it to drain, and gives whether it ended well.
     pub fn terminate(mut self) -> bool {
         self.signal("TERM");

@@ -31,6 +31,7 @@ macro_rules! all {
                 a_new_leak_is_shown_whole,
                 known_tokens_become_an_occurrence,
                 new_tokens_beside_known_ones_form_a_leak,
+                a_later_part_of_a_report_goes_to_its_leak,
                 the_same_place_is_one_source,
                 a_digest_and_its_text_are_one_token,
                 a_token_twice_in_one_call_is_one,

@@ -1,3 +1,4 @@
+use leakgate::model::ids::LeakId;
 use leakgate::model::leak::{Remediation, Risk, Status};
 use leakgate::model::token::Validity;
 use leakgate::store::Store;
@@ -130,4 +131,27 @@ pub async fn tenants_are_apart(store: &dyn Store) {
     let theirs = done.leak.unwrap();
     assert_ne!(theirs.tokens[0].id, first.tokens[0].id);
     assert_eq!(store.leaks("other", &Default::default()).await.unwrap().items.len(), 1);
+}
+
+pub async fn a_later_part_of_a_report_goes_to_its_leak(store: &dyn Store) {
+    let other = leak(store, "other", &["x"]).await;
+    let first = leak(store, "first", &["a", "b"]).await;
+    let asked = Registration {
+        continues: Some(first.id),
+        ..registration("second part", ["b", "c", "x"].map(|name| token(store, name)).into())
+    };
+    let done = store.register(asked, &actor()).await.unwrap();
+    let now = done.leak.unwrap();
+    assert_eq!((now.id, now.title.as_str()), (first.id, "first"), "no leak of its own");
+    assert_eq!((now.token_count, done.new_tokens), (3, 1), "only what is new is added");
+    assert_eq!(done.merged.len(), 1, "a token that it has already is no occurrence");
+    assert_eq!(done.merged[0].leak, other.id);
+    assert_eq!(store.leak(TENANT, other.id).await.unwrap().token_count, 1);
+    let nowhere = Registration {
+        continues: Some(LeakId::new()),
+        ..registration("lost", vec![token(store, "d")])
+    };
+    assert!(store.register(nowhere, &actor()).await.is_err());
+    let unknown = store.lookup(TENANT, &token(store, "d").fingerprint).await.unwrap();
+    assert!(!unknown.known, "nothing of it was kept");
 }

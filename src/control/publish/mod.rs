@@ -1,25 +1,28 @@
 //! Publishing: the working copy of all rules and tokens, kept in step with the store, and the
 //! patchset that is built from it. A change is enforced when its call returns.
 
+mod working;
+
 use std::collections::HashMap;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, Ordering};
 use std::time::Instant;
 
 use futures_util::{StreamExt, TryStreamExt, stream};
-use jiff::{SignedDuration, Timestamp};
+use jiff::Timestamp;
 use tokio::sync::{Mutex, OwnedMutexGuard};
 
 use super::problem::Problem;
 use crate::config::limits;
-use crate::matcher::{PatchsetHandle, PatchsetWriter, Rule};
+use crate::matcher::{PatchsetHandle, Rule};
 use crate::model::clock;
 use crate::model::ids::{LeakId, TokenId};
 use crate::model::leak::{Leak, Status};
-use crate::model::rule::{Action, Scope, VirtualPatch};
-use crate::store::types::{EnforcedLeak, EnforcedToken};
+use crate::store::types::{EnforcedLeak, EnforcedToken, NewToken};
 use crate::store::{Store, StoreError};
 use crate::telemetry::metrics::Metrics;
+
+use working::Working;
 
 /// What a change in the store means for the working copy.
 pub(super) enum Touched {
@@ -27,8 +30,33 @@ pub(super) enum Touched {
     Rule(Box<Leak>),
     /// Tokens may have been added to the leak, and these were removed from it.
     Tokens(Box<Leak>, Vec<TokenId>),
+    /// Tokens were added to the leak, which is new or had them added at its end: all of them have
+    /// ids after this one.
+    Appended(Box<Leak>, TokenId),
+    /// These tokens were reported; those that were known by their digest are now known by their
+    /// text.
+    Texts(Vec<NewToken>),
     /// Something about the leak changed; what, the store knows.
     Leak(LeakId),
+}
+
+/// When a change has to be in force.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+enum When {
+    /// When the call returns.
+    Now,
+    /// At the next tick, or when somebody settles.
+    Soon,
+}
+
+impl Touched {
+    fn leak(&self) -> Option<LeakId> {
+        match self {
+            Self::Rule(leak) | Self::Tokens(leak, _) | Self::Appended(leak, _) => Some(leak.id),
+            Self::Leak(id) => Some(*id),
+            Self::Texts(_) => None,
+        }
+    }
 }
 
 /// Serialises changes: store, working copy, patchset.
@@ -43,28 +71,6 @@ pub(super) struct Publisher {
     next_due: Arc<AtomicI64>,
 }
 
-/// The working copy and what is known of it.
-struct Working {
-    writer: PatchsetWriter,
-    leaks: HashMap<LeakId, Entry>,
-    /// Leaks whose change is stored but could not be taken over: repaired before the next build.
-    doubtful: Vec<LeakId>,
-    /// How many changes were taken over, and how many of them are in the last build.
-    changes: u64,
-    built: u64,
-}
-
-/// What the working copy holds of one leak.
-#[derive(Clone, Copy)]
-struct Entry {
-    /// Whether tokens are in that only force brought in.
-    forced: bool,
-    /// When its patch ends.
-    expires_at: Option<Timestamp>,
-    /// When its watch ends.
-    watch_until: Option<Timestamp>,
-}
-
 impl Publisher {
     pub(super) fn new(
         store: Arc<dyn Store>,
@@ -72,15 +78,8 @@ impl Publisher {
         watch_closed_days: u32,
         metrics: Arc<Metrics>,
     ) -> Self {
-        let working = Working {
-            writer: PatchsetWriter::new(),
-            leaks: HashMap::new(),
-            doubtful: Vec::new(),
-            changes: 0,
-            built: 0,
-        };
         Self {
-            working: Arc::new(Mutex::new(working)),
+            working: Arc::default(),
             store,
             handle,
             watch_closed_days,
@@ -117,15 +116,33 @@ impl Publisher {
         T: Send + 'static,
         F: Future<Output = Result<(T, Vec<Touched>), Problem>> + Send + 'static,
     {
+        self.spawn(operation, When::Now).await
+    }
+
+    /// The same for one of many changes: what it means is in force at the next tick, or when
+    /// [`Self::settle`] returns.
+    pub(super) async fn change_soon<T, F>(&self, operation: F) -> Result<T, Problem>
+    where
+        T: Send + 'static,
+        F: Future<Output = Result<(T, Vec<Touched>), Problem>> + Send + 'static,
+    {
+        self.spawn(operation, When::Soon).await
+    }
+
+    async fn spawn<T, F>(&self, operation: F, when: When) -> Result<T, Problem>
+    where
+        T: Send + 'static,
+        F: Future<Output = Result<(T, Vec<Touched>), Problem>> + Send + 'static,
+    {
         let this = self.clone();
-        let task = tokio::spawn(async move { this.run(operation).await });
+        let task = tokio::spawn(async move { this.run(operation, when).await });
         task.await.unwrap_or_else(|error| {
             tracing::error!(%error, "a change broke off");
             Err(Problem::failed())
         })
     }
 
-    async fn run<T, F>(&self, operation: F) -> Result<T, Problem>
+    async fn run<T, F>(&self, operation: F, when: When) -> Result<T, Problem>
     where
         F: Future<Output = Result<(T, Vec<Touched>), Problem>>,
     {
@@ -136,13 +153,16 @@ impl Publisher {
         }
         working.changes += 1;
         let mine = working.changes;
-        let leaks: Vec<LeakId> = touched.iter().map(Touched::leak).collect();
+        let leaks: Vec<LeakId> = touched.iter().filter_map(Touched::leak).collect();
         for touched in touched {
-            let id = touched.leak();
+            let leak = touched.leak();
             if let Err(error) = self.follow(&mut working, touched).await {
-                tracing::error!(%error, leak = %id, "a stored change could not be taken over");
-                working.doubtful.push(id);
+                tracing::error!(%error, ?leak, "a stored change could not be taken over");
+                working.doubtful.extend(leak);
             }
+        }
+        if when == When::Soon {
+            return Ok(value);
         }
         // Changes that wait already go first: one build then serves them all.
         drop(working);
@@ -159,12 +179,7 @@ impl Publisher {
     /// Repairs what is doubtful, drops watches that are over, and publishes if anything changed.
     pub(super) async fn settle(&self, now: Timestamp) -> Result<(), Problem> {
         let mut working = Arc::clone(&self.working).lock_owned().await;
-        let over: Vec<LeakId> = working
-            .leaks
-            .iter()
-            .filter(|(_, entry)| entry.watch_until.is_some_and(|until| until <= now))
-            .map(|(id, _)| *id)
-            .collect();
+        let over = if self.is_due(now) { working.over(now) } else { Vec::new() };
         for id in over {
             working.forget(id);
             working.changes += 1;
@@ -209,7 +224,7 @@ impl Publisher {
             match current.remove(&id) {
                 Some(leak) => {
                     // All is read before anything is changed: a failure leaves the old state whole.
-                    let tokens = self.all_tokens(id).await?;
+                    let tokens = self.tokens_after(id, None).await?;
                     let forced = leak.virtual_patch.as_ref().is_some_and(|patch| patch.force);
                     working.forget(id);
                     if let Some(rule) = self.rule(&leak, now) {
@@ -253,9 +268,14 @@ impl Publisher {
     /// Brings the working copy in step with one stored change.
     async fn follow(&self, working: &mut Working, touched: Touched) -> Result<(), StoreError> {
         let now = clock::now();
-        let (leak, removed) = match touched {
-            Touched::Rule(leak) => (leak, None),
-            Touched::Tokens(leak, removed) => (leak, Some(removed)),
+        let (leak, tokens) = match touched {
+            Touched::Rule(leak) => (leak, Tokens::AsBefore),
+            Touched::Tokens(leak, removed) => (leak, Tokens::Changed(removed)),
+            Touched::Appended(leak, after) => (leak, Tokens::After(after)),
+            Touched::Texts(tokens) => {
+                working.learn(&tokens);
+                return Ok(());
+            }
             Touched::Leak(id) => {
                 working.doubtful.push(id);
                 return Ok(());
@@ -269,14 +289,9 @@ impl Publisher {
         // A leak does not tell when it was closed: closing it was its last change, or else the end
         // of its watch is known already.
         let closed_at = (leak.status == Status::Closed).then_some(leak.updated_at);
-        let mut rule = rule(
-            leak.id,
-            leak.status,
-            leak.virtual_patch.as_ref(),
-            closed_at,
-            self.watch_closed_days,
-            now,
-        );
+        let patch = leak.virtual_patch.as_ref();
+        let days = self.watch_closed_days;
+        let mut rule = working::rule(leak.id, leak.status, patch, closed_at, days, now);
         if let (Some(rule), Some(until)) = (&mut rule, entry.and_then(|entry| entry.watch_until))
             && rule.watch_until.is_some()
         {
@@ -286,22 +301,25 @@ impl Publisher {
             working.forget(leak.id);
             return Ok(());
         };
-        let forced = leak.virtual_patch.as_ref().is_some_and(|patch| patch.force);
-        let same_tokens = removed.is_none() && entry.is_some_and(|entry| entry.forced == forced);
-        if same_tokens {
-            working.set(rule, forced);
-            return Ok(());
-        }
+        let forced = patch.is_some_and(|patch| patch.force);
+        let same_force = entry.is_some_and(|entry| entry.forced == forced);
         // What has to be read is read first, so that a failure leaves the old state whole.
-        let tokens = self.all_tokens(leak.id).await?;
+        let (removed, added) = match tokens {
+            Tokens::AsBefore if same_force => (Vec::new(), Vec::new()),
+            Tokens::After(after) if same_force => {
+                (Vec::new(), self.tokens_after(leak.id, Some(after)).await?)
+            }
+            Tokens::Changed(removed) => (removed, self.tokens_after(leak.id, None).await?),
+            Tokens::AsBefore | Tokens::After(_) => {
+                (Vec::new(), self.tokens_after(leak.id, None).await?)
+            }
+        };
         if entry.is_some_and(|entry| entry.forced && !forced) {
             working.forget(leak.id);
         }
-        for id in removed.unwrap_or_default() {
-            working.writer.remove_token(leak.id, id);
-        }
+        working.remove(leak.id, &removed);
         working.set(rule, forced);
-        working.add(leak.id, &tokens, forced);
+        working.add(leak.id, &added, forced);
         Ok(())
     }
 
@@ -330,143 +348,35 @@ impl Publisher {
 
     fn rule(&self, leak: &EnforcedLeak, now: Timestamp) -> Option<Rule> {
         let patch = leak.virtual_patch.as_ref();
-        rule(leak.id, leak.status, patch, leak.closed_at, self.watch_closed_days, now)
+        let days = self.watch_closed_days;
+        working::rule(leak.id, leak.status, patch, leak.closed_at, days, now)
     }
 
     async fn first_tokens(&self, leak: LeakId) -> Result<Vec<EnforcedToken>, StoreError> {
         self.store.enforced_tokens(leak, None, limits::PUBLISH_PAGE).await
     }
 
-    async fn all_tokens(&self, leak: LeakId) -> Result<Vec<EnforcedToken>, StoreError> {
-        let mut tokens = self.first_tokens(leak).await?;
-        let mut full = tokens.len() >= limits::PUBLISH_PAGE;
-        while full {
-            let after = tokens.last().map(|token| token.id);
+    async fn tokens_after(
+        &self,
+        leak: LeakId,
+        mut after: Option<TokenId>,
+    ) -> Result<Vec<EnforcedToken>, StoreError> {
+        let mut tokens = Vec::new();
+        loop {
             let page = self.store.enforced_tokens(leak, after, limits::PUBLISH_PAGE).await?;
-            full = page.len() >= limits::PUBLISH_PAGE;
+            let full = page.len() >= limits::PUBLISH_PAGE;
             tokens.extend(page);
-        }
-        Ok(tokens)
-    }
-}
-
-impl Touched {
-    fn leak(&self) -> LeakId {
-        match self {
-            Self::Rule(leak) | Self::Tokens(leak, _) => leak.id,
-            Self::Leak(id) => *id,
+            if !full {
+                return Ok(tokens);
+            }
+            after = tokens.last().map(|token: &EnforcedToken| token.id);
         }
     }
 }
 
-impl Working {
-    fn set(&mut self, rule: Rule, forced: bool) {
-        let entry = Entry { forced, expires_at: rule.expires_at, watch_until: rule.watch_until };
-        self.leaks.insert(rule.leak, entry);
-        self.writer.set_rule(rule);
-    }
-
-    fn add(&mut self, leak: LeakId, tokens: &[EnforcedToken], forced: bool) {
-        for token in tokens.iter().filter(|token| applies(token, forced)) {
-            self.writer.add_token(leak, token.id, token.fingerprint, &token.material);
-        }
-    }
-
-    fn forget(&mut self, leak: LeakId) {
-        if self.leaks.remove(&leak).is_some() {
-            self.writer.remove_leak(leak);
-        }
-    }
-
-    fn next_due(&self) -> i64 {
-        self.leaks
-            .values()
-            .flat_map(|entry| [entry.expires_at, entry.watch_until])
-            .flatten()
-            .map(Timestamp::as_millisecond)
-            .min()
-            .unwrap_or(i64::MAX)
-    }
-}
-
-/// Whether a rule is made of the token.
-fn applies(token: &EnforcedToken, forced: bool) -> bool {
-    match token.material.length() {
-        None => true,
-        Some(length) => {
-            token.not_applicable.is_none() || (forced && length >= limits::TOKEN_BYTES_FORCED)
-        }
-    }
-}
-
-/// What a leak asks for its tokens; absent where it is neither enforced nor watched.
-fn rule(
-    leak: LeakId,
-    status: Status,
-    patch: Option<&VirtualPatch>,
-    closed_at: Option<Timestamp>,
-    watch_closed_days: u32,
-    now: Timestamp,
-) -> Option<Rule> {
-    let observe = Rule {
-        leak,
-        patch: None,
-        action: Action::Observe,
-        scope: Scope::default(),
-        expires_at: None,
-        watch_until: None,
-    };
-    match (status, patch) {
-        (Status::Open, Some(patch)) => Some(Rule {
-            patch: Some(patch.id),
-            action: patch.mode.into(),
-            scope: patch.scope.clone(),
-            expires_at: patch.expires_at,
-            ..observe
-        }),
-        (Status::Open, None) => Some(observe),
-        (Status::Closed, _) => {
-            let watch = SignedDuration::from_hours(24 * i64::from(watch_closed_days));
-            let until = closed_at.unwrap_or(now).checked_add(watch).unwrap_or(Timestamp::MAX);
-            (until > now).then_some(Rule { watch_until: Some(until), ..observe })
-        }
-        (Status::FalsePositive, _) => None,
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::model::ids::PatchId;
-    use crate::model::rule::PatchMode;
-
-    #[test]
-    fn rules_follow_status_and_patch() {
-        let leak = LeakId::new();
-        let now = clock::now();
-        let patch = VirtualPatch {
-            id: PatchId::new(),
-            leak,
-            mode: PatchMode::Block,
-            scope: Scope { methods: vec!["POST".to_owned()], ..Scope::default() },
-            expires_at: Some(now),
-            force: false,
-            created_by: "admin".to_owned(),
-            created_at: now,
-        };
-        let made = rule(leak, Status::Open, Some(&patch), None, 30, now).unwrap();
-        assert_eq!((made.action, made.patch), (Action::Block, Some(patch.id)));
-        assert_eq!((&made.scope, made.expires_at), (&patch.scope, Some(now)));
-
-        let made = rule(leak, Status::Open, None, None, 30, now).unwrap();
-        assert_eq!((made.action, made.patch, made.watch_until), (Action::Observe, None, None));
-
-        let ago = |hours| now - SignedDuration::from_hours(hours);
-        let made = rule(leak, Status::Closed, None, Some(ago(24)), 30, now).unwrap();
-        assert_eq!(made.action, Action::Observe);
-        assert_eq!(made.watch_until, Some(ago(24) + SignedDuration::from_hours(24 * 30)));
-        assert_eq!(rule(leak, Status::Closed, None, Some(ago(24 * 30)), 30, now), None);
-        assert_eq!(rule(leak, Status::Closed, None, Some(now), 0, now), None);
-        assert_eq!(rule(leak, Status::FalsePositive, None, None, 30, now), None);
-    }
+/// What a change means for a leak's tokens in the working copy.
+enum Tokens {
+    AsBefore,
+    After(TokenId),
+    Changed(Vec<TokenId>),
 }

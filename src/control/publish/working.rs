@@ -1,0 +1,192 @@
+//! The working copy: every rule and token that is enforced or watched.
+
+use std::collections::HashMap;
+
+use jiff::{SignedDuration, Timestamp};
+
+use crate::config::limits;
+use crate::matcher::{PatchsetWriter, Rule};
+use crate::model::fingerprint::Fingerprint;
+use crate::model::ids::{LeakId, TokenId};
+use crate::model::leak::Status;
+use crate::model::rule::{Action, Scope, VirtualPatch};
+use crate::model::token::TokenMaterial;
+use crate::store::types::{EnforcedToken, NewToken};
+
+/// The working copy and what is known of it.
+#[derive(Default)]
+pub(super) struct Working {
+    pub(super) writer: PatchsetWriter,
+    pub(super) leaks: HashMap<LeakId, Entry>,
+    /// Tokens of which only the digest is in, and a leak of each: a text that is reported later
+    /// takes the digest's place.
+    digests: HashMap<Fingerprint, (TokenId, LeakId)>,
+    /// Leaks whose change is stored but could not be taken over: repaired before the next build.
+    pub(super) doubtful: Vec<LeakId>,
+    /// How many changes were taken over, and how many of them are in the last build.
+    pub(super) changes: u64,
+    pub(super) built: u64,
+}
+
+/// What the working copy holds of one leak.
+#[derive(Clone, Copy)]
+pub(super) struct Entry {
+    /// Whether tokens are in that only force brought in.
+    pub(super) forced: bool,
+    /// When its patch ends.
+    pub(super) expires_at: Option<Timestamp>,
+    /// When its watch ends.
+    pub(super) watch_until: Option<Timestamp>,
+}
+
+impl Working {
+    pub(super) fn set(&mut self, rule: Rule, forced: bool) {
+        let entry = Entry { forced, expires_at: rule.expires_at, watch_until: rule.watch_until };
+        self.leaks.insert(rule.leak, entry);
+        self.writer.set_rule(rule);
+    }
+
+    pub(super) fn add(&mut self, leak: LeakId, tokens: &[EnforcedToken], forced: bool) {
+        for token in tokens.iter().filter(|token| applies(token, forced)) {
+            self.writer.add_token(leak, token.id, token.fingerprint, &token.material);
+            match token.material {
+                TokenMaterial::Digest(_) => {
+                    self.digests.insert(token.fingerprint, (token.id, leak));
+                }
+                TokenMaterial::Text(_) => {
+                    self.digests.remove(&token.fingerprint);
+                }
+            }
+        }
+    }
+
+    /// Puts the texts of tokens in of which only the digest was in.
+    pub(super) fn learn(&mut self, tokens: &[NewToken]) {
+        for token in tokens.iter().filter(|token| token.not_applicable.is_none()) {
+            if let TokenMaterial::Text(_) = token.material
+                && let Some((id, leak)) = self.digests.remove(&token.fingerprint)
+            {
+                self.writer.add_token(leak, id, token.fingerprint, &token.material);
+            }
+        }
+    }
+
+    pub(super) fn remove(&mut self, leak: LeakId, tokens: &[TokenId]) {
+        for id in tokens {
+            self.writer.remove_token(leak, *id);
+        }
+        if !self.digests.is_empty() {
+            self.digests.retain(|_, (id, of)| *of != leak || !tokens.contains(id));
+        }
+    }
+
+    pub(super) fn forget(&mut self, leak: LeakId) {
+        if self.leaks.remove(&leak).is_some() {
+            self.writer.remove_leak(leak);
+            self.digests.retain(|_, (_, of)| *of != leak);
+        }
+    }
+
+    /// The leaks whose watch is over.
+    pub(super) fn over(&self, now: Timestamp) -> Vec<LeakId> {
+        self.leaks
+            .iter()
+            .filter(|(_, entry)| entry.watch_until.is_some_and(|until| until <= now))
+            .map(|(id, _)| *id)
+            .collect()
+    }
+
+    /// Milliseconds of the time when the next patch or watch ends.
+    pub(super) fn next_due(&self) -> i64 {
+        self.leaks
+            .values()
+            .flat_map(|entry| [entry.expires_at, entry.watch_until])
+            .flatten()
+            .map(Timestamp::as_millisecond)
+            .min()
+            .unwrap_or(i64::MAX)
+    }
+}
+
+/// Whether a rule is made of the token.
+fn applies(token: &EnforcedToken, forced: bool) -> bool {
+    match token.material.length() {
+        None => true,
+        Some(length) => {
+            token.not_applicable.is_none() || (forced && length >= limits::TOKEN_BYTES_FORCED)
+        }
+    }
+}
+
+/// What a leak asks for its tokens; absent where it is neither enforced nor watched.
+pub(super) fn rule(
+    leak: LeakId,
+    status: Status,
+    patch: Option<&VirtualPatch>,
+    closed_at: Option<Timestamp>,
+    watch_closed_days: u32,
+    now: Timestamp,
+) -> Option<Rule> {
+    let observe = Rule {
+        leak,
+        patch: None,
+        action: Action::Observe,
+        scope: Scope::default(),
+        expires_at: None,
+        watch_until: None,
+    };
+    match (status, patch) {
+        (Status::Open, Some(patch)) => Some(Rule {
+            patch: Some(patch.id),
+            action: patch.mode.into(),
+            scope: patch.scope.clone(),
+            expires_at: patch.expires_at,
+            ..observe
+        }),
+        (Status::Open, None) => Some(observe),
+        (Status::Closed, _) => {
+            let watch = SignedDuration::from_hours(24 * i64::from(watch_closed_days));
+            let until = closed_at.unwrap_or(now).checked_add(watch).unwrap_or(Timestamp::MAX);
+            (until > now).then_some(Rule { watch_until: Some(until), ..observe })
+        }
+        (Status::FalsePositive, _) => None,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::model::clock;
+    use crate::model::ids::PatchId;
+    use crate::model::rule::PatchMode;
+
+    #[test]
+    fn rules_follow_status_and_patch() {
+        let leak = LeakId::new();
+        let now = clock::now();
+        let patch = VirtualPatch {
+            id: PatchId::new(),
+            leak,
+            mode: PatchMode::Block,
+            scope: Scope { methods: vec!["POST".to_owned()], ..Scope::default() },
+            expires_at: Some(now),
+            force: false,
+            created_by: "admin".to_owned(),
+            created_at: now,
+        };
+        let made = rule(leak, Status::Open, Some(&patch), None, 30, now).unwrap();
+        assert_eq!((made.action, made.patch), (Action::Block, Some(patch.id)));
+        assert_eq!((&made.scope, made.expires_at), (&patch.scope, Some(now)));
+
+        let made = rule(leak, Status::Open, None, None, 30, now).unwrap();
+        assert_eq!((made.action, made.patch, made.watch_until), (Action::Observe, None, None));
+
+        let ago = |hours| now - SignedDuration::from_hours(hours);
+        let made = rule(leak, Status::Closed, None, Some(ago(24)), 30, now).unwrap();
+        assert_eq!(made.action, Action::Observe);
+        assert_eq!(made.watch_until, Some(ago(24) + SignedDuration::from_hours(24 * 30)));
+        assert_eq!(rule(leak, Status::Closed, None, Some(ago(24 * 30)), 30, now), None);
+        assert_eq!(rule(leak, Status::Closed, None, Some(now), 0, now), None);
+        assert_eq!(rule(leak, Status::FalsePositive, None, None, 30, now), None);
+    }
+}

@@ -1,0 +1,296 @@
+//! The working copy of a patchset.
+
+use std::collections::{BTreeMap, HashMap};
+use std::sync::Arc;
+
+use foldhash::quality::RandomState;
+
+use super::builder::ClassBuilder;
+use super::digest::Digests;
+use super::engine::{Engine, Long, Middle, Short};
+use super::keys::Keys;
+use super::patchset::{Patchset, Rule, TokenInfo};
+use super::rulebook::RulebookWriter;
+use super::shared::Shared;
+use super::verify::FREE_STANDING;
+use crate::config::limits::{TOKEN_BYTES, TOKEN_BYTES_FORCED};
+use crate::model::fingerprint::Fingerprint;
+use crate::model::ids::{LeakId, TokenId};
+use crate::model::token::TokenMaterial;
+
+/// The length that stands for a token of which only the digest is known.
+const DIGEST: u16 = 0;
+
+/// The working copy: changed token by token and leak by leak, then built.
+///
+/// What a build costs goes with what has changed since the last one: a rule changes nothing but
+/// itself, and a few tokens are put beside the many that are there.
+pub struct PatchsetWriter {
+    version: u64,
+    keys: Keys,
+    leaks: HashMap<LeakId, Leak, RandomState>,
+    slots: HashMap<TokenId, u32, RandomState>,
+    tokens: Shared<TokenInfo>,
+    /// The length of each slot's token.
+    lengths: Vec<u16>,
+    /// How many tokens there are of each length.
+    by_length: BTreeMap<u16, usize>,
+    /// The byte values of all texts there ever were.
+    alphabet: [u64; 4],
+    rulebook: RulebookWriter,
+    digests: Arc<Digests>,
+    /// Slots of digests that are to be taken out with the next build.
+    retired: Vec<u32>,
+    /// Slots that may be used again.
+    free: Vec<u32>,
+    long: ClassBuilder<8, 13>,
+    middle: ClassBuilder<8, 5>,
+    short: ClassBuilder<6, 3>,
+    tiny: ClassBuilder<4, 3>,
+}
+
+/// A leak's place, and the slots of the tokens that have been under it; some may be there no more.
+struct Leak {
+    place: u32,
+    tokens: Vec<u32>,
+}
+
+impl PatchsetWriter {
+    /// An empty working copy with a secret seed of its own.
+    pub fn new() -> Self {
+        Self {
+            version: 0,
+            keys: Keys::random(),
+            leaks: HashMap::default(),
+            slots: HashMap::default(),
+            tokens: Shared::new(),
+            lengths: Vec::new(),
+            by_length: BTreeMap::new(),
+            alphabet: [0; 4],
+            rulebook: RulebookWriter::new(),
+            digests: Arc::default(),
+            retired: Vec::new(),
+            free: Vec::new(),
+            long: ClassBuilder::new(),
+            middle: ClassBuilder::new(),
+            short: ClassBuilder::new(),
+            tiny: ClassBuilder::new(),
+        }
+    }
+
+    /// Sets what the leak asks for its tokens.
+    pub fn set_rule(&mut self, rule: Rule) {
+        let place = self.leak(rule.leak);
+        self.rulebook.set_rule(place, Some(Arc::new(rule)));
+    }
+
+    /// Puts a token under the leak's rule. The token's text is not kept. One that is known by its
+    /// digest becomes known by its text where that is given, not the other way round.
+    ///
+    /// Returns whether it is under the rule now: a text under [`TOKEN_BYTES_FORCED`] bytes or over
+    /// [`TOKEN_BYTES`] is refused, and nothing changes.
+    pub fn add_token(
+        &mut self,
+        leak: LeakId,
+        id: TokenId,
+        fingerprint: Fingerprint,
+        material: &TokenMaterial,
+    ) -> bool {
+        let length = match material {
+            TokenMaterial::Digest(_) => DIGEST,
+            TokenMaterial::Text(text) => {
+                let plausible = (TOKEN_BYTES_FORCED..=TOKEN_BYTES).contains(&text.len());
+                match u16::try_from(text.len()) {
+                    Ok(length) if plausible => length,
+                    _ => return false,
+                }
+            }
+        };
+        let place = self.leak(leak);
+        let slot = match self.slots.get(&id).copied() {
+            Some(slot) if length != DIGEST && self.length(slot) == Some(DIGEST) => {
+                self.exchange(slot, TokenInfo { id, fingerprint }, material, length)
+            }
+            Some(slot) => slot,
+            None => self.insert(TokenInfo { id, fingerprint }, material, length),
+        };
+        if self.rulebook.add(slot, place)
+            && let Some(leak) = self.leaks.get_mut(&leak)
+        {
+            leak.tokens.push(slot);
+            // Places of tokens that were taken out are dropped before they outnumber the rest.
+            let members = self.rulebook.members(place);
+            if leak.tokens.len() > 2 * members + 8 {
+                leak.tokens.sort_unstable();
+                leak.tokens.dedup();
+                let book = self.rulebook.book();
+                leak.tokens.retain(|token| book.leaks(*token).contains(&place));
+            }
+        }
+        true
+    }
+
+    /// Takes a token from under the leak's rule.
+    pub fn remove_token(&mut self, leak: LeakId, id: TokenId) {
+        let place = self.leaks.get(&leak).map(|leak| leak.place);
+        if let (Some(place), Some(slot)) = (place, self.slots.get(&id).copied()) {
+            self.take_out(slot, place);
+        }
+        if let Some(place) = place
+            && self.rulebook.members(place) == 0
+            && !self.rulebook.has_rule(place)
+        {
+            self.leaks.remove(&leak);
+            self.rulebook.forget_leak(place);
+        }
+    }
+
+    /// Forgets the leak's rule, and takes all its tokens from under it.
+    pub fn remove_leak(&mut self, leak: LeakId) {
+        let Some(Leak { place, tokens }) = self.leaks.remove(&leak) else { return };
+        for slot in tokens {
+            self.take_out(slot, place);
+        }
+        self.rulebook.set_rule(place, None);
+        self.rulebook.forget_leak(place);
+    }
+
+    /// Compiles what is there now into the next version.
+    pub fn build(&mut self) -> Arc<Patchset> {
+        self.version += 1;
+        let book = self.rulebook.book();
+        let live = |token: u32| book.is_live(token);
+        let free = &mut self.free;
+        if !self.retired.is_empty() {
+            Arc::make_mut(&mut self.digests).retain(live);
+            free.append(&mut self.retired);
+        }
+        let engine = Engine {
+            keys: self.keys.clone(),
+            long: self.long.build(free, live),
+            middle: self.middle.build(free, live),
+            short: self.short.build(free, live),
+            tiny: self.tiny.build(free, live),
+        };
+        Arc::new(Patchset {
+            version: self.version,
+            engine,
+            digests: Arc::clone(&self.digests),
+            tokens: self.tokens.clone(),
+            rulebook: book.clone(),
+            token_count: self.slots.len(),
+            longest: self.by_length.keys().next_back().map_or(0, |length| usize::from(*length)),
+            alphabet: self.alphabet,
+            minds_borders: self.by_length.range(..FREE_STANDING).next().is_some(),
+        })
+    }
+
+    /// The place of a leak, a new one where it has none.
+    fn leak(&mut self, leak: LeakId) -> u32 {
+        let new = || Leak { place: self.rulebook.new_leak(), tokens: Vec::new() };
+        self.leaks.entry(leak).or_insert_with(new).place
+    }
+
+    fn length(&self, slot: u32) -> Option<u16> {
+        self.lengths.get(slot as usize).copied()
+    }
+
+    /// Gives a token a slot, and puts what finds it where it belongs.
+    fn insert(&mut self, info: TokenInfo, material: &TokenMaterial, length: u16) -> u32 {
+        let slot = match self.free.pop() {
+            Some(slot) => {
+                if let Some(place) = self.tokens.get_mut(slot as usize) {
+                    *place = info;
+                }
+                if let Some(place) = self.lengths.get_mut(slot as usize) {
+                    *place = length;
+                }
+                slot
+            }
+            None => {
+                self.tokens.push(info);
+                self.lengths.push(length);
+                (self.lengths.len() - 1) as u32
+            }
+        };
+        self.slots.insert(info.id, slot);
+        *self.by_length.entry(length).or_default() += 1;
+        match material {
+            TokenMaterial::Digest(digest) => {
+                Arc::make_mut(&mut self.digests).insert(&self.keys, digest, slot);
+            }
+            TokenMaterial::Text(text) => {
+                let (keys, text) = (&self.keys, text.expose());
+                for &byte in text {
+                    if let Some(word) = self.alphabet.get_mut(usize::from(byte / 64)) {
+                        *word |= 1 << (byte % 64);
+                    }
+                }
+                match usize::from(length) {
+                    Long::WINDOW.. => self.long.add(keys, slot, text, length),
+                    Middle::WINDOW.. => self.middle.add(keys, slot, text, length),
+                    Short::WINDOW.. => self.short.add(keys, slot, text, length),
+                    _ => self.tiny.add(keys, slot, text, length),
+                }
+            }
+        }
+        slot
+    }
+
+    /// Gives a token that was known by its digest a slot in which it is known by its text.
+    fn exchange(
+        &mut self,
+        slot: u32,
+        info: TokenInfo,
+        material: &TokenMaterial,
+        length: u16,
+    ) -> u32 {
+        let places = self.rulebook.book().leaks(slot).to_vec();
+        let new = self.insert(info, material, length);
+        for place in &places {
+            self.rulebook.add(new, *place);
+        }
+        for leak in self.leaks.values_mut().filter(|leak| places.contains(&leak.place)) {
+            leak.tokens.push(new);
+        }
+        for place in places {
+            self.rulebook.remove(slot, place);
+        }
+        self.retire(slot);
+        new
+    }
+
+    /// Takes the token in this slot from under a leak; if that was its last, out of the set.
+    fn take_out(&mut self, slot: u32, place: u32) {
+        if self.rulebook.remove(slot, place) && !self.rulebook.book().is_live(slot) {
+            if let Some(info) = self.tokens.get(slot as usize) {
+                self.slots.remove(&info.id);
+            }
+            self.retire(slot);
+        }
+    }
+
+    /// Takes out what finds the token in this slot, which is under no leak any more.
+    fn retire(&mut self, slot: u32) {
+        let Some(length) = self.length(slot) else { return };
+        if let Some(tokens) = self.by_length.get_mut(&length) {
+            *tokens -= 1;
+            if *tokens == 0 {
+                self.by_length.remove(&length);
+            }
+        }
+        match usize::from(length) {
+            0 => self.retired.push(slot),
+            Long::WINDOW.. => self.long.retire(slot),
+            Middle::WINDOW.. => self.middle.retire(slot),
+            Short::WINDOW.. => self.short.retire(slot),
+            _ => self.tiny.retire(slot),
+        }
+    }
+}
+
+impl Default for PatchsetWriter {
+    fn default() -> Self {
+        Self::new()
+    }
+}
