@@ -233,3 +233,16 @@ async fn a_missing_events_database_is_begun_anew_and_said() {
     let leaks = opened.store.leaks(TENANT, &LeakQuery::default()).await.unwrap();
     assert_eq!((leaks.total, leaks.items[0].events_24h), (1, 0));
 }
+
+#[tokio::test]
+async fn another_programs_hold_on_the_database_is_told() {
+    use sqlx::Connection as _;
+    let fresh = fresh().await;
+    let mut other = super::connect(&fresh.database()).await;
+    let hold = other.begin_with("BEGIN IMMEDIATE").await.unwrap();
+    let asked = || registration("held up", vec![token(fresh.store(), "a")]);
+    let error = fresh.store().register(asked(), &actor()).await.unwrap_err().to_string();
+    assert!(error.contains("another program holds the database"), "{error}");
+    hold.rollback().await.unwrap();
+    fresh.store().register(asked(), &actor()).await.unwrap();
+}
