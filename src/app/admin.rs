@@ -1,4 +1,5 @@
-//! What every process tells about itself: `/healthz`, `/readyz`, `/metrics`.
+//! What every process tells about itself: `/healthz`, `/readyz`, `/metrics`, and at any other path
+//! where the API is.
 
 use std::sync::Arc;
 
@@ -10,12 +11,18 @@ use axum::routing::get;
 use crate::telemetry::health::Readiness;
 use crate::telemetry::metrics::Metrics;
 
-/// The three calls.
+const ELSEWHERE: &str = "\
+leakgate control plane. There is nothing here: the API is under /api/v1 (described at
+/api/v1/openapi.json), metrics at /metrics, health at /healthz and /readyz.
+";
+
+/// The three calls, and the answer to whoever looks elsewhere.
 pub(super) fn router(readiness: Readiness, metrics: Arc<Metrics>) -> Router {
     Router::new()
         .route("/healthz", get(|| async { "ok\n" }))
         .route("/readyz", get(move || async move { ready(&readiness) }))
         .route("/metrics", get(move || async move { text(&metrics) }))
+        .fallback(async || (StatusCode::NOT_FOUND, ELSEWHERE))
 }
 
 fn ready(readiness: &Readiness) -> Response {

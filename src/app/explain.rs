@@ -6,7 +6,7 @@ use std::sync::Arc;
 use crate::config::{self, Fail};
 use crate::control::{Explain, ExplainedHit, Explanation, MalformedRequest, Outcome};
 use crate::inspect::Context;
-use crate::inspect::explain::{Report, explain};
+use crate::inspect::explain::{Recorded, Report, explain};
 use crate::matcher::{Patchset, PatchsetHandle};
 use crate::model::clock;
 use crate::model::rule::FiltrationMode;
@@ -53,8 +53,9 @@ impl Explain for Explainer {
         let client = IpAddr::V4(Ipv4Addr::UNSPECIFIED);
         let mut context = Context::new(client, String::new(), self.mode, clock::now());
         context.fail = self.fail;
-        let report = explain(request, Arc::clone(&patchset), context)
-            .map_err(|error| MalformedRequest(error.to_string()))?;
+        let request =
+            Recorded::parse(request).map_err(|error| MalformedRequest(error.to_string()))?;
+        let report = explain(&request, Arc::clone(&patchset), context);
         Ok(self.explanation(&patchset, &report))
     }
 }

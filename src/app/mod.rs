@@ -5,6 +5,7 @@ mod demo;
 mod echo;
 mod explain;
 mod local;
+mod measure;
 mod process;
 mod say;
 mod serve;
@@ -45,6 +46,9 @@ enum Command {
     Serve,
     /// Say all that is wrong with the configuration, and exit non-zero.
     CheckConfig,
+    /// What inspection costs on this machine, with any tokens and any text or request.
+    #[command(subcommand)]
+    Measure(measure::Measure),
     /// Print the OpenAPI document of the control API.
     Openapi,
     #[command(flatten)]
@@ -74,6 +78,10 @@ pub(crate) enum Failure {
     Runtime(io::Error),
     #[error("a temporary folder or port cannot be had: {0}")]
     Temporary(io::Error),
+    #[error("cannot read {}: {source}", path.display())]
+    Unreadable { path: PathBuf, source: io::Error },
+    #[error("{}: {reason}", path.display())]
+    Unfit { path: PathBuf, reason: String },
     #[error("the demo's samples cannot be registered: {0}")]
     Demo(reqwest::Error),
     #[error(transparent)]
@@ -113,6 +121,7 @@ pub fn run(arguments: Arguments) -> ExitCode {
             say::print(crate::control::openapi().to_pretty_json().unwrap_or_default());
             Ok(())
         }
+        Command::Measure(measure) => measure::run(&measure),
         Command::Client(command) => return local::run_client(*command, || configuration(file)),
     };
     match done {

@@ -44,6 +44,7 @@ pub(super) struct Process {
     control_address: SocketAddr,
     gateway: JoinHandle<Result<(), RunError>>,
     api: JoinHandle<std::io::Result<()>>,
+    timers: JoinHandle<()>,
     stop_gateway: CancellationToken,
     stop_api: CancellationToken,
     drain: Duration,
@@ -112,6 +113,10 @@ impl Process {
             }
         });
         let gateway = tokio::spawn(gateway.run(stop_gateway.clone()));
+        let timers = tokio::spawn({
+            let control = control.clone();
+            async move { control.run().await }
+        });
         readiness.ready();
         Ok(Self {
             store,
@@ -122,6 +127,7 @@ impl Process {
             control_address,
             gateway,
             api,
+            timers,
             stop_gateway,
             stop_api,
             drain,
@@ -179,6 +185,9 @@ impl Process {
         };
         if !api_ended && timeout(self.drain, self.api).await.is_err() {
             tracing::warn!("calls of the API were cut off at the drain's end");
+        }
+        if self.timers.await.is_err() {
+            tracing::error!("the timers ended by themselves: patches may not have ended in time");
         }
         self.writer.finish().await;
         self.store.close().await;

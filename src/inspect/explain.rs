@@ -44,40 +44,66 @@ pub enum NotARequest {
     Chunks,
 }
 
-/// Inspects a raw HTTP/1 request: line, fields, an empty line, and the rest as its body, whose
-/// chunks are taken apart where the head declares them. The host of `context` is the recorded
-/// one's, where there is one.
-///
-/// # Errors
-/// [`NotARequest`] where the bytes are none.
-pub fn explain(
-    request: &[u8],
-    patchset: Arc<Patchset>,
-    mut context: Context,
-) -> Result<Report, NotARequest> {
-    let (parts, raw) = split(request)?;
-    if let Some(host) = host(&parts) {
+/// A raw HTTP/1 request, taken apart: line, fields, an empty line, and the rest as its body, whose
+/// chunks are told apart where the head declares them.
+pub struct Recorded<'a> {
+    /// Method, target and fields.
+    pub head: Parts,
+    /// The pieces of the body.
+    pub body: Vec<&'a [u8]>,
+    /// The fields after the last chunk.
+    pub trailers: HeaderMap,
+}
+
+impl<'a> Recorded<'a> {
+    /// Takes the bytes apart.
+    ///
+    /// # Errors
+    /// [`NotARequest`] where they are no request.
+    pub fn parse(request: &'a [u8]) -> Result<Self, NotARequest> {
+        let (head, mut rest) = split(request)?;
+        let (mut body, mut trailers) = (Vec::new(), HeaderMap::new());
+        if is_chunked(&head.headers) {
+            while let Some((chunk, after)) = next_chunk(rest)? {
+                body.push(chunk);
+                rest = after;
+            }
+            trailers = self::trailers(rest)?;
+        } else if !rest.is_empty() {
+            body.push(rest);
+        }
+        Ok(Self { head, body, trailers })
+    }
+
+    /// The host asked for, in lower case and without port.
+    pub fn host(&self) -> Option<String> {
+        let authority = match self.head.uri.authority() {
+            Some(authority) => authority.clone(),
+            None => self.head.headers.get(header::HOST)?.to_str().ok()?.parse().ok()?,
+        };
+        Some(authority.host().to_ascii_lowercase())
+    }
+}
+
+/// Inspects a recorded request whole. The host of `context` is the recorded one's, where there is
+/// one.
+pub fn explain(request: &Recorded<'_>, patchset: Arc<Patchset>, mut context: Context) -> Report {
+    if let Some(host) = request.host() {
         context.host = host;
     }
     let mut inspection = Inspection::new(patchset, context);
-    let mut verdict = inspection.head(&parts);
-    if is_chunked(&parts.headers) {
-        let mut rest = raw;
-        while let Some((chunk, after)) = next_chunk(rest)? {
-            verdict = stronger(verdict, inspection.body(chunk));
-            rest = after;
-        }
-        verdict = stronger(verdict, inspection.trailers(&trailers(rest)?));
-    } else if !raw.is_empty() {
-        verdict = stronger(verdict, inspection.body(raw));
+    let mut verdict = inspection.head(&request.head);
+    for chunk in &request.body {
+        verdict = stronger(verdict, inspection.body(chunk));
     }
+    verdict = stronger(verdict, inspection.trailers(&request.trailers));
     verdict = stronger(verdict, inspection.finish());
-    Ok(Report {
+    Report {
         verdict,
         hits: inspection.hits().to_vec(),
         would_refuse: inspection.would_refuse().to_vec(),
         inspected_bytes: inspection.inspected_bytes(),
-    })
+    }
 }
 
 fn stronger(before: Verdict, after: Verdict) -> Verdict {
@@ -118,15 +144,6 @@ fn fields_of(parsed: &[httparse::Header<'_>]) -> Result<HeaderMap, NotARequest> 
         headers.append(name, value);
     }
     Ok(headers)
-}
-
-/// The host asked for, in lower case and without port.
-fn host(parts: &Parts) -> Option<String> {
-    let authority = match parts.uri.authority() {
-        Some(authority) => authority.clone(),
-        None => parts.headers.get(header::HOST)?.to_str().ok()?.parse().ok()?,
-    };
-    Some(authority.host().to_ascii_lowercase())
 }
 
 /// A chunk's content, and what follows it.
@@ -187,7 +204,7 @@ mod tests {
         writer.add_token(leak, TokenId::new(), Fingerprint([7; 32]), &material);
         let client = IpAddr::V4(Ipv4Addr::LOCALHOST);
         let context = Context::new(client, "unknown", FiltrationMode::Block, clock::now());
-        explain(request.as_bytes(), writer.build(), context)
+        Ok(explain(&Recorded::parse(request.as_bytes())?, writer.build(), context))
     }
 
     fn point_of(request: &str) -> String {

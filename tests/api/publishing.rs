@@ -9,7 +9,7 @@ use leakgate::model::rule::{Action, PatchMode, Scope};
 use leakgate::store::types::{Decide, NewPatch};
 use serde_json::{Value, json};
 
-use super::support::{Api, id, later, token};
+use super::support::{Api, digest_of, id, later, token};
 
 #[tokio::test]
 async fn a_start_publishes_what_was_decided() {
@@ -41,6 +41,30 @@ async fn a_start_publishes_what_was_decided() {
     let api = api.restart().await;
     assert_eq!(state(&api), before);
     assert_eq!(api.action("t2299"), Some(Action::Block));
+}
+
+/// A digest is only found where the whole token stands between delimiters; its text, reported later
+/// by anybody, is found everywhere, also under the rules of those who gave the digest.
+#[tokio::test]
+async fn a_text_takes_the_place_of_its_digest() {
+    let api = Api::new().await;
+    // With a space in it, such a token never is a whole value.
+    let spaced = |name: &str| format!("{} {}", token(name), token("end"));
+    let digests = ["one", "two"].map(|name| digest_of(&spaced(name)));
+    let body = json!({"title": "digests", "token_digests": digests});
+    let leak = api.post("/leaks", body).await.expect(201);
+    api.block(&leak).await;
+    assert!(api.rules_of_text(&spaced("one")).is_empty());
+
+    let intake = api.credential("intake").await;
+    let report = json!({"title": "seen", "tokens": [spaced("one")]});
+    api.call_as(&intake, "POST", "/leaks", report).await.expect(200);
+    assert_eq!(api.rules_of_text(&spaced("one"))[0].action, Action::Block);
+
+    api.post_text(&intake, "/imports?format=list", spaced("two")).await.expect(200);
+    let before = api.rules_of_text(&spaced("two"));
+    assert_eq!(before[0].action, Action::Block);
+    assert_eq!(api.restart().await.rules_of_text(&spaced("two")), before);
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]

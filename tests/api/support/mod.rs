@@ -311,7 +311,11 @@ pub fn token(name: &str) -> String {
 
 /// The digest of the token of this name, as the API takes it.
 pub fn digest(name: &str) -> String {
-    let digest = Secret::from(token(name)).digest();
+    digest_of(&token(name))
+}
+
+pub fn digest_of(text: &str) -> String {
+    let digest = Secret::from(text.to_owned()).digest();
     let hex: String = digest.0.iter().map(|byte| format!("{byte:02x}")).collect();
     format!("sha256:{hex}")
 }

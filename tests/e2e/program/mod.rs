@@ -7,3 +7,4 @@ mod kill;
 mod main_job;
 mod planted;
 mod swaps;
+mod timers;
