@@ -56,7 +56,7 @@ impl SqliteStore {
             Decision::Reopen => None,
         };
         set_status(&mut transaction, id, next, decide.resolution, at).await?;
-        leaks::refresh(&mut transaction, id, at).await?;
+        leaks::settle(&mut transaction, id, at).await?;
         let deed = Deed {
             tenant,
             leak: id,
@@ -78,7 +78,7 @@ impl SqliteStore {
     ) -> Result<Vec<LeakId>, StoreError> {
         let at = now.as_millisecond();
         let expired = "SELECT p.leak, l.tenant FROM virtual_patches p JOIN leaks l ON l.id = p.leak
-             WHERE p.expires_at <= $1 ORDER BY p.leak";
+             WHERE p.expires_at <= $1 ORDER BY p.expires_at, p.leak";
         // Looked for by a reader first: the writer is not to be waited for every second in vain.
         if sqlx::query(expired).bind(at).fetch_optional(&self.decisions_readers).await?.is_none() {
             return Ok(Vec::new());
@@ -91,7 +91,7 @@ impl SqliteStore {
             let id = LeakId(row::uuid(found, "leak")?);
             let tenant = row::text(found, "tenant")?;
             let removed = remove(&mut transaction, id).await?.unwrap_or_default();
-            leaks::refresh(&mut transaction, id, at).await?;
+            leaks::settle(&mut transaction, id, at).await?;
             let detail = format!("expired; {removed}");
             let deed = Deed {
                 tenant: &tenant,

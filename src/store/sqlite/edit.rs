@@ -48,7 +48,7 @@ impl SqliteStore {
             }
         }
         if !changes.is_empty() {
-            leaks::refresh(&mut transaction, id, at).await?;
+            leaks::recount(&mut transaction, id, at).await?;
             let detail = changes.join("; ");
             let deed =
                 Deed { tenant, leak: id, action: "edit", comment: None, detail: Some(&detail), at };

@@ -240,10 +240,12 @@ async fn tell_new_clients(
     if clients.is_empty() {
         return Ok(());
     }
+    // Tokens before events: those that stood in an earlier leak are few, a client's events may be
+    // many. SQLite keeps the order of a CROSS JOIN.
     let mut sql = QueryBuilder::<Sqlite>::new(
         "SELECT e.source_ip, MIN(e.at) AS first_at, MIN(t.created_at) AS watched_at
-         FROM decisions.leak_tokens lt JOIN decisions.tokens t ON t.id = lt.token
-         JOIN events e ON e.token = t.id WHERE lt.leak = ",
+         FROM decisions.leak_tokens lt CROSS JOIN decisions.tokens t CROSS JOIN events e
+         WHERE t.id = lt.token AND e.token = t.id AND lt.leak = ",
     );
     sql.push_bind(id.0.as_bytes().to_vec());
     sql.push(" AND t.created_at < ").push_bind(created_at);

@@ -41,6 +41,8 @@ pub(super) struct Kept {
     pub(super) id: TokenId,
     /// Whether it was not there before.
     pub(super) is_new: bool,
+    /// Whether a rule can be made of it; told of a new one.
+    pub(super) is_applicable: bool,
 }
 
 /// Keeps these tokens, each once, in the order in which they came. What is known already stays as
@@ -69,7 +71,7 @@ pub(super) async fn keep(
                     (id, true)
                 }
             };
-            kept.push(Kept { id, is_new });
+            kept.push(Kept { id, is_new, is_applicable: token.not_applicable.is_none() });
         }
         insert(connection, key, tenant, &new, at).await?;
     }
