@@ -82,10 +82,12 @@ pub const STALE_RETRIES: usize = 2;
 
 /// Layers of encoding that are undone, one inside the other.
 pub const DECODE_DEPTH: usize = 8;
-/// Bytes that all layers of one request may produce, per byte that came in, above [`DECODE_FREE_BYTES`].
-pub const DECODE_RATIO: u64 = 100;
+/// Bytes that all layers of one request may produce, per byte that came in, above
+/// [`DECODE_FREE_BYTES`]. Ordinary requests need 3 at most; a hostile one of 64 KiB that uses this up
+/// costs a few milliseconds.
+pub const DECODE_RATIO: u64 = 16;
 /// Bytes that all layers of one request may produce whatever came in.
-pub const DECODE_FREE_BYTES: u64 = 1024 * 1024;
+pub const DECODE_FREE_BYTES: u64 = 256 * 1024;
 /// Texts under decoding at once in one request.
 pub const DECODE_TEXTS: usize = 64;
 /// Hits of one request that are kept; more are counted.

@@ -75,6 +75,10 @@ impl AsyncRead for ClientStream {
             let part = self.sniffed.len().min(buf.remaining());
             buf.put_slice(self.sniffed.get(..part).unwrap_or_default());
             self.sniffed.advance(part);
+            if self.sniffed.is_empty() {
+                // An empty view would still keep the buffer.
+                self.sniffed = Bytes::new();
+            }
             return Poll::Ready(Ok(()));
         }
         let before = buf.filled().len();

@@ -107,33 +107,30 @@ impl Life {
             mode => mode,
         };
         // inspect head, hold body
+        let asked = upgrade::take(&mut parts, self.body_open);
         let mut inspector = self.inspector(&admitted.host, mode);
         let held = self.inspect(&mut inspector, &parts, &mut body, &admitted, mode).await;
-        let found = !inspector.inspection().hits().is_empty();
-        let streams = matches!(held, Ok(Held::Beginning(_)));
-        let facts = (found || streams).then(|| Facts::of(&parts, &admitted.host));
-        if let Some(facts) = &facts {
-            self.exchange.note(inspector.inspection(), facts);
+        self.body_open = self.body_open && !body.is_end_stream();
+        if !inspector.inspection().hits().is_empty() {
+            self.exchange.note(inspector.inspection(), &Facts::of(&parts, &admitted.host));
         }
-        if !streams {
+        if !matches!(held, Ok(Held::Beginning(_))) {
             self.exchange.inspected(&inspector);
         }
         // forward
-        let asked = upgrade::take(&mut parts, self.body_open);
-        let body_declared = admitted.declared.is_some();
-        let (body, framing) = match (held?, facts) {
-            (Held::Beginning(beginning), Some(facts)) => {
-                let exchange = Rc::clone(&self.exchange);
-                let idle = worker.config.timeouts.body_idle;
-                let body = StreamingBody::new(beginning, body, inspector, idle, exchange, facts);
-                (UpstreamBody::Streaming(Box::new(body)), Framing::of_stream(body_declared))
-            }
-            // A beginning always has its facts.
-            (Held::Beginning(_), None) => return Err(Failure::BrokenBody),
-            (Held::Whole { bytes, trailers }, _) => {
+        let (body, framing) = match held? {
+            Held::Whole { bytes, trailers } => {
                 self.body_open = false;
                 let framing = Framing::of_whole(&parts, &bytes, trailers.as_ref());
                 (UpstreamBody::Held { bytes, trailers }, framing)
+            }
+            Held::Beginning(beginning) => {
+                let facts = Facts::of(&parts, &admitted.host);
+                let exchange = Rc::clone(&self.exchange);
+                let idle = worker.config.timeouts.body_idle;
+                let body = StreamingBody::new(beginning, body, inspector, idle, exchange, facts);
+                let framing = Framing::of_stream(admitted.declared);
+                (UpstreamBody::Streaming(Box::new(body)), framing)
             }
         };
         self.dress(&mut parts, &admitted, &framing, asked.is_some());
@@ -272,8 +269,8 @@ enum Framing {
 }
 
 impl Framing {
-    fn of_stream(declared: bool) -> Self {
-        if declared { Self::AsItIs } else { Self::Chunked }
+    fn of_stream(declared: Option<u64>) -> Self {
+        if declared.is_some() { Self::AsItIs } else { Self::Chunked }
     }
 
     fn of_whole(parts: &Parts, bytes: &Bytes, trailers: Option<&HeaderMap>) -> Self {
@@ -293,12 +290,10 @@ impl Framing {
             Self::Trailers(names) => {
                 headers.remove(CONTENT_LENGTH);
                 // hyper sends the trailers that are named here.
-                for name in names
-                    .iter()
-                    .filter(|name| !hop::has_token(headers, &TRAILER, name.as_str()))
-                    .collect::<Vec<_>>()
-                {
-                    headers.append(TRAILER, HeaderValue::from(name.clone()));
+                for name in names {
+                    if !hop::has_token(headers, &TRAILER, name.as_str()) {
+                        headers.append(TRAILER, HeaderValue::from(name.clone()));
+                    }
                 }
             }
         }
