@@ -286,11 +286,12 @@ async fn refuse_inapplicable(
     let shortest = if force { row::signed(limits::TOKEN_BYTES_FORCED) } else { i64::MAX };
     // A token of unknown length is known by its digest alone, of which the guard says nothing.
     let (all, taken): (i64, i64) = sqlx::query_as(
-        "SELECT COUNT(*), COUNT(CASE WHEN t.not_applicable IS NULL OR t.length >= $2 THEN 1 END)
+        "SELECT COUNT(*), COUNT(CASE WHEN t.not_applicable IS NULL OR t.length BETWEEN $2 AND $3 THEN 1 END)
          FROM leak_tokens lt JOIN tokens t ON t.id = lt.token WHERE lt.leak = $1",
     )
     .bind(leak.0.as_bytes().as_slice())
     .bind(shortest)
+    .bind(row::signed(limits::TOKEN_BYTES))
     .fetch_one(&mut *connection)
     .await?;
     if taken > 0 {
@@ -306,7 +307,11 @@ async fn refuse_inapplicable(
     .await?;
     if force {
         reasons
-            .push(format!("force is for tokens of {} bytes and more", limits::TOKEN_BYTES_FORCED));
+            .push(format!(
+                "force is for tokens of {} to {} bytes",
+                limits::TOKEN_BYTES_FORCED,
+                limits::TOKEN_BYTES
+            ));
     }
     Err(StoreError::NothingApplicable(reasons))
 }
