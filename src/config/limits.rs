@@ -185,8 +185,9 @@ pub const BULK_LEAKS: usize = 1_000;
 pub const BULK_GROUP: usize = 50;
 /// Tokens read from the store at once when they are published.
 pub const PUBLISH_PAGE: usize = 1_000;
-/// Leaks whose tokens are read at the same time when everything is published.
-pub const PUBLISH_READERS: usize = 8;
+/// Leaks whose tokens are read at the same time when everything is published: fewer than
+/// [`STORE_RESERVED_READERS`].
+pub const PUBLISH_READERS: usize = 2;
 /// Time between two looks at what ends by itself: patches, watches, the bypass.
 pub const CONTROL_TICK: Duration = Duration::from_millis(500);
 /// Exports of events at once.
@@ -203,6 +204,9 @@ pub const FILTER_BYTES: usize = 256;
 
 /// Connections that read one database of the embedded store, each with a thread of its own.
 pub const STORE_READERS: u32 = 4;
+/// Connections that read the decisions for decisions, publishing and authentication alone, so that
+/// these never wait for lists and statistics.
+pub const STORE_RESERVED_READERS: u32 = 3;
 /// Time for a reading connection to become free.
 pub const STORE_READER_TIMEOUT: Duration = Duration::from_secs(10);
 /// Time for another process's lock on a database to end.

@@ -61,7 +61,7 @@ impl SqliteStore {
         }
         transaction.commit().await?;
         drop(writer);
-        self.with_use(leaks).await
+        self.with_use_if_told(leaks).await
     }
 }
 

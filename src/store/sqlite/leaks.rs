@@ -277,8 +277,17 @@ impl SqliteStore {
     }
 
     /// The one leak that was loaded, with what the events tell of it.
-    pub(super) async fn with_use(&self, mut leaks: Vec<Leak>) -> Result<Leak, StoreError> {
-        self.add_use(&mut leaks).await?;
+    async fn with_use(&self, mut leaks: Vec<Leak>) -> Result<Leak, StoreError> {
+        self.add_use(&self.events_readers, &mut leaks).await?;
+        leaks.pop().ok_or(StoreError::NotFound("leak"))
+    }
+
+    /// The same of a leak whose change is stored. That its use could not be read does not undo the
+    /// change: the leak is shown without it.
+    pub(super) async fn with_use_if_told(&self, mut leaks: Vec<Leak>) -> Result<Leak, StoreError> {
+        if let Err(error) = self.add_use(&self.reserved_events_reader, &mut leaks).await {
+            tracing::error!(%error, "a changed leak is shown without its use, which could not be read");
+        }
         leaks.pop().ok_or(StoreError::NotFound("leak"))
     }
 }

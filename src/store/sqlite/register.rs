@@ -55,7 +55,7 @@ impl SqliteStore {
         transaction.commit().await?;
         drop(writer);
 
-        let leak = if leak.is_empty() { None } else { Some(self.with_use(leak).await?) };
+        let leak = if leak.is_empty() { None } else { Some(self.with_use_if_told(leak).await?) };
         Ok(Registered { leak, new_tokens, merged })
     }
 }

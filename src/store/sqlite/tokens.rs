@@ -6,7 +6,7 @@ use sqlx::QueryBuilder;
 use sqlx::Row as _;
 use sqlx::sqlite::{Sqlite, SqliteConnection, SqliteRow};
 
-use super::{SqliteStore, leaks, list, row};
+use super::{SqliteStore, leaks, list, row, usage};
 use crate::config::limits;
 use crate::model::fingerprint::Fingerprint;
 use crate::model::ids::{LeakId, TokenId};
@@ -265,7 +265,7 @@ impl SqliteStore {
         let rows = sql.build().fetch_all(&mut *reader).await?;
         drop(reader);
         let mut page = list::page(rows, limit, &binding, place, token)?;
-        self.add_token_use(page.items.iter_mut()).await?;
+        usage::add_token_use(&self.events_readers, page.items.iter_mut()).await?;
         Ok(page)
     }
 
@@ -306,7 +306,7 @@ impl SqliteStore {
                 mode: row::named_or_none(found, "mode", PatchMode::from_name)?,
             });
         }
-        self.add_token_use(std::iter::once(&mut token)).await?;
+        usage::add_token_use(&self.events_readers, std::iter::once(&mut token)).await?;
         lookup.known = !lookup.leaks.is_empty();
         lookup.validity = token.validity;
         lookup.last_used_at = token.last_used_at;
@@ -328,7 +328,7 @@ impl SqliteStore {
         .bind(leak.0.as_bytes().as_slice())
         .bind(after.as_slice())
         .bind(row::signed(limit))
-        .fetch_all(&self.decisions_readers)
+        .fetch_all(&self.reserved_readers)
         .await?;
         rows.iter()
             .map(|found| {
