@@ -27,7 +27,7 @@ pub struct Metrics {
     pub connections_refused: IntCounter,
     /// `leakgate_client_timeouts_total{kind}`: clients given up: `head`, `body`, `write`.
     pub client_timeouts: IntCounterVec,
-    /// `leakgate_upstream_errors_total{kind}`: `connect`, `timeout`, `broken`.
+    /// `leakgate_upstream_errors_total{kind}`: `connect`, `timeout`, `broken`, `malformed`.
     pub upstream_errors: IntCounterVec,
     /// `leakgate_upstream_retries_total`: requests sent again since a pooled connection had died.
     pub upstream_retries: IntCounter,
