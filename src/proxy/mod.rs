@@ -30,6 +30,7 @@ mod stream;
 mod upgrade;
 mod upstream;
 mod worker;
+mod watched;
 
 pub use bypass::BypassSwitch;
 pub use gateway::{Gateway, RunError};

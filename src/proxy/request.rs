@@ -34,6 +34,7 @@ use super::record::{Exchange, Facts, Outcome};
 use super::stream::StreamingBody;
 use super::upstream::Lease;
 use super::{forwarded, hop, request_id, route, upgrade};
+use super::watched::Watched;
 use crate::inspect::{Context, Inspection};
 use crate::model::clock;
 use crate::model::rule::FiltrationMode;
@@ -110,7 +111,6 @@ impl Life {
         let asked = upgrade::take(&mut parts, self.body_open);
         let mut inspector = self.inspector(&admitted.host, mode);
         let held = self.inspect(&mut inspector, &parts, &mut body, &admitted, mode).await;
-        self.body_open = self.body_open && !body.is_end_stream();
         if !inspector.inspection().hits().is_empty() {
             self.exchange.note(inspector.inspection(), &Facts::of(&parts, &admitted.host));
         }
@@ -145,7 +145,7 @@ impl Life {
 
     /// Phases 4 and 5.
     async fn inspect(
-        &self,
+        &mut self,
         inspector: &mut Inspector,
         parts: &Parts,
         body: &mut Incoming,
@@ -166,6 +166,25 @@ impl Life {
         let worker = self.client.worker();
         let context = Context {
             client: self.exchange.source(),
+    ) -> Result<Held, Failure> {
+        let mut body = Watched::new(body);
+        let held = self.hold(inspector, parts, &mut body, admitted, mode).await;
+        let refused = matches!(held, Err(Failure::Leaked | Failure::Incomplete { .. }));
+        // Whoever waits for a 100 before the body is not to get one now.
+        if refused && self.body_open && !parts.headers.contains_key(EXPECT) {
+            body.look_ahead().await;
+        }
+        self.body_open = self.body_open && !body.is_end_stream();
+        held
+    }
+
+    async fn hold(
+        &self,
+        inspector: &mut Inspector,
+        parts: &Parts,
+        body: &mut Watched<'_>,
+        admitted: &Admitted,
+        mode: FiltrationMode,
             client_cert: None,
             host: host.to_owned(),
             mode,
