@@ -200,10 +200,9 @@ impl Life {
         let takes_trailers = hop::takes_trailers(&parts.headers);
         let headers = &mut parts.headers;
         // The gateway itself asks for the body, or has it already.
-        if headers.get(EXPECT).is_some_and(|e| e.as_bytes().eq_ignore_ascii_case(b"100-continue")) {
-            headers.remove(EXPECT);
-        }
-        hop::strip(headers, &mut self.client.worker().spare.borrow_mut());
+        let is_met = |e: &HeaderValue| e.as_bytes().eq_ignore_ascii_case(b"100-continue");
+        let met = headers.get(EXPECT).is_some_and(is_met).then_some(&EXPECT);
+        hop::strip(headers, met, &mut self.client.worker().spare.borrow_mut());
         if parts.uri.authority().is_some() || !headers.contains_key(HOST) {
             headers.insert(HOST, admitted.host_field.clone());
         }
@@ -236,7 +235,7 @@ impl Life {
         }
         let (mut parts, body) = response.into_parts();
         one_framing(&mut parts.headers)?;
-        hop::strip(&mut parts.headers, &mut self.client.worker().spare.borrow_mut());
+        hop::strip(&mut parts.headers, None, &mut self.client.worker().spare.borrow_mut());
         if switches {
             upgrade::set(&mut parts.headers);
         }
