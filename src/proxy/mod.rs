@@ -27,10 +27,11 @@ mod request;
 mod request_id;
 mod route;
 mod stream;
+mod trailers;
 mod upgrade;
 mod upstream;
-mod worker;
 mod watched;
+mod worker;
 
 pub use bypass::BypassSwitch;
 pub use gateway::{Gateway, RunError};

@@ -32,9 +32,10 @@ use super::idle::IdleTimer;
 use super::inspector::Inspector;
 use super::record::{Exchange, Facts, Outcome};
 use super::stream::StreamingBody;
+use super::trailers::{self, Passing};
 use super::upstream::Lease;
-use super::{forwarded, hop, request_id, route, upgrade};
 use super::watched::Watched;
+use super::{forwarded, hop, request_id, route, upgrade};
 use crate::inspect::{Context, Inspection};
 use crate::model::clock;
 use crate::model::rule::FiltrationMode;
@@ -57,6 +58,8 @@ struct Life {
     at: Timestamp,
     version: Version,
     wants_html: bool,
+    /// Whether the client takes trailers.
+    takes_trailers: bool,
     /// Whether there may be more of the request's body to read.
     body_open: bool,
 }
@@ -64,6 +67,7 @@ struct Life {
 /// A response's body on its way to the client.
 struct Passed {
     body: Incoming,
+    passing: Passing,
     lease: Lease,
 }
 
@@ -87,6 +91,7 @@ impl Life {
             at,
             version: parts.version,
             wants_html: answer::wants_html(&parts.headers),
+            takes_trailers: hop::takes_trailers(&parts.headers),
             body_open: !body.is_end_stream(),
         }
     }
@@ -120,7 +125,11 @@ impl Life {
         // forward
         let (body, framing) = match held? {
             Held::Whole { bytes, trailers } => {
-                self.body_open = false;
+                if let Some(trailers) = &trailers {
+                    let forbidden = trailers.keys().filter(|name| !trailers::may_trail(name));
+                    let lost = forbidden.map(|name| trailers.get_all(name).iter().count() as u64);
+                    self.exchange.trailers_lost("request", lost.sum());
+                }
                 let framing = Framing::of_whole(&parts, &bytes, trailers.as_ref());
                 (UpstreamBody::Held { bytes, trailers }, framing)
             }
@@ -128,8 +137,13 @@ impl Life {
                 let facts = Facts::of(&parts, &admitted.host);
                 let exchange = Rc::clone(&self.exchange);
                 let idle = worker.config.timeouts.body_idle;
-                let body = StreamingBody::new(beginning, body, inspector, idle, exchange, facts);
                 let framing = Framing::of_stream(admitted.declared);
+                let passing = match framing {
+                    Framing::Chunked => Passing::named_by(&parts.headers),
+                    _ => Passing::none(),
+                };
+                let body =
+                    StreamingBody::new(beginning, body, inspector, idle, exchange, facts, passing);
                 (UpstreamBody::Streaming(Box::new(body)), framing)
             }
         };
@@ -152,21 +166,6 @@ impl Life {
         admitted: &Admitted,
         mode: FiltrationMode,
     ) -> Result<Held, Failure> {
-        inspector.head(parts)?;
-        if mode == FiltrationMode::Off && !body.is_end_stream() {
-            // Nothing can be refused, so nothing is gained by waiting.
-            return Ok(Held::Beginning(Bytes::new()));
-        }
-        let config = &self.client.worker().config;
-        let idle = config.timeouts.body_idle;
-        hold::hold(body, admitted.declared, config.hold, idle, inspector).await
-    }
-
-    fn inspector(&self, host: &str, mode: FiltrationMode) -> Inspector {
-        let worker = self.client.worker();
-        let context = Context {
-            client: self.exchange.source(),
-    ) -> Result<Held, Failure> {
         let mut body = Watched::new(body);
         let held = self.hold(inspector, parts, &mut body, admitted, mode).await;
         let refused = matches!(held, Err(Failure::Leaked | Failure::Incomplete { .. }));
@@ -185,6 +184,21 @@ impl Life {
         body: &mut Watched<'_>,
         admitted: &Admitted,
         mode: FiltrationMode,
+    ) -> Result<Held, Failure> {
+        inspector.head(parts)?;
+        if mode == FiltrationMode::Off && !body.is_end_stream() {
+            // Nothing can be refused, so nothing is gained by waiting.
+            return Ok(Held::Beginning(Bytes::new()));
+        }
+        let config = &self.client.worker().config;
+        let idle = config.timeouts.body_idle;
+        hold::hold(body, admitted.declared, config.hold, idle, inspector).await
+    }
+
+    fn inspector(&self, host: &str, mode: FiltrationMode) -> Inspector {
+        let worker = self.client.worker();
+        let context = Context {
+            client: self.exchange.source(),
             client_cert: None,
             host: host.to_owned(),
             mode,
@@ -197,7 +211,6 @@ impl Life {
 
     /// The head that the upstream gets.
     fn dress(&self, parts: &mut Parts, admitted: &Admitted, framing: &Framing, upgrades: bool) {
-        let takes_trailers = hop::takes_trailers(&parts.headers);
         let headers = &mut parts.headers;
         // The gateway itself asks for the body, or has it already.
         let is_met = |e: &HeaderValue| e.as_bytes().eq_ignore_ascii_case(b"100-continue");
@@ -211,7 +224,7 @@ impl Life {
         framing.apply(headers);
         if upgrades {
             upgrade::set(headers);
-        } else if takes_trailers {
+        } else if self.takes_trailers {
             headers.insert(TE, HeaderValue::from_static("trailers"));
             headers.insert(CONNECTION, HeaderValue::from_static("TE"));
         }
@@ -241,13 +254,18 @@ impl Life {
         }
         parts.version = Version::HTTP_11;
         self.exchange.answered(parts.status, Outcome::Forwarded);
-        Ok(Response::from_parts(parts, Passed { body, lease }))
+        let passing = match self.version {
+            Version::HTTP_2 => Passing::All,
+            Version::HTTP_11 if self.takes_trailers => Passing::named_by(&parts.headers),
+            _ => Passing::none(),
+        };
+        Ok(Response::from_parts(parts, Passed { body, passing, lease }))
     }
 
     fn passed_body(self, passed: Passed) -> ClientBody {
         let idle = IdleTimer::new(self.client.worker().config.timeouts.body_idle);
-        let Passed { body, lease } = passed;
-        ClientBody::upstream(body, idle, lease, self.exchange, self.under_way)
+        let Passed { body, passing, lease } = passed;
+        ClientBody::upstream(body, idle, lease, self.exchange, passing, self.under_way)
     }
 
     /// Phase 7, with an answer of our own.
@@ -293,7 +311,9 @@ impl Framing {
 
     fn of_whole(parts: &Parts, bytes: &Bytes, trailers: Option<&HeaderMap>) -> Self {
         match trailers {
-            Some(trailers) => Self::Trailers(trailers.keys().cloned().collect()),
+            Some(trailers) => Self::Trailers(
+                trailers.keys().filter(|name| trailers::may_trail(name)).cloned().collect(),
+            ),
             None if !bytes.is_empty() && !parts.headers.contains_key(CONTENT_LENGTH) => {
                 Self::Chunked
             }
@@ -307,7 +327,7 @@ impl Framing {
             Self::Chunked => {}
             Self::Trailers(names) => {
                 headers.remove(CONTENT_LENGTH);
-                // hyper sends the trailers that are named here.
+                // hyper sends the trailers that are named here, but those that it never sends.
                 for name in names {
                     if !hop::has_token(headers, &TRAILER, name.as_str()) {
                         headers.append(TRAILER, HeaderValue::from(name.clone()));

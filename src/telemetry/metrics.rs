@@ -31,6 +31,9 @@ pub struct Metrics {
     pub upstream_errors: IntCounterVec,
     /// `leakgate_upstream_retries_total`: requests sent again since a pooled connection had died.
     pub upstream_retries: IntCounter,
+    /// `leakgate_trailers_dropped_total{direction}`: fields after a body that could not be passed on,
+    /// of the `request` or the `response`.
+    pub trailers_dropped: IntCounterVec,
     /// `leakgate_patchset_version`: of the patchset in force.
     pub patchset_version: IntGauge,
     /// `leakgate_patchset_tokens`: tokens in it.
@@ -120,6 +123,12 @@ impl Metrics {
                 &registry,
                 "upstream_retries_total",
                 "Requests sent again since a pooled connection had died.",
+            )?,
+            trailers_dropped: counters(
+                &registry,
+                "trailers_dropped_total",
+                "Fields after a body that could not be passed on.",
+                "direction",
             )?,
             patchset_version: gauge(
                 &registry,
