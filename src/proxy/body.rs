@@ -90,6 +90,9 @@ enum Content {
         /// Recorded when both directions have ended.
         exchange: Rc<Exchange>,
         passing: Passing,
+        /// Whether the head tells of a length though nothing follows (304): hyper would drop it from
+        /// the head if it knew beforehand that nothing does.
+        bare_length: bool,
     },
 }
 
@@ -115,16 +118,19 @@ impl ClientBody {
         Self { content: Content::Own(bytes), _under_way: under_way }
     }
 
-    /// A body passed on, with those of its trailers that will be sent.
+    /// A body passed on, with those of its trailers that will be sent; `bare_length` where its head
+    /// tells of a length though there is no content (304).
     pub(crate) fn upstream(
         body: Incoming,
         idle: IdleTimer,
         lease: Lease,
         exchange: Rc<Exchange>,
         passing: Passing,
+        bare_length: bool,
         under_way: UnderWay,
     ) -> Self {
-        let content = Content::Upstream { body, idle, _lease: lease, exchange, passing };
+        let content =
+            Content::Upstream { body, idle, _lease: lease, exchange, passing, bare_length };
         Self { content, _under_way: under_way }
     }
 }
@@ -164,13 +170,14 @@ impl Body for ClientBody {
     fn is_end_stream(&self) -> bool {
         match &self.content {
             Content::Own(bytes) => bytes.is_empty(),
-            Content::Upstream { body, .. } => body.is_end_stream(),
+            Content::Upstream { body, bare_length, .. } => !bare_length && body.is_end_stream(),
         }
     }
 
     fn size_hint(&self) -> SizeHint {
         match &self.content {
             Content::Own(bytes) => SizeHint::with_exact(bytes.len() as u64),
+            Content::Upstream { bare_length: true, .. } => SizeHint::new(),
             Content::Upstream { body, .. } => body.size_hint(),
         }
     }

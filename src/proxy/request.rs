@@ -68,6 +68,7 @@ struct Life {
 struct Passed {
     body: Incoming,
     passing: Passing,
+    bare_length: bool,
     lease: Lease,
 }
 
@@ -259,13 +260,16 @@ impl Life {
             Version::HTTP_11 if self.takes_trailers => Passing::named_by(&parts.headers),
             _ => Passing::none(),
         };
-        Ok(Response::from_parts(parts, Passed { body, passing, lease }))
+        let bare_length = parts.status == StatusCode::NOT_MODIFIED
+            && self.version != Version::HTTP_2
+            && parts.headers.contains_key(CONTENT_LENGTH);
+        Ok(Response::from_parts(parts, Passed { body, passing, bare_length, lease }))
     }
 
     fn passed_body(self, passed: Passed) -> ClientBody {
         let idle = IdleTimer::new(self.client.worker().config.timeouts.body_idle);
-        let Passed { body, passing, lease } = passed;
-        ClientBody::upstream(body, idle, lease, self.exchange, passing, self.under_way)
+        let Passed { body, passing, bare_length, lease } = passed;
+        ClientBody::upstream(body, idle, lease, self.exchange, passing, bare_length, self.under_way)
     }
 
     /// Phase 7, with an answer of our own.

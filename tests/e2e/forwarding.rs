@@ -364,3 +364,24 @@ async fn an_expectation_that_was_met_leaves_the_order_of_fields() {
     let kept = "POST / HTTP/1.1\r\nHost: a\r\nA: 1\r\nB: 2\r\nContent-Length: 2\r\nC: 3\r\n";
     assert!(got.head.starts_with(kept), "{}", got.head);
 }
+
+#[tokio::test]
+async fn a_response_without_content_keeps_the_length_it_tells_of() {
+    let upstream = Upstream::bind().await;
+    let gateway = start(upstream.address());
+    let mut client = gateway.connect().await;
+    let mut server = None;
+    for method in ["GET", "HEAD"] {
+        for length in ["Content-Length: 1234\r\n", ""] {
+            client.send(format!("{method} / HTTP/1.1\r\nHost: a\r\n\r\n")).await;
+            if server.is_none() {
+                server = Some(upstream.accept().await);
+            }
+            let server = server.as_mut().unwrap();
+            server.head().await;
+            let answer = format!("HTTP/1.1 304 Not Modified\r\nETag: x\r\n{length}\r\n");
+            server.send(&answer).await;
+            assert_eq!(client.head().await.head, answer, "{method}");
+        }
+    }
+}
