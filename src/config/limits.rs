@@ -53,8 +53,8 @@ pub const H2_PING_INTERVAL: Duration = Duration::from_secs(30);
 pub const H2_PING_TIMEOUT: Duration = Duration::from_secs(20);
 /// Bytes of a response's head.
 pub const RESPONSE_HEAD_BYTES: usize = 64 * 1024;
-/// Header fields in a response.
-pub const RESPONSE_HEADER_COUNT: usize = 128;
+/// Header fields in a response. hyper makes room for so many of them (32 bytes each) for each response.
+pub const RESPONSE_HEADER_COUNT: usize = 256;
 /// Connections waiting to be accepted, per listener.
 pub const LISTEN_BACKLOG: i32 = 4_096;
 /// Pause of a listener whose process has no descriptor left for another connection.
