@@ -132,7 +132,7 @@ impl Control {
         let actor = actor.clone();
         self.inner
             .publisher
-            .change(async move {
+            .change(Touched::Any, async move {
                 let mut answers = Vec::with_capacity(ids.len());
                 let mut touched = Vec::with_capacity(ids.len());
                 for id in ids {
@@ -147,13 +147,19 @@ impl Control {
                             });
                             touched.push(Touched::Rule(Box::new(leak)));
                         }
-                        Err(error) => answers.push(BulkAnswer {
-                            id,
-                            ok: false,
-                            status: None,
-                            remediation: None,
-                            problem: Some(error.into()),
-                        }),
+                        Err(error) => {
+                            let problem = Problem::from(error);
+                            if problem.leaves_doubt() {
+                                touched.push(Touched::Leak(id));
+                            }
+                            answers.push(BulkAnswer {
+                                id,
+                                ok: false,
+                                status: None,
+                                remediation: None,
+                                problem: Some(problem),
+                            });
+                        }
                     }
                 }
                 Ok((answers, touched))

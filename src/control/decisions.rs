@@ -90,7 +90,7 @@ impl Control {
         let actor = actor.clone();
         self.inner
             .publisher
-            .change(async move {
+            .change(Touched::Leak(id), async move {
                 let leak = store.decide(&actor.tenant, id, decide, &actor).await?;
                 Ok((leak.clone(), vec![Touched::Rule(Box::new(leak))]))
             })
@@ -158,7 +158,7 @@ impl Control {
         let actor = actor.clone();
         self.inner
             .publisher
-            .change(async move {
+            .change(Touched::Leak(id), async move {
                 let leak = store.edit(&actor.tenant, id, edit, &actor).await?;
                 let touched = if tokens_change {
                     vec![Touched::Tokens(Box::new(leak.clone()), removed)]

@@ -351,6 +351,9 @@ impl Group<'_> {
             Ok(taken) => Taken { line, ..taken },
             Err(error) => {
                 tracing::error!(%error, "a finding could not be registered");
+                // It may be there all the same, with more tokens for the leak of the whole report.
+                self.touched.extend(self.leak.map(Touched::Leak));
+                self.touched.push(Touched::Any);
                 let refused = Some("the store failed: import it again".to_owned());
                 Taken { line, refused, ..Taken::default() }
             }
@@ -384,7 +387,7 @@ impl Group<'_> {
     }
 
     /// Applies the virtual patch that was asked for; answers with why that could not be done.
-    async fn patch(&self, leak: &mut Leak) -> Option<String> {
+    async fn patch(&mut self, leak: &mut Leak) -> Option<String> {
         let patch = self.patch.clone()?;
         match self.store.decide(&self.actor.tenant, leak.id, patch, self.actor).await {
             Ok(patched) => {
@@ -394,6 +397,7 @@ impl Group<'_> {
             Err(StoreError::NothingApplicable(reasons)) => Some(reasons.join("; ")),
             Err(error) => {
                 tracing::error!(%error, "a virtual patch could not be applied");
+                self.touched.push(Touched::Leak(leak.id));
                 Some("the store failed: apply it again".to_owned())
             }
         }

@@ -100,7 +100,7 @@ impl Control {
         let may_see = actor.role.may(Permission::See);
         self.inner
             .publisher
-            .change(async move {
+            .change(Touched::Any, async move {
                 let (before, texts) = (TokenId::new(), registration.tokens.clone());
                 let registered = store.register(registration, &caller).await?;
                 let touched = touched(&registered, before, texts);
@@ -112,11 +112,15 @@ impl Control {
                         let id = merged.first().map(|merged| merged.leak).ok_or_else(|| {
                             StoreError::Failed("a registration came to nothing".to_owned())
                         })?;
-                        if may_see {
-                            let leak = store.leak(&tenant, id).await?;
-                            Answer::Leak(Box::new(RegisteredLeak { leak, merged, created: false }))
-                        } else {
-                            Answer::Known(KnownLeak { id, merged })
+                        // The registration is stored: that the leak cannot be shown fails nothing.
+                        let shown = if may_see { store.leak(&tenant, id).await.ok() } else { None };
+                        match shown {
+                            Some(leak) => Answer::Leak(Box::new(RegisteredLeak {
+                                leak,
+                                merged,
+                                created: false,
+                            })),
+                            None => Answer::Known(KnownLeak { id, merged }),
                         }
                     }
                 };

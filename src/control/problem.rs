@@ -13,6 +13,9 @@ use crate::model::leak::{Decision, Status};
 use crate::model::role::{Permission, Role};
 use crate::store::StoreError;
 
+/// The type of the problem that leaves open what was stored.
+const STORE_FAILED: &str = "urn:leakgate:problem:store-failed";
+
 /// Why a call was not done: a problem document, on its way to the caller.
 #[derive(Clone, PartialEq, Eq, Debug, Serialize)]
 #[serde(transparent)]
@@ -256,10 +259,15 @@ impl Problem {
         problem
     }
 
+    /// Whether what was asked may have been stored all the same.
+    pub(crate) fn leaves_doubt(&self) -> bool {
+        self.0.kind == STORE_FAILED
+    }
+
     /// Something broke on our side; what, is in the log only.
     pub(crate) fn failed() -> Self {
         let mut problem = Self::new(
-            "urn:leakgate:problem:store-failed",
+            STORE_FAILED,
             "The store failed",
             StatusCode::SERVICE_UNAVAILABLE,
             "the store failed, and the log says why: try again in a moment".into(),

@@ -52,7 +52,7 @@ impl Control {
             let store = std::sync::Arc::clone(&self.inner.store);
             self.inner
                 .publisher
-                .change(async move {
+                .change(Touched::Any, async move {
                     let leaks = store.expire_patches(now).await?;
                     Ok(((), leaks.into_iter().map(Touched::Leak).collect()))
                 })

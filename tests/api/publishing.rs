@@ -55,6 +55,23 @@ async fn a_store_of_many_large_leaks_starts_again() {
     assert_eq!(api.handle.load().token_count(), 15_000);
 }
 
+/// What the events database cannot tell is not part of any decision.
+#[tokio::test]
+async fn decisions_do_not_depend_on_the_events_database() {
+    let api = Api::new().await;
+    let leak = api.leak("x", &["one"]).await;
+    api.break_use().await;
+    api.get(&format!("/leaks/{}", id(&leak))).await.problem(503, "store-failed");
+    api.block(&leak).await;
+    assert_eq!(api.action("one"), Some(Action::Block));
+    api.leak("y", &["two"]).await;
+    let path = format!("/leaks/{}", id(&leak));
+    let change = json!({"add_tokens": [token("three")]});
+    api.call("PATCH", &path, change).await.expect(200);
+    assert_eq!(api.action("three"), Some(Action::Block));
+    api.post("/leaks", json!({"title": "z", "tokens": [token("one")]})).await.expect(200);
+}
+
 /// A token that no rule can be made of is none by force either.
 #[tokio::test]
 async fn force_makes_no_rule_that_is_not_there() {

@@ -38,6 +38,8 @@ pub(super) enum Touched {
     Texts(Vec<NewToken>),
     /// Something about the leak changed; what, the store knows.
     Leak(LeakId),
+    /// Leaks may have been added, or patches may have ended; which, the store knows.
+    Any,
 }
 
 /// When a change has to be in force.
@@ -54,7 +56,7 @@ impl Touched {
         match self {
             Self::Rule(leak) | Self::Tokens(leak, _) | Self::Appended(leak, _) => Some(leak.id),
             Self::Leak(id) => Some(*id),
-            Self::Texts(_) => None,
+            Self::Texts(_) | Self::Any => None,
         }
     }
 }
@@ -113,12 +115,15 @@ impl Publisher {
 
     /// Runs a change: what `operation` does in the store, then the working copy, then the patchset.
     /// Once begun it is brought to its end, whether or not the caller still waits.
-    pub(super) async fn change<T, F>(&self, operation: F) -> Result<T, Problem>
+    ///
+    /// `perhaps` is what is read again where the store fails and does not say whether the change
+    /// was stored.
+    pub(super) async fn change<T, F>(&self, perhaps: Touched, operation: F) -> Result<T, Problem>
     where
         T: Send + 'static,
         F: Future<Output = Result<(T, Vec<Touched>), Problem>> + Send + 'static,
     {
-        self.spawn(operation, When::Now).await
+        self.spawn(perhaps, operation, When::Now).await
     }
 
     /// The same for one of many changes: what it means is in force at the next tick, or when
@@ -128,28 +133,37 @@ impl Publisher {
         T: Send + 'static,
         F: Future<Output = Result<(T, Vec<Touched>), Problem>> + Send + 'static,
     {
-        self.spawn(operation, When::Soon).await
+        self.spawn(Touched::Any, operation, When::Soon).await
     }
 
-    async fn spawn<T, F>(&self, operation: F, when: When) -> Result<T, Problem>
+    async fn spawn<T, F>(&self, perhaps: Touched, operation: F, when: When) -> Result<T, Problem>
     where
         T: Send + 'static,
         F: Future<Output = Result<(T, Vec<Touched>), Problem>> + Send + 'static,
     {
         let this = self.clone();
-        let task = tokio::spawn(async move { this.run(operation, when).await });
+        let task = tokio::spawn(async move { this.run(perhaps, operation, when).await });
         task.await.unwrap_or_else(|error| {
             tracing::error!(%error, "a change broke off");
             Err(Problem::failed())
         })
     }
 
-    async fn run<T, F>(&self, operation: F, when: When) -> Result<T, Problem>
+    async fn run<T, F>(&self, perhaps: Touched, operation: F, when: When) -> Result<T, Problem>
     where
         F: Future<Output = Result<(T, Vec<Touched>), Problem>>,
     {
         let mut working = Arc::clone(&self.working).lock_owned().await;
-        let (value, touched) = operation.await?;
+        let (value, touched) = match operation.await {
+            Ok(done) => done,
+            Err(problem) if problem.leaves_doubt() => {
+                working.doubt(&perhaps);
+                // Where that fails as well, it is tried again at every tick.
+                self.publish(working).await?;
+                return Err(problem);
+            }
+            Err(problem) => return Err(problem),
+        };
         if touched.is_empty() {
             return Ok(value);
         }
@@ -172,7 +186,7 @@ impl Publisher {
         if working.built < mine {
             working = self.publish(working).await?;
         }
-        if leaks.iter().any(|id| working.doubtful.contains(id)) {
+        if working.all_doubtful || leaks.iter().any(|id| working.doubtful.contains(id)) {
             return Err(Problem::not_enforced_yet());
         }
         Ok(value)
@@ -186,7 +200,7 @@ impl Publisher {
             working.forget(id);
             working.changes += 1;
         }
-        if working.doubtful.is_empty() && working.built == working.changes {
+        if !working.is_doubtful() && working.built == working.changes {
             return Ok(());
         }
         self.publish(working).await.map(drop)
@@ -204,13 +218,16 @@ impl Publisher {
         if let Err(error) = self.repair(&mut working).await {
             tracing::error!(%error, "rules could not be read again from the store");
             self.metrics.publish_failures.inc();
+            if working.built == working.changes {
+                return Ok(working);
+            }
         }
         self.build(working).await
     }
 
     /// Reads doubtful leaks again from the store.
     async fn repair(&self, working: &mut Working) -> Result<(), StoreError> {
-        if working.doubtful.is_empty() {
+        if !working.is_doubtful() {
             return Ok(());
         }
         let now = clock::now();
@@ -221,6 +238,10 @@ impl Publisher {
             .into_iter()
             .map(|leak| (leak.id, leak))
             .collect();
+        if working.all_doubtful {
+            working.doubt_where_other(&current);
+            working.all_doubtful = false;
+        }
         while let Some(id) = working.doubtful.last().copied() {
             working.changes += 1;
             match current.remove(&id) {
@@ -274,8 +295,8 @@ impl Publisher {
                 working.learn(&tokens);
                 return Ok(());
             }
-            Touched::Leak(id) => {
-                working.doubtful.push(id);
+            touched @ (Touched::Leak(_) | Touched::Any) => {
+                working.doubt(&touched);
                 return Ok(());
             }
         };
@@ -364,4 +385,96 @@ enum Tokens {
     AsBefore,
     After(TokenId),
     Changed(Vec<TokenId>),
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::config::limits;
+    use crate::control::timers::system;
+    use crate::matcher::Patchset;
+    use crate::model::leak::{Decision, DetectedBy, Risk, Source, SourceKind};
+    use crate::model::rule::{Action, PatchMode, Scope};
+    use crate::model::secret::Secret;
+    use crate::model::token::{TokenMaterial, Validity};
+    use crate::store::types::{Decide, NewPatch, Registration};
+    use crate::store::{self, KeySource};
+
+    fn registration(store: &dyn Store, text: &str) -> Registration {
+        let material = TokenMaterial::Text(Secret::from(text.to_owned()));
+        let token = NewToken {
+            fingerprint: store.fingerprint_key().fingerprint(&material.digest()),
+            material,
+            kind: "unknown".to_owned(),
+            validity: Validity::Unknown,
+            not_applicable: None,
+        };
+        Registration {
+            tenant: "default".to_owned(),
+            title: "leak".to_owned(),
+            risk: Risk::High,
+            source: Source::of_kind(SourceKind::Manual),
+            detected_by: DetectedBy::Manual,
+            kind: None,
+            owner: None,
+            contact: None,
+            comment: None,
+            tokens: vec![token],
+            continues: None,
+        }
+    }
+
+    /// A change that was stored before the store failed is in force, though the call fails.
+    #[tokio::test]
+    async fn what_was_stored_is_enforced_though_the_store_failed() {
+        let directory = tempfile::tempdir().unwrap();
+        let url = format!("sqlite:{}", directory.path().join("leakgate.db").display());
+        let store = store::open(&url, KeySource::File).await.unwrap().store;
+        let handle = PatchsetHandle::new(Arc::new(Patchset::empty()));
+        let metrics = Arc::new(Metrics::new().unwrap());
+        let publisher = Publisher::new(Arc::clone(&store), handle.clone(), 30, metrics);
+        publisher.load().await.unwrap();
+        let text = format!("Zq7{}", "mK2xW9vR4tL8");
+        let action = || {
+            let (patchset, mut action) = (handle.load(), None);
+            patchset.scan(text.as_bytes(), &mut |hit| {
+                action = patchset.rules(hit.token).map(|rule| rule.action).max();
+            });
+            action
+        };
+
+        let (of, new) = (Arc::clone(&store), registration(&*store, &text));
+        let registered = publisher.change(Touched::Any, async move {
+            of.register(new, &system()).await?;
+            Err::<((), _), _>(Problem::failed())
+        });
+        registered.await.unwrap_err();
+        assert_eq!(action(), Some(Action::Observe));
+
+        let leaks = store.enforced_leaks(clock::now(), 30).await.unwrap();
+        let (of, id) = (Arc::clone(&store), leaks.first().unwrap().id);
+        let patch = NewPatch {
+            mode: PatchMode::Block,
+            scope: Scope::default(),
+            expires_at: Some(clock::now() + limits::CONTROL_TICK),
+            force: false,
+        };
+        let decision = Decision::ApplyVirtualPatch;
+        let decide = Decide { decision, patch: Some(patch), resolution: None, comment: None };
+        let decided = publisher.change(Touched::Leak(id), async move {
+            of.decide("default", id, decide, &system()).await?;
+            Err::<((), _), _>(Problem::failed())
+        });
+        decided.await.unwrap_err();
+        assert_eq!(action(), Some(Action::Block));
+
+        let of = Arc::clone(&store);
+        let ended = publisher.change(Touched::Any, async move {
+            of.expire_patches(clock::now() + limits::API_CALL_TIME).await?;
+            Err::<((), _), _>(Problem::failed())
+        });
+        ended.await.unwrap_err();
+        assert_eq!(action(), Some(Action::Observe));
+        store.close().await;
+    }
 }

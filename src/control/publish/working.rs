@@ -7,11 +7,13 @@ use jiff::{SignedDuration, Timestamp};
 use crate::config::limits;
 use crate::matcher::{PatchsetWriter, Rule};
 use crate::model::fingerprint::Fingerprint;
-use crate::model::ids::{LeakId, TokenId};
+use crate::model::ids::{LeakId, PatchId, TokenId};
 use crate::model::leak::Status;
 use crate::model::rule::{Action, Scope, VirtualPatch};
 use crate::model::token::TokenMaterial;
-use crate::store::types::{EnforcedToken, NewToken};
+use crate::store::types::{EnforcedLeak, EnforcedToken, NewToken};
+
+use super::Touched;
 
 /// The working copy and what is known of it.
 #[derive(Default)]
@@ -23,6 +25,8 @@ pub(super) struct Working {
     digests: HashMap<Fingerprint, (TokenId, LeakId)>,
     /// Leaks whose change is stored but could not be taken over: repaired before the next build.
     pub(super) doubtful: Vec<LeakId>,
+    /// Whether leaks may have been added to the store, or patches ended there, unseen.
+    pub(super) all_doubtful: bool,
     /// How many changes were taken over, and how many of them are in the last build.
     pub(super) changes: u64,
     pub(super) built: u64,
@@ -33,6 +37,8 @@ pub(super) struct Working {
 pub(super) struct Entry {
     /// Whether tokens are in that only force brought in.
     pub(super) forced: bool,
+    /// Its patch.
+    pub(super) patch: Option<PatchId>,
     /// When its patch ends.
     pub(super) expires_at: Option<Timestamp>,
     /// When its watch ends.
@@ -41,7 +47,12 @@ pub(super) struct Entry {
 
 impl Working {
     pub(super) fn set(&mut self, rule: Rule, forced: bool) {
-        let entry = Entry { forced, expires_at: rule.expires_at, watch_until: rule.watch_until };
+        let entry = Entry {
+            forced,
+            patch: rule.patch,
+            expires_at: rule.expires_at,
+            watch_until: rule.watch_until,
+        };
         self.leaks.insert(rule.leak, entry);
         self.writer.set_rule(rule);
     }
@@ -89,6 +100,30 @@ impl Working {
             self.writer.remove_leak(leak);
             self.digests.retain(|_, (_, of)| *of != leak);
         }
+    }
+
+    /// Whether anything has to be read again.
+    pub(super) fn is_doubtful(&self) -> bool {
+        self.all_doubtful || !self.doubtful.is_empty()
+    }
+
+    /// Notes what has to be read again.
+    pub(super) fn doubt(&mut self, touched: &Touched) {
+        match touched.leak() {
+            Some(leak) => self.doubtful.push(leak),
+            None => self.all_doubtful = true,
+        }
+    }
+
+    /// Doubts each leak that the store does not have as it is here.
+    pub(super) fn doubt_where_other(&mut self, stored: &HashMap<LeakId, EnforcedLeak>) {
+        for (id, leak) in stored {
+            let patch = leak.virtual_patch.as_ref().map(|patch| patch.id);
+            if self.leaks.get(id).is_none_or(|entry| entry.patch != patch) {
+                self.doubtful.push(*id);
+            }
+        }
+        self.doubtful.extend(self.leaks.keys().filter(|id| !stored.contains_key(id)));
     }
 
     /// The leaks whose watch is over.
@@ -162,7 +197,6 @@ pub(super) fn rule(
 mod tests {
     use super::*;
     use crate::model::clock;
-    use crate::model::ids::PatchId;
     use crate::model::rule::PatchMode;
 
     #[test]

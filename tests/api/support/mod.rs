@@ -262,6 +262,17 @@ impl Api {
         self.rules(name).into_iter().map(|rule| rule.action).max()
     }
 
+    /// Makes every look at how leaks are used fail.
+    pub async fn break_use(&self) {
+        use sqlx::{ConnectOptions as _, Connection as _};
+        let events = self.directory.path().join("leakgate-events.db");
+        let options = sqlx::sqlite::SqliteConnectOptions::new().filename(events);
+        let mut connection = options.connect().await.unwrap();
+        let rename = "ALTER TABLE leak_use RENAME TO lost";
+        sqlx::query(rename).execute(&mut connection).await.unwrap();
+        connection.close().await.unwrap();
+    }
+
     /// Puts a use of a leak's first token into the store.
     pub async fn used(&self, leak: &Value, action: EventAction, source_ip: &str) -> Event {
         let event = event(leak, action, source_ip);
