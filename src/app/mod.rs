@@ -68,8 +68,8 @@ pub(crate) enum Failure {
     Bootstrap(#[from] BootstrapError),
     #[error(transparent)]
     Gateway(#[from] BindError),
-    #[error("control.listen: cannot listen on {address}: {source}{}", advice(.source))]
-    Control { address: std::net::SocketAddr, source: io::Error },
+    #[error("{key}: cannot listen on {address}: {source}{}", advice(.source))]
+    Listen { key: &'static str, address: std::net::SocketAddr, source: io::Error },
     #[error("metrics cannot be set up: {0}")]
     Metrics(#[from] prometheus::Error),
     #[error("signals cannot be caught: {0}")]
@@ -101,7 +101,7 @@ impl Failure {
     fn is_port_in_use(&self) -> bool {
         match self {
             Self::Gateway(error) => error.source.kind() == io::ErrorKind::AddrInUse,
-            Self::Control { source, .. } => source.kind() == io::ErrorKind::AddrInUse,
+            Self::Listen { source, .. } => source.kind() == io::ErrorKind::AddrInUse,
             _ => false,
         }
     }

@@ -42,6 +42,7 @@ pub(super) struct Process {
     readiness: Readiness,
     gateway_addresses: Vec<SocketAddr>,
     control_address: SocketAddr,
+    admin_address: Option<SocketAddr>,
     gateway: JoinHandle<Result<(), RunError>>,
     api: JoinHandle<std::io::Result<()>>,
     timers: JoinHandle<()>,
@@ -61,12 +62,12 @@ impl Process {
         let metrics = Arc::new(Metrics::new()?);
         let readiness = Readiness::default();
         let control_address = config.control.listen;
-        let listener = TcpListener::bind(control_address)
-            .await
-            .map_err(|source| Failure::Control { address: control_address, source })?;
-        let control_address = listener
-            .local_addr()
-            .map_err(|source| Failure::Control { address: control_address, source })?;
+        let listener = listen("control.listen", control_address).await?;
+        let control_address = listener.local_addr().unwrap_or(control_address);
+        let admin_listener = match config.gateway.admin_listen {
+            Some(address) => Some(listen("gateway.admin_listen", address).await?),
+            None => None,
+        };
 
         let opened = store::open(&config.store.url, start.key).await?;
         for notice in &opened.notices {
@@ -105,6 +106,14 @@ impl Process {
         let stop_api = CancellationToken::new();
         let router = control::router(control.clone())
             .merge(admin::router(readiness.clone(), Arc::clone(&metrics)));
+        let admin_address = admin_listener.as_ref().and_then(|l| l.local_addr().ok());
+        if let Some(listener) = admin_listener {
+            let (router, stop) = (admin::router(readiness.clone(), metrics), stop_api.clone());
+            // It ends with the API; what it answers is made at once.
+            tokio::spawn(async move {
+                axum::serve(listener, router).with_graceful_shutdown(stop.cancelled_owned()).await
+            });
+        }
         let api = tokio::spawn({
             let stop = stop_api.clone();
             let service = router.into_make_service_with_connect_info::<SocketAddr>();
@@ -125,6 +134,7 @@ impl Process {
             readiness,
             gateway_addresses,
             control_address,
+            admin_address,
             gateway,
             api,
             timers,
@@ -149,6 +159,11 @@ impl Process {
     /// The address of the API.
     pub(super) fn control_address(&self) -> SocketAddr {
         self.control_address
+    }
+
+    /// The address of metrics and health beside the API's, where one is configured.
+    pub(super) fn admin_address(&self) -> Option<SocketAddr> {
+        self.admin_address
     }
 
     /// Until a signal asks for the end, or one half ends by itself; `reload` is called on SIGHUP.
@@ -193,6 +208,10 @@ impl Process {
         self.store.close().await;
         Ok(result?)
     }
+}
+
+async fn listen(key: &'static str, address: SocketAddr) -> Result<TcpListener, Failure> {
+    TcpListener::bind(address).await.map_err(|source| Failure::Listen { key, address, source })
 }
 
 /// Why a process ends.

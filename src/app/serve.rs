@@ -46,6 +46,9 @@ fn announce(process: &Process) {
         say(format!("  gateway listening on http://{address}"));
     }
     say(format!("  control plane listening on http://{}", process.control_address()));
+    if let Some(address) = process.admin_address() {
+        say(format!("  metrics and health listening on http://{address}"));
+    }
     let Bootstrapped { password, api_token, weak_token, revoked_token, .. } = &process.bootstrapped;
     if let Some(password) = password {
         once("administrator admin, password", password);

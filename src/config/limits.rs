@@ -53,8 +53,8 @@ pub const H2_PING_INTERVAL: Duration = Duration::from_secs(30);
 pub const H2_PING_TIMEOUT: Duration = Duration::from_secs(20);
 /// Bytes of a response's head.
 pub const RESPONSE_HEAD_BYTES: usize = 64 * 1024;
-/// Header fields in a response.
-pub const RESPONSE_HEADER_COUNT: usize = 128;
+/// Header fields in a response. hyper makes room for so many of them (32 bytes each) for each response.
+pub const RESPONSE_HEADER_COUNT: usize = 256;
 /// Connections waiting to be accepted, per listener.
 pub const LISTEN_BACKLOG: i32 = 4_096;
 /// Pause of a listener whose process has no descriptor left for another connection.
@@ -82,10 +82,12 @@ pub const STALE_RETRIES: usize = 2;
 
 /// Layers of encoding that are undone, one inside the other.
 pub const DECODE_DEPTH: usize = 8;
-/// Bytes that all layers of one request may produce, per byte that came in, above [`DECODE_FREE_BYTES`].
-pub const DECODE_RATIO: u64 = 100;
+/// Bytes that all layers of one request may produce, per byte that came in, above
+/// [`DECODE_FREE_BYTES`]. Ordinary requests need 3 at most; a hostile one of 64 KiB that uses this up
+/// costs a few milliseconds.
+pub const DECODE_RATIO: u64 = 16;
 /// Bytes that all layers of one request may produce whatever came in.
-pub const DECODE_FREE_BYTES: u64 = 1024 * 1024;
+pub const DECODE_FREE_BYTES: u64 = 256 * 1024;
 /// Texts under decoding at once in one request.
 pub const DECODE_TEXTS: usize = 64;
 /// Hits of one request that are kept; more are counted.
@@ -183,8 +185,9 @@ pub const BULK_LEAKS: usize = 1_000;
 pub const BULK_GROUP: usize = 50;
 /// Tokens read from the store at once when they are published.
 pub const PUBLISH_PAGE: usize = 1_000;
-/// Leaks whose tokens are read at the same time when everything is published.
-pub const PUBLISH_READERS: usize = 8;
+/// Leaks whose tokens are read at the same time when everything is published: fewer than
+/// [`STORE_RESERVED_READERS`].
+pub const PUBLISH_READERS: usize = 2;
 /// Time between two looks at what ends by itself: patches, watches, the bypass.
 pub const CONTROL_TICK: Duration = Duration::from_millis(500);
 /// Exports of events at once.
@@ -201,6 +204,9 @@ pub const FILTER_BYTES: usize = 256;
 
 /// Connections that read one database of the embedded store, each with a thread of its own.
 pub const STORE_READERS: u32 = 4;
+/// Connections that read the decisions for decisions, publishing and authentication alone, so that
+/// these never wait for lists and statistics.
+pub const STORE_RESERVED_READERS: u32 = 3;
 /// Time for a reading connection to become free.
 pub const STORE_READER_TIMEOUT: Duration = Duration::from_secs(10);
 /// Time for another process's lock on a database to end.

@@ -41,7 +41,7 @@ pub struct Gateway {
     pub mode: FiltrationMode,
     /// Worker threads; default: one a core.
     pub workers: usize,
-    /// Address of `/metrics`, `/healthz` and `/readyz` of a gateway without a control plane.
+    /// Address of `/metrics`, `/healthz` and `/readyz`, beside the control plane's.
     pub admin_listen: Option<SocketAddr>,
     /// Proxies whose `X-Forwarded-For` is believed.
     pub trusted_proxies: Vec<IpNet>,

@@ -7,6 +7,7 @@
 //! text costs a search for a few bytes.
 
 pub mod base64;
+mod branch;
 mod budget;
 mod byteset;
 #[cfg(test)]
@@ -17,6 +18,7 @@ mod layer;
 mod tests;
 mod tree;
 mod unescape;
+mod wakes;
 mod whole;
 
 pub use budget::{Budget, Limits, MAX_DEPTH};

@@ -8,11 +8,13 @@
 //! the text it branched from, it sleeps again. So a token is found however its escapes are mixed and
 //! wherever the chunks are cut, and plain stretches are read once.
 
+use super::branch::{Branch, Branches, Cut, Owed, Text, keep_tail, texts};
 use super::budget::{Budget, MAX_DEPTH};
 use super::byteset::Relevant;
-use super::escape::{LONGEST, Next, cut_at_end, mark, next, next_in_whole, undo};
+use super::escape::{LONGEST, cut_at_end, mark, undo};
 use super::layer::{ESCAPES, Layer};
 use super::unescape::Unescaper;
+use super::wakes::{Alarms, Wakes, end_of_long_run, first_mark, next_mark};
 
 /// Bytes that branches are fed at least in one go, where there are as many. Tests want every border.
 const STEP: usize = if cfg!(test) { 1 } else { 512 };
@@ -39,39 +41,6 @@ pub struct Tree<S> {
     texts: usize,
     text: Text<S>,
 }
-
-/// What is kept of one text.
-struct Text<S> {
-    /// Its last bytes: an escape that is cut at their beginning is out of a token's reach.
-    tail: Vec<u8>,
-    cut: Option<Cut<S>>,
-    branches: Branches<S>,
-}
-
-type Branches<S> = [Option<Box<Branch<S>>>; ESCAPES.len()];
-
-/// What may be the beginning of an escape of a layer that sleeps, at the end of a text. There cannot
-/// be two: no layer's mark goes on another layer's escape.
-struct Cut<S> {
-    /// Whose escape.
-    index: usize,
-    /// Bytes of it so far.
-    length: usize,
-    /// What was awake where it begins.
-    before: Branches<S>,
-}
-
-struct Branch<S> {
-    unescaper: Unescaper,
-    state: S,
-    text: Text<S>,
-    owed: Owed,
-    scratch: Vec<u8>,
-}
-
-/// For each layer around a text, by depth: how many more bytes the text must go on before what it
-/// has to say of that layer's last escape is said.
-type Owed = [usize; MAX_DEPTH];
 
 /// What all branches share while a chunk is worked on.
 struct Work<'a, R: Reader> {
@@ -129,90 +98,41 @@ impl<R: Reader> Work<'_, R> {
     /// Feeds the next piece of a text, which owes that much, to the layers over it; `last` tells
     /// that the text ends with it.
     fn descend(&mut self, text: &mut Text<R::State>, piece: &[u8], owed: &Owed, last: bool) {
-        let depth = self.path.len();
-        // Where each sleeping layer wakes next, and what it is cut by.
-        let mut marks = [usize::MAX; ESCAPES.len()];
-        let mut cuts = [None; ESCAPES.len()];
-        let mut cut = text.cut.take();
-        for (index, layer) in ESCAPES.into_iter().enumerate() {
-            if text.is_awake(index) {
-                continue;
-            }
-            let held = cut.as_ref().filter(|cut| cut.index == index).map_or(0, |cut| cut.length);
-            let wakes = self.first_mark(layer, &text.tail, held, piece, last);
-            if let Wakes::Behind(behind) = wakes
-                && let Some(cut) = cut.take_if(|cut| cut.index == index)
-            {
-                self.wake_behind(text, cut, behind, owed);
-            }
-            set(&mut marks, &mut cuts, index, wakes);
-        }
-        // A cut escape that goes on being one keeps what was awake where it began.
-        text.cut = match cut {
-            Some(cut) if cuts.get(cut.index).is_some_and(Option::is_some) => Some(cut),
-            Some(cut) => {
-                *self.texts -= texts(&cut.before);
-                None
-            }
-            None => None,
-        };
+        let mut alarms = self.alarms(text, piece, owed, last);
         let mut from = 0;
         while from < piece.len() {
             if text.branches.iter().all(Option::is_none) {
                 // Everything sleeps: on to the first mark.
-                from = marks.iter().copied().min().unwrap_or(usize::MAX);
-                if from >= piece.len() {
-                    break;
+                match alarms.first() {
+                    Some(mark) => from = mark,
+                    None => break,
                 }
             }
-            for index in 0..ESCAPES.len() {
-                if marks.get(index) == Some(&from) && !text.is_awake(index) {
-                    let before = piece.get(..from).unwrap_or_default();
-                    let branch = self.wake(&text.tail, before, &text.branches, index, owed);
-                    if let Some(slot) = text.branches.get_mut(index) {
-                        *slot = branch;
-                    }
-                }
-                if let Some(&Some(length)) = cuts.get(index)
-                    && piece.len().checked_sub(length) == Some(from)
-                {
-                    let before = self.copies(&text.branches, None, &[], depth);
-                    text.cut = Some(Cut { index, length, before });
-                }
-            }
+            self.wake_at(text, &alarms, piece.get(..from).unwrap_or_default(), owed);
             if !self.budget.allows_more() {
                 *text = Text::new();
                 return;
             }
             // As far as everything that is awake stays awake, and everything asleep sleeps.
-            let mut to = piece.len();
-            for ((branch, &mark), cut) in text.branches.iter().zip(&marks).zip(&cuts) {
-                let cut = cut.and_then(|length| piece.len().checked_sub(length));
-                let until = match branch {
-                    Some(branch) => from + branch.owes(depth).max(STEP),
-                    None if mark > from => mark,
-                    None => continue,
-                };
-                to = to.min(until).min(cut.filter(|&cut| cut > from).unwrap_or(to));
-            }
+            let awake = text.branches.iter().flatten();
+            let until = awake.map(|branch| from + branch.owes(self.path.len()).max(STEP));
+            let to = until.chain(alarms.next_after(from)).fold(piece.len(), usize::min);
             let step = piece.get(from..to).unwrap_or_default();
             from = to;
             for (index, layer) in ESCAPES.into_iter().enumerate() {
-                let slot = text.branches.get_mut(index);
-                let sleeps = match slot {
+                let sleeps = match text.branches.get_mut(index) {
                     Some(Some(branch)) => {
                         self.feed(branch, layer, step, false);
-                        branch.unescaper.is_idle() && branch.owes(depth) == 0
+                        branch.unescaper.is_idle() && branch.owes(self.path.len()) == 0
                     }
                     // It could not wake.
-                    _ => marks.get(index).is_some_and(|&mark| mark < from),
+                    _ => alarms.mark(index).is_some_and(|mark| mark < from),
                 };
                 if sleeps {
                     if let Some(branch) = text.branches.get_mut(index).and_then(Option::take) {
                         *self.texts -= branch.texts();
                     }
-                    let wakes = self.next_mark(layer, piece, from, last);
-                    set(&mut marks, &mut cuts, index, wakes);
+                    alarms.set(index, next_mark(layer, piece, from, self.relevant, last));
                 }
             }
         }
@@ -223,62 +143,69 @@ impl<R: Reader> Work<'_, R> {
                 }
             }
         }
-        for (index, &length) in cuts.iter().enumerate() {
-            if let Some(length) = length {
-                match &mut text.cut {
-                    Some(cut) => cut.length = length,
-                    // Everything was asleep.
-                    None => text.cut = Some(Cut { index, length, before: Default::default() }),
-                }
+        for index in 0..ESCAPES.len() {
+            if let Some(length) = alarms.cut(index) {
+                // Where there is none yet, everything was asleep.
+                let none = || Cut { index, length, before: Branches::default() };
+                text.cut.get_or_insert_with(none).length = length;
             }
         }
         keep_tail(&mut text.tail, piece, self.kept());
     }
 
-    /// Where a layer wakes in a piece that goes on after `tail`, the last `held` bytes of which may
-    /// be the beginning of an escape.
-    fn first_mark(
-        &self,
-        layer: Layer,
-        tail: &[u8],
-        held: usize,
+    /// Where each sleeping layer wakes in the next piece of the text. One that wakes before it, at an
+    /// escape that the text so far is cut in, wakes now.
+    fn alarms(
+        &mut self,
+        text: &mut Text<R::State>,
         piece: &[u8],
+        owed: &Owed,
         last: bool,
-    ) -> Wakes {
-        let Some(start) = tail.len().checked_sub(held).filter(|_| held > 0) else {
-            return self.next_mark(layer, piece, 0, last);
-        };
-        let mut joint = tail.get(start..).unwrap_or_default().to_vec();
-        let borrowed = piece.len().min(2 * LONGEST);
-        joint.extend_from_slice(piece.get(..borrowed).unwrap_or_default());
-        let whole = borrowed == piece.len();
-        match self.next_mark(layer, &joint, 0, last && whole) {
-            Wakes::At(here) if here < held => Wakes::Behind(held - here),
-            Wakes::At(here) => Wakes::At(here - held),
-            Wakes::Cut(length) => {
-                let here = joint.len() - length;
-                if here < held && (!whole || length >= LONGEST) {
-                    // A run of backslashes that is longer than can be waited for.
-                    Wakes::Behind(held - here)
-                } else if whole {
-                    Wakes::Cut(length)
-                } else {
-                    self.next_mark(layer, piece, here.saturating_sub(held), last)
-                }
+    ) -> Alarms {
+        let mut alarms = Alarms::new(piece.len());
+        let mut cut = text.cut.take();
+        for (index, layer) in ESCAPES.into_iter().enumerate() {
+            if text.is_awake(index) {
+                continue;
             }
-            other if whole => other,
-            _ => self.next_mark(layer, piece, borrowed, last),
+            let held = cut.as_ref().filter(|cut| cut.index == index).map_or(0, |cut| cut.length);
+            let held = text.tail.len().checked_sub(held).and_then(|start| text.tail.get(start..));
+            let held = held.unwrap_or_default();
+            let wakes = first_mark(layer, held, piece, self.relevant, last);
+            if let Wakes::Behind(behind) = wakes
+                && let Some(cut) = cut.take_if(|cut| cut.index == index)
+            {
+                self.wake_behind(text, cut, behind, owed);
+            }
+            alarms.set(index, wakes);
         }
+        if let Some(cut) = cut {
+            // One that is still cut keeps what was awake where it began.
+            if alarms.cut(cut.index).is_some_and(|length| length > piece.len()) {
+                text.cut = Some(cut);
+            } else {
+                *self.texts -= texts(&cut.before);
+            }
+        }
+        alarms
     }
 
-    fn next_mark(&self, layer: Layer, text: &[u8], from: usize, last: bool) -> Wakes {
-        if last {
-            return next_in_whole(layer, text, from, self.relevant).map_or(Wakes::Never, Wakes::At);
-        }
-        match next(layer, text, from, self.relevant) {
-            Next::At(here) => Wakes::At(here),
-            Next::Cut(here) => Wakes::Cut(text.len() - here),
-            Next::None => Wakes::Never,
+    /// Wakes the layers whose escapes begin where the text and `before` end, and keeps what is awake
+    /// where an escape begins that is cut.
+    fn wake_at(&mut self, text: &mut Text<R::State>, alarms: &Alarms, before: &[u8], owed: &Owed) {
+        for index in 0..ESCAPES.len() {
+            if alarms.mark(index) == Some(before.len()) && !text.is_awake(index) {
+                let branch = self.wake(&text.tail, before, &text.branches, index, owed);
+                if let Some(slot) = text.branches.get_mut(index) {
+                    *slot = branch;
+                }
+            }
+            if let Some(length) = alarms.cut(index)
+                && alarms.cut_begins(index) == Some(before.len())
+            {
+                let before = self.copies(&text.branches, None, &[], self.path.len());
+                text.cut = Some(Cut { index, length, before });
+            }
         }
     }
 
@@ -466,78 +393,6 @@ impl<R: Reader> Work<'_, R> {
     }
 }
 
-/// Where the last long run of backslashes ends: whether what follows it is escaped depends on what
-/// stands before it.
-fn end_of_long_run(text: &[u8]) -> Option<usize> {
-    memchr::memmem::rfind(text, &[b'\\'; LONGEST]).map(|start| start + LONGEST)
-}
-
-/// Where in a piece a sleeping layer wakes.
-#[derive(Clone, Copy, Debug)]
-enum Wakes {
-    /// Here.
-    At(usize),
-    /// So many bytes before the piece.
-    Behind(usize),
-    /// Nowhere, but the last so many bytes may be the beginning of an escape.
-    Cut(usize),
-    /// Nowhere.
-    Never,
-}
-
-fn set(
-    marks: &mut [usize; ESCAPES.len()],
-    cuts: &mut [Option<usize>; ESCAPES.len()],
-    index: usize,
-    wakes: Wakes,
-) {
-    if let (Some(mark), Some(cut)) = (marks.get_mut(index), cuts.get_mut(index)) {
-        (*mark, *cut) = match wakes {
-            Wakes::At(here) => (here, None),
-            Wakes::Cut(length) => (usize::MAX, Some(length)),
-            Wakes::Behind(_) | Wakes::Never => (usize::MAX, None),
-        };
-    }
-}
-
-impl<S> Text<S> {
-    fn new() -> Self {
-        Self { tail: Vec::new(), cut: None, branches: Default::default() }
-    }
-
-    fn is_awake(&self, index: usize) -> bool {
-        self.branches.get(index).is_some_and(Option::is_some)
-    }
-}
-
-impl<S> Branch<S> {
-    /// How many more bytes it and everything inside it must go on for the layer at this depth.
-    fn owes(&self, depth: usize) -> usize {
-        let own = self.owed.get(depth).copied().unwrap_or_default();
-        self.text.branches.iter().flatten().map(|inner| inner.owes(depth)).fold(own, usize::max)
-    }
-
-    /// Makes everything inside it owe this much to the layer at this depth.
-    fn inner_owe(&mut self, depth: usize, amount: usize) {
-        for inner in self.text.branches.iter_mut().flatten() {
-            if let Some(owed) = inner.owed.get_mut(depth) {
-                *owed = amount;
-            }
-            inner.inner_owe(depth, amount);
-        }
-    }
-
-    /// How many texts end with it.
-    fn texts(&self) -> usize {
-        let cut = self.text.cut.as_ref().map_or(0, |cut| texts(&cut.before));
-        1 + cut + texts(&self.text.branches)
-    }
-}
-
-fn texts<S>(branches: &Branches<S>) -> usize {
-    branches.iter().flatten().map(|branch| branch.texts()).sum()
-}
-
 fn settle<R: Reader>(text: &mut Text<R::State>, path: &mut Vec<Layer>, reader: &mut R) {
     for (branch, layer) in text.branches.iter_mut().zip(ESCAPES) {
         if let Some(branch) = branch {
@@ -547,16 +402,4 @@ fn settle<R: Reader>(text: &mut Text<R::State>, path: &mut Vec<Layer>, reader: &
             path.pop();
         }
     }
-}
-
-/// Makes `tail` the last `length` bytes of itself and `text`.
-fn keep_tail(tail: &mut Vec<u8>, text: &[u8], length: usize) {
-    if let Some(start) = text.len().checked_sub(length) {
-        tail.clear();
-        tail.extend_from_slice(text.get(start..).unwrap_or_default());
-        return;
-    }
-    let excess = (tail.len() + text.len()).saturating_sub(length);
-    tail.drain(..excess.min(tail.len()));
-    tail.extend_from_slice(text);
 }

@@ -145,10 +145,7 @@ impl Inspection {
 
     /// Where in a body each of these tokens stands, given the body's first bytes.
     pub(super) fn places_in_body(&self, text: &[u8], tokens: &[TokenIndex]) -> Vec<Option<String>> {
-        let first = text.iter().find(|byte| !byte.is_ascii_whitespace());
-        if !matches!(first, Some(b'{' | b'[' | b'"')) {
-            return vec![None; tokens.len()];
-        }
+        let Some(shape) = shape(text) else { return vec![None; tokens.len()] };
         let found = if text.len() <= limits::HOLD_LIMIT {
             locate(&self.patchset, &self.relevant, text)
         } else {
@@ -156,12 +153,19 @@ impl Inspection {
         };
         let place = |token| {
             let range = &found.iter().find(|found| found.token == token)?.range;
-            Some(self.json_place(text, &json_path(text, range)?, range))
+            Some(match shape {
+                Shape::Json => self.json_place(text, &json_path(text, range)?, range),
+                Shape::Form => {
+                    let pair = pair(text, b'&', range)?;
+                    format!("form:{}", self.safe_name(text, &pair.name, range, pair.position))
+                }
+            })
         };
-        tokens
-            .iter()
-            .map(|&token| Some(place(token).unwrap_or_else(|| "json".to_owned())))
-            .collect()
+        let shape = match shape {
+            Shape::Json => "json",
+            Shape::Form => "form",
+        };
+        tokens.iter().map(|&token| Some(place(token).unwrap_or_else(|| shape.to_owned()))).collect()
     }
 
     fn json_place(&self, text: &[u8], steps: &[Step], found: &Range<usize>) -> String {
@@ -181,6 +185,25 @@ impl Inspection {
         }
         path
     }
+}
+
+/// What a body is, by its first bytes.
+#[derive(Clone, Copy)]
+enum Shape {
+    Json,
+    Form,
+}
+
+fn shape(text: &[u8]) -> Option<Shape> {
+    let text = text.trim_ascii_start();
+    if matches!(text.first(), Some(b'{' | b'[' | b'"')) {
+        return Some(Shape::Json);
+    }
+    // What is no character of a form's name ends the name.
+    let end = text.iter().position(|&byte| {
+        !(byte.is_ascii_alphanumeric() || matches!(byte, b'_' | b'-' | b'.' | b'%' | b'[' | b']'))
+    });
+    (end.and_then(|end| text.get(end)) == Some(&b'=')).then_some(Shape::Form)
 }
 
 /// The credentials after a Basic scheme in any case, with any spaces before and after it.

@@ -210,15 +210,17 @@ fn bodies() {
     let escaped = r"\u0074ok_0123456789abcdef\u0058YZ";
     for (body, expected) in [
         (format!("x {TOKEN} y"), "body"),
-        (format!("a=b&c={PERCENT}"), "body percent"),
+        (format!("a=b&c={PERCENT}"), "body:form:c percent"),
         (format!(r#"{{"auth":{{"token":"{TOKEN}"}}}}"#), "body:json:$.auth.token"),
         (format!(r#"{{"a":[1,{{"b":"{escaped}"}}]}}"#), "body:json:$.a[1].b json"),
         (format!(r#"{{"a":{{"{TOKEN}":1}}}}"#), "body:json:$.a.[0]"),
         (format!(r#" [ "{PERCENT}" ]"#), "body:json:$[0] percent"),
         (format!(r#"{{"a":"{}"}}"#, escaped.replace('\\', r"\\")), "body:json:$.a json,json"),
         (format!(r#"{{"a":"{}"}}"#, PERCENT.replace('%', r"\u0025")), "body:json:$.a json,percent"),
-        (format!("a={}", escaped.replace('\\', "%5C")), "body percent,json"),
-        (format!("a={}", PERCENT.replace('%', "%25")), "body percent,percent"),
+        (format!("a={}", escaped.replace('\\', "%5C")), "body:form:a percent,json"),
+        (format!("a={}", PERCENT.replace('%', "%25")), "body:form:a percent,percent"),
+        (format!("a=b&{TOKEN}=c"), "body:form:[1]"),
+        (format!("<a b=\"{TOKEN}\"/>"), "body"),
     ] {
         let mut inspection = inspection(&blocking(TOKEN.as_bytes()));
         inspection.body(body.as_bytes());
@@ -418,8 +420,9 @@ fn an_escape_may_be_the_border_of_a_short_token() {
                     inspection.body(chunk);
                 }
                 inspection.finish();
-                let found = shown(&inspection);
-                assert_eq!(found.first().map(String::as_str), expected, "{body} by {size}");
+                // The place is said where the beginning is at hand: not in chunks.
+                let found = shown(&inspection).first().map(|text| text.replace(":form:a", ""));
+                assert_eq!(found.as_deref(), expected, "{body} by {size}");
             }
         }
     }

@@ -14,6 +14,7 @@ use super::idle::IdleTimer;
 use super::pulse::Pulse;
 use super::record::Exchange;
 use super::stream::{StreamEnded, StreamingBody};
+use super::trailers::Passing;
 use super::upstream::Lease;
 
 /// What is sent to the upstream.
@@ -87,7 +88,11 @@ enum Content {
         /// Goes back to its pool when the body has ended.
         _lease: Lease,
         /// Recorded when both directions have ended.
-        _exchange: Rc<Exchange>,
+        exchange: Rc<Exchange>,
+        passing: Passing,
+        /// Whether the head tells of a length though nothing follows (304): hyper would drop it from
+        /// the head if it knew beforehand that nothing does.
+        bare_length: bool,
     },
 }
 
@@ -113,15 +118,19 @@ impl ClientBody {
         Self { content: Content::Own(bytes), _under_way: under_way }
     }
 
-    /// A body passed on.
+    /// A body passed on, with those of its trailers that will be sent; `bare_length` where its head
+    /// tells of a length though there is no content (304).
     pub(crate) fn upstream(
         body: Incoming,
         idle: IdleTimer,
         lease: Lease,
         exchange: Rc<Exchange>,
+        passing: Passing,
+        bare_length: bool,
         under_way: UnderWay,
     ) -> Self {
-        let content = Content::Upstream { body, idle, _lease: lease, _exchange: exchange };
+        let content =
+            Content::Upstream { body, idle, _lease: lease, exchange, passing, bare_length };
         Self { content, _under_way: under_way }
     }
 }
@@ -138,13 +147,20 @@ impl Body for ClientBody {
             Content::Own(bytes) => {
                 Poll::Ready((!bytes.is_empty()).then(|| Ok(Frame::data(std::mem::take(bytes)))))
             }
-            Content::Upstream { body, idle, .. } => match Pin::new(body).poll_frame(cx) {
+            Content::Upstream { body, idle, exchange, passing, .. } => match Pin::new(body)
+                .poll_frame(cx)
+            {
                 Poll::Pending => {
                     std::task::ready!(idle.poll_elapsed(cx));
                     Poll::Ready(Some(Err(ResponseBroken::Slow)))
                 }
                 Poll::Ready(frame) => {
                     idle.moved();
+                    if let Some(Ok(frame)) = &frame
+                        && let Some(trailers) = frame.trailers_ref()
+                    {
+                        exchange.trailers_lost("response", passing.lost(trailers));
+                    }
                     Poll::Ready(frame.map(|result| result.map_err(|_| ResponseBroken::Upstream)))
                 }
             },
@@ -154,13 +170,14 @@ impl Body for ClientBody {
     fn is_end_stream(&self) -> bool {
         match &self.content {
             Content::Own(bytes) => bytes.is_empty(),
-            Content::Upstream { body, .. } => body.is_end_stream(),
+            Content::Upstream { body, bare_length, .. } => !bare_length && body.is_end_stream(),
         }
     }
 
     fn size_hint(&self) -> SizeHint {
         match &self.content {
             Content::Own(bytes) => SizeHint::with_exact(bytes.len() as u64),
+            Content::Upstream { bare_length: true, .. } => SizeHint::new(),
             Content::Upstream { body, .. } => body.size_hint(),
         }
     }

@@ -12,16 +12,17 @@ const FIXED: [HeaderName; 6] =
     [CONNECTION, KEEP_ALIVE, PROXY_CONNECTION, TE, TRANSFER_ENCODING, UPGRADE];
 
 /// Removes the fields of this hop and those that `Connection` names; the others keep their order.
-/// `spare` is a map whose memory is used, and which gets that of the old map in exchange.
+/// `also` goes as well. `spare` is a map whose memory is used, and which gets that of the old map in exchange.
 ///
 /// `Connection` cannot name `Host` or `Content-Length` away: these say where the message goes and
 /// where it ends.
-pub(crate) fn strip(headers: &mut HeaderMap, spare: &mut HeaderMap) {
-    if !FIXED.iter().any(|name| headers.contains_key(name)) {
+pub(crate) fn strip(headers: &mut HeaderMap, also: Option<&HeaderName>, spare: &mut HeaderMap) {
+    if !FIXED.iter().chain(also).any(|name| headers.contains_key(name)) {
         return;
     }
     let named = named_by_connection(headers);
-    let goes = |name: &HeaderName| FIXED.contains(name) || named.contains(name);
+    let goes =
+        |name: &HeaderName| FIXED.contains(name) || named.contains(name) || also == Some(name);
     spare.clear();
     spare.reserve(headers.len());
     // A drained map gives the name with the first of its values only.
@@ -55,7 +56,11 @@ pub(crate) fn takes_trailers(headers: &HeaderMap) -> bool {
     has_token(headers, &TE, "trailers")
 }
 
-fn tokens<'a>(headers: &'a HeaderMap, name: &HeaderName) -> impl Iterator<Item = &'a str> {
+/// The tokens of a comma-separated field.
+pub(crate) fn tokens<'a>(
+    headers: &'a HeaderMap,
+    name: &HeaderName,
+) -> impl Iterator<Item = &'a str> {
     headers
         .get_all(name)
         .into_iter()
@@ -81,7 +86,7 @@ mod tests {
         }
         let mut spare = HeaderMap::new();
         spare.insert("x-left-over", HeaderValue::from_static("from the last request"));
-        strip(&mut headers, &mut spare);
+        strip(&mut headers, Some(&HeaderName::from_static("expect")), &mut spare);
         headers
             .iter()
             .map(|(name, value)| (name.to_string(), value.to_str().unwrap().to_owned()))
@@ -107,6 +112,7 @@ mod tests {
             ("transfer-encoding", "chunked"),
             ("upgrade", "h2c"),
             ("x-two", "2"),
+            ("expect", "100-continue"),
             ("trailer", "x-sum"),
             ("proxy-authorization", "Basic x"),
             ("c", "1"),

@@ -27,8 +27,10 @@ mod request;
 mod request_id;
 mod route;
 mod stream;
+mod trailers;
 mod upgrade;
 mod upstream;
+mod watched;
 mod worker;
 
 pub use bypass::BypassSwitch;

@@ -228,6 +228,13 @@ impl Exchange {
         }
     }
 
+    /// Counts trailers that come too late to be passed on.
+    pub(crate) fn trailers_lost(&self, direction: &'static str, count: u64) {
+        if count > 0 {
+            self.metrics().trailers_dropped.with_label_values(&[direction]).inc_by(count);
+        }
+    }
+
     /// Counts uses that no event tells of.
     fn too_many(&self, uses: u64) {
         if uses > 0 {

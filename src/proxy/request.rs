@@ -32,7 +32,9 @@ use super::idle::IdleTimer;
 use super::inspector::Inspector;
 use super::record::{Exchange, Facts, Outcome};
 use super::stream::StreamingBody;
+use super::trailers::{self, Passing};
 use super::upstream::Lease;
+use super::watched::Watched;
 use super::{forwarded, hop, request_id, route, upgrade};
 use crate::inspect::{Context, Inspection};
 use crate::model::clock;
@@ -56,6 +58,8 @@ struct Life {
     at: Timestamp,
     version: Version,
     wants_html: bool,
+    /// Whether the client takes trailers.
+    takes_trailers: bool,
     /// Whether there may be more of the request's body to read.
     body_open: bool,
 }
@@ -63,6 +67,8 @@ struct Life {
 /// A response's body on its way to the client.
 struct Passed {
     body: Incoming,
+    passing: Passing,
+    bare_length: bool,
     lease: Lease,
 }
 
@@ -86,6 +92,7 @@ impl Life {
             at,
             version: parts.version,
             wants_html: answer::wants_html(&parts.headers),
+            takes_trailers: hop::takes_trailers(&parts.headers),
             body_open: !body.is_end_stream(),
         }
     }
@@ -110,7 +117,6 @@ impl Life {
         let asked = upgrade::take(&mut parts, self.body_open);
         let mut inspector = self.inspector(&admitted.host, mode);
         let held = self.inspect(&mut inspector, &parts, &mut body, &admitted, mode).await;
-        self.body_open = self.body_open && !body.is_end_stream();
         if !inspector.inspection().hits().is_empty() {
             self.exchange.note(inspector.inspection(), &Facts::of(&parts, &admitted.host));
         }
@@ -120,7 +126,11 @@ impl Life {
         // forward
         let (body, framing) = match held? {
             Held::Whole { bytes, trailers } => {
-                self.body_open = false;
+                if let Some(trailers) = &trailers {
+                    let forbidden = trailers.keys().filter(|name| !trailers::may_trail(name));
+                    let lost = forbidden.map(|name| trailers.get_all(name).iter().count() as u64);
+                    self.exchange.trailers_lost("request", lost.sum());
+                }
                 let framing = Framing::of_whole(&parts, &bytes, trailers.as_ref());
                 (UpstreamBody::Held { bytes, trailers }, framing)
             }
@@ -128,8 +138,13 @@ impl Life {
                 let facts = Facts::of(&parts, &admitted.host);
                 let exchange = Rc::clone(&self.exchange);
                 let idle = worker.config.timeouts.body_idle;
-                let body = StreamingBody::new(beginning, body, inspector, idle, exchange, facts);
                 let framing = Framing::of_stream(admitted.declared);
+                let passing = match framing {
+                    Framing::Chunked => Passing::named_by(&parts.headers),
+                    _ => Passing::none(),
+                };
+                let body =
+                    StreamingBody::new(beginning, body, inspector, idle, exchange, facts, passing);
                 (UpstreamBody::Streaming(Box::new(body)), framing)
             }
         };
@@ -145,10 +160,29 @@ impl Life {
 
     /// Phases 4 and 5.
     async fn inspect(
-        &self,
+        &mut self,
         inspector: &mut Inspector,
         parts: &Parts,
         body: &mut Incoming,
+        admitted: &Admitted,
+        mode: FiltrationMode,
+    ) -> Result<Held, Failure> {
+        let mut body = Watched::new(body);
+        let held = self.hold(inspector, parts, &mut body, admitted, mode).await;
+        let refused = matches!(held, Err(Failure::Leaked | Failure::Incomplete { .. }));
+        // Whoever waits for a 100 before the body is not to get one now.
+        if refused && self.body_open && !parts.headers.contains_key(EXPECT) {
+            body.look_ahead().await;
+        }
+        self.body_open = self.body_open && !body.is_end_stream();
+        held
+    }
+
+    async fn hold(
+        &self,
+        inspector: &mut Inspector,
+        parts: &Parts,
+        body: &mut Watched<'_>,
         admitted: &Admitted,
         mode: FiltrationMode,
     ) -> Result<Held, Failure> {
@@ -178,13 +212,11 @@ impl Life {
 
     /// The head that the upstream gets.
     fn dress(&self, parts: &mut Parts, admitted: &Admitted, framing: &Framing, upgrades: bool) {
-        let takes_trailers = hop::takes_trailers(&parts.headers);
         let headers = &mut parts.headers;
         // The gateway itself asks for the body, or has it already.
-        if headers.get(EXPECT).is_some_and(|e| e.as_bytes().eq_ignore_ascii_case(b"100-continue")) {
-            headers.remove(EXPECT);
-        }
-        hop::strip(headers, &mut self.client.worker().spare.borrow_mut());
+        let is_met = |e: &HeaderValue| e.as_bytes().eq_ignore_ascii_case(b"100-continue");
+        let met = headers.get(EXPECT).is_some_and(is_met).then_some(&EXPECT);
+        hop::strip(headers, met, &mut self.client.worker().spare.borrow_mut());
         if parts.uri.authority().is_some() || !headers.contains_key(HOST) {
             headers.insert(HOST, admitted.host_field.clone());
         }
@@ -193,7 +225,7 @@ impl Life {
         framing.apply(headers);
         if upgrades {
             upgrade::set(headers);
-        } else if takes_trailers {
+        } else if self.takes_trailers {
             headers.insert(TE, HeaderValue::from_static("trailers"));
             headers.insert(CONNECTION, HeaderValue::from_static("TE"));
         }
@@ -217,19 +249,27 @@ impl Life {
         }
         let (mut parts, body) = response.into_parts();
         one_framing(&mut parts.headers)?;
-        hop::strip(&mut parts.headers, &mut self.client.worker().spare.borrow_mut());
+        hop::strip(&mut parts.headers, None, &mut self.client.worker().spare.borrow_mut());
         if switches {
             upgrade::set(&mut parts.headers);
         }
         parts.version = Version::HTTP_11;
         self.exchange.answered(parts.status, Outcome::Forwarded);
-        Ok(Response::from_parts(parts, Passed { body, lease }))
+        let passing = match self.version {
+            Version::HTTP_2 => Passing::All,
+            Version::HTTP_11 if self.takes_trailers => Passing::named_by(&parts.headers),
+            _ => Passing::none(),
+        };
+        let bare_length = parts.status == StatusCode::NOT_MODIFIED
+            && self.version != Version::HTTP_2
+            && parts.headers.contains_key(CONTENT_LENGTH);
+        Ok(Response::from_parts(parts, Passed { body, passing, bare_length, lease }))
     }
 
     fn passed_body(self, passed: Passed) -> ClientBody {
         let idle = IdleTimer::new(self.client.worker().config.timeouts.body_idle);
-        let Passed { body, lease } = passed;
-        ClientBody::upstream(body, idle, lease, self.exchange, self.under_way)
+        let Passed { body, passing, bare_length, lease } = passed;
+        ClientBody::upstream(body, idle, lease, self.exchange, passing, bare_length, self.under_way)
     }
 
     /// Phase 7, with an answer of our own.
@@ -275,7 +315,9 @@ impl Framing {
 
     fn of_whole(parts: &Parts, bytes: &Bytes, trailers: Option<&HeaderMap>) -> Self {
         match trailers {
-            Some(trailers) => Self::Trailers(trailers.keys().cloned().collect()),
+            Some(trailers) => Self::Trailers(
+                trailers.keys().filter(|name| trailers::may_trail(name)).cloned().collect(),
+            ),
             None if !bytes.is_empty() && !parts.headers.contains_key(CONTENT_LENGTH) => {
                 Self::Chunked
             }
@@ -289,7 +331,7 @@ impl Framing {
             Self::Chunked => {}
             Self::Trailers(names) => {
                 headers.remove(CONTENT_LENGTH);
-                // hyper sends the trailers that are named here.
+                // hyper sends the trailers that are named here, but those that it never sends.
                 for name in names {
                     if !hop::has_token(headers, &TRAILER, name.as_str()) {
                         headers.append(TRAILER, HeaderValue::from(name.clone()));

@@ -17,6 +17,7 @@ use super::failure::Failure;
 use super::idle::IdleTimer;
 use super::inspector::Inspector;
 use super::record::{Exchange, Facts};
+use super::trailers::Passing;
 
 /// Why a stream was ended; the reason itself is with the [`Exchange`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
@@ -31,11 +32,12 @@ pub(crate) struct StreamingBody {
     idle: IdleTimer,
     exchange: Rc<Exchange>,
     facts: Facts,
+    passing: Passing,
     ended: bool,
 }
 
 impl StreamingBody {
-    /// `beginning` has been inspected and settled.
+    /// `beginning` has been inspected and settled; `passing` says which trailers will be sent.
     pub(crate) fn new(
         beginning: Bytes,
         rest: Incoming,
@@ -43,9 +45,10 @@ impl StreamingBody {
         idle: Duration,
         exchange: Rc<Exchange>,
         facts: Facts,
+        passing: Passing,
     ) -> Self {
         let idle = IdleTimer::new(idle);
-        Self { beginning, rest, inspector, idle, exchange, facts, ended: false }
+        Self { beginning, rest, inspector, idle, exchange, facts, passing, ended: false }
     }
 
     /// Inspects a frame; with the last one, the body's end as well, since with a declared length the
@@ -107,6 +110,9 @@ impl Body for StreamingBody {
         Poll::Ready(match result {
             Ok(Some(frame)) => {
                 this.exchange.note(this.inspector.inspection(), &this.facts);
+                if let Some(trailers) = frame.trailers_ref() {
+                    this.exchange.trailers_lost("request", this.passing.lost(trailers));
+                }
                 Some(Ok(frame))
             }
             Ok(None) => None,

@@ -68,8 +68,8 @@ impl Upstreams {
     /// only where nothing of it had been sent: its pooled connection had died.
     ///
     /// # Errors
-    /// [`Failure::Connect`], [`Failure::NoResponse`] or [`Failure::Broken`], or why the request's
-    /// own body was ended.
+    /// [`Failure::Connect`], [`Failure::NoResponse`], [`Failure::Broken`] or
+    /// [`Failure::BadResponse`], or why the request's own body was ended.
     pub(crate) async fn send(
         &self,
         upstream: usize,
@@ -113,13 +113,7 @@ impl Upstreams {
                         if let Some(failure) = exchange.stream_failure() {
                             return Err(failure);
                         }
-                        tracing::warn!(
-                            server = lease.pool.name,
-                            error = %error.error(),
-                            "the upstream broke the connection before a response"
-                        );
-                        metrics.upstream_errors.with_label_values(&["broken"]).inc();
-                        return Err(Failure::Broken);
+                        return Err(lease.pool.failure(error.error(), metrics));
                     }
                 },
                 None => {
@@ -180,6 +174,23 @@ impl Pool {
         None
     }
 
+    /// What came instead of a response, counted.
+    fn failure(&self, error: &hyper::Error, metrics: &Metrics) -> Failure {
+        let server = &self.name;
+        let (kind, failure) = if error.is_parse_too_large() {
+            tracing::warn!(server, %error, "the upstream's response has too large a head");
+            ("malformed", Failure::BadResponse(HEAD_TOO_LARGE))
+        } else if error.is_parse() {
+            tracing::warn!(server, %error, "the upstream's response is no HTTP");
+            ("malformed", Failure::BadResponse(NO_HTTP))
+        } else {
+            tracing::warn!(server, %error, "the upstream broke the connection before a response");
+            ("broken", Failure::Broken)
+        };
+        metrics.upstream_errors.with_label_values(&[kind]).inc();
+        failure
+    }
+
     async fn connect(pool: &Rc<Self>, limit: Duration) -> Result<Lease, ConnectError> {
         let tcp = tokio::time::timeout(limit, open(&pool.server))
             .await
@@ -199,6 +210,12 @@ impl Pool {
         Ok(Lease { sender: Some(sender), pool: Rc::clone(pool), pooled: false })
     }
 }
+
+const HEAD_TOO_LARGE: &str = "The service behind the gateway answered, but its response's head is \
+                              larger, or has more fields, than the gateway takes. It may have \
+                              acted on the request.";
+const NO_HTTP: &str = "The service behind the gateway answered with what is no valid HTTP response. \
+                       It may have acted on the request.";
 
 /// Opens a connection to the first of the server's addresses that takes one.
 async fn open(server: &config::Server) -> std::io::Result<TcpStream> {

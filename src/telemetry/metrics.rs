@@ -27,10 +27,13 @@ pub struct Metrics {
     pub connections_refused: IntCounter,
     /// `leakgate_client_timeouts_total{kind}`: clients given up: `head`, `body`, `write`.
     pub client_timeouts: IntCounterVec,
-    /// `leakgate_upstream_errors_total{kind}`: `connect`, `timeout`, `broken`.
+    /// `leakgate_upstream_errors_total{kind}`: `connect`, `timeout`, `broken`, `malformed`.
     pub upstream_errors: IntCounterVec,
     /// `leakgate_upstream_retries_total`: requests sent again since a pooled connection had died.
     pub upstream_retries: IntCounter,
+    /// `leakgate_trailers_dropped_total{direction}`: fields after a body that could not be passed on,
+    /// of the `request` or the `response`.
+    pub trailers_dropped: IntCounterVec,
     /// `leakgate_patchset_version`: of the patchset in force.
     pub patchset_version: IntGauge,
     /// `leakgate_patchset_tokens`: tokens in it.
@@ -120,6 +123,12 @@ impl Metrics {
                 &registry,
                 "upstream_retries_total",
                 "Requests sent again since a pooled connection had died.",
+            )?,
+            trailers_dropped: counters(
+                &registry,
+                "trailers_dropped_total",
+                "Fields after a body that could not be passed on.",
+                "direction",
             )?,
             patchset_version: gauge(
                 &registry,

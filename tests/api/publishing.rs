@@ -43,6 +43,30 @@ async fn a_start_publishes_what_was_decided() {
     assert_eq!(api.action("t2299"), Some(Action::Block));
 }
 
+/// All of them have more than one page, and there are more of them than connections that read.
+#[tokio::test]
+async fn a_store_of_many_large_leaks_starts_again() {
+    let api = Api::new().await;
+    for leak in 0..10 {
+        let tokens: Vec<String> = (0..1_500).map(|n| token(&format!("{leak} t{n}"))).collect();
+        api.post("/leaks", json!({"title": "large", "tokens": tokens})).await.expect(201);
+    }
+    let api = api.restart().await;
+    assert_eq!(api.handle.load().token_count(), 15_000);
+}
+
+/// A token that no rule can be made of is none by force either.
+#[tokio::test]
+async fn force_makes_no_rule_that_is_not_there() {
+    let api = Api::new().await;
+    let giant: String = (0..600).map(|n| token(&format!("g{n}"))).collect();
+    let leak = api.post("/leaks", json!({"title": "giant", "tokens": [giant]})).await.expect(201);
+    let path = format!("/leaks/{}/virtual-patch", id(&leak));
+    api.post(&path, json!({"force": true})).await.problem(422, "nothing-applicable");
+    let shown = api.get(&format!("/leaks/{}", id(&leak))).await.expect(200);
+    assert_eq!(shown["remediation"], "not_applicable");
+}
+
 /// A digest is only found where the whole token stands between delimiters; its text, reported later
 /// by anybody, is found everywhere, also under the rules of those who gave the digest.
 #[tokio::test]

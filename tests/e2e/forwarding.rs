@@ -282,3 +282,106 @@ async fn a_client_that_is_not_ours_gets_its_answer() {
     server.send(OK).await;
     assert_eq!(asked.await.unwrap(), "ok");
 }
+
+#[tokio::test]
+async fn trailers_that_cannot_be_passed_on_are_counted() {
+    let upstream = Upstream::bind().await;
+    let gateway = start(upstream.address());
+    let mut client = gateway.connect().await;
+    // The body pauses for longer than it is held, so that its head has gone when its trailers come.
+    client
+        .send(
+            "POST / HTTP/1.1\r\nHost: a\r\nTE: trailers\r\nTrailer: X-Sum, Authorization\r\n\
+             Transfer-Encoding: chunked\r\n\r\n2\r\nhi\r\n",
+        )
+        .await;
+    let mut server = upstream.accept().await;
+    server.head().await;
+    assert_eq!(server.chunk().await, "hi");
+    client.send("0\r\nX-Sum: 7\r\nX-Late: 1\r\nX-Late: 2\r\nAuthorization: x\r\n\r\n").await;
+    assert_eq!(server.exactly(15).await, "0\r\nx-sum: 7\r\n\r\n");
+    assert_eq!(gateway.metric("trailers_dropped_total{direction=\"request\"}"), 3);
+    server
+        .send(
+            "HTTP/1.1 200 OK\r\nTrailer: X-Check\r\nTransfer-Encoding: chunked\r\n\r\n\
+             2\r\nok\r\n0\r\nX-Check: 9\r\nX-Late: 1\r\n\r\n",
+        )
+        .await;
+    let got = client.message().await;
+    assert_eq!((got.body.as_str(), got.trailers.as_str()), ("ok", "x-check: 9\r\n"));
+    assert_eq!(gateway.metric("trailers_dropped_total{direction=\"response\"}"), 1);
+    // A client that does not take trailers gets none.
+    client.send("GET / HTTP/1.1\r\nHost: a\r\n\r\n").await;
+    server.head().await;
+    server
+        .send(
+            "HTTP/1.1 200 OK\r\nTrailer: X-Check\r\nTransfer-Encoding: chunked\r\n\r\n\
+             2\r\nok\r\n0\r\nX-Check: 9\r\n\r\n",
+        )
+        .await;
+    assert_eq!(client.message().await.trailers, "");
+    assert_eq!(gateway.metric("trailers_dropped_total{direction=\"response\"}"), 2);
+}
+
+#[tokio::test]
+async fn only_trailers_that_will_come_are_announced() {
+    let upstream = Upstream::bind().await;
+    let gateway = start(upstream.address());
+    let mut client = gateway.connect().await;
+    let mut send = async |trailers: &str| {
+        client
+            .send(format!(
+                "POST / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n\
+                 2\r\nhi\r\n0\r\n{trailers}\r\n"
+            ))
+            .await;
+    };
+    send("Content-Length: 1\r\nX-Sum: 7\r\nAuthorization: x\r\n").await;
+    let mut server = upstream.accept().await;
+    let got = server.message().await;
+    assert_eq!(got.body, "hi");
+    assert_eq!((got.field("trailer"), got.trailers.as_str()), ("x-sum", "x-sum: 7\r\n"));
+    server.send(OK).await;
+    send("Authorization: x\r\n").await;
+    let got = server.message().await;
+    assert_eq!((got.body.as_str(), got.trailers.as_str()), ("hi", ""));
+    assert_eq!((got.field("transfer-encoding"), got.fields("trailer").len()), ("chunked", 0));
+    assert_eq!(gateway.metric("trailers_dropped_total{direction=\"request\"}"), 3);
+}
+
+#[tokio::test]
+async fn an_expectation_that_was_met_leaves_the_order_of_fields() {
+    let upstream = Upstream::bind().await;
+    let gateway = start(upstream.address());
+    let mut client = gateway.connect().await;
+    client
+        .send(
+            "POST / HTTP/1.1\r\nHost: a\r\nExpect: 100-continue\r\nA: 1\r\nB: 2\r\n\
+             Content-Length: 2\r\nC: 3\r\n\r\nhi",
+        )
+        .await;
+    let got = upstream.accept().await.message().await;
+    let kept = "POST / HTTP/1.1\r\nHost: a\r\nA: 1\r\nB: 2\r\nContent-Length: 2\r\nC: 3\r\n";
+    assert!(got.head.starts_with(kept), "{}", got.head);
+}
+
+#[tokio::test]
+async fn a_response_without_content_keeps_the_length_it_tells_of() {
+    let upstream = Upstream::bind().await;
+    let gateway = start(upstream.address());
+    let mut client = gateway.connect().await;
+    let mut server = None;
+    for method in ["GET", "HEAD"] {
+        for length in ["Content-Length: 1234\r\n", ""] {
+            client.send(format!("{method} / HTTP/1.1\r\nHost: a\r\n\r\n")).await;
+            if server.is_none() {
+                server = Some(upstream.accept().await);
+            }
+            let server = server.as_mut().unwrap();
+            server.head().await;
+            let answer = format!("HTTP/1.1 304 Not Modified\r\nETag: x\r\n{length}\r\n");
+            server.send(&answer).await;
+            assert_eq!(client.head().await.head, answer, "{method}");
+        }
+    }
+}

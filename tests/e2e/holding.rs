@@ -294,3 +294,50 @@ async fn a_new_patchset_acts_on_the_next_request_of_an_open_connection() {
     assert_eq!(client.message().await.status(), 200, "it began under the old patchset");
     assert_eq!(client.ask(&request).await.status(), 403);
 }
+
+#[tokio::test]
+async fn a_refusal_after_the_whole_body_keeps_the_connection() {
+    let upstream = Upstream::bind().await;
+    let token = token("tok_", 36);
+    let gateway = start_blocking(upstream.address(), &token);
+    let length = token.len();
+    for request in [
+        format!("X-Key: {token}\r\nContent-Length: 2\r\n\r\nhi"),
+        format!("Content-Length: {length}\r\n\r\n{token}"),
+        format!("Transfer-Encoding: chunked\r\n\r\n{length:x}\r\n{token}\r\n0\r\n\r\n"),
+        format!("Transfer-Encoding: chunked\r\n\r\n1\r\nx\r\n0\r\nX-Key: {token}\r\n\r\n"),
+        format!(
+            "Transfer-Encoding: chunked\r\n\r\n{:x}\r\n {token} \r\n1\r\nx\r\n0\r\n\r\n",
+            length + 2
+        ),
+    ] {
+        let mut client = gateway.connect().await;
+        let get = "GET /next HTTP/1.1\r\nHost: a\r\n\r\n";
+        client.send(format!("POST / HTTP/1.1\r\nHost: a\r\n{request}{get}")).await;
+        let answer = client.message().await;
+        assert_eq!((answer.status(), answer.fields("connection").len()), (403, 0), "{request}");
+        let mut server = upstream.accept().await;
+        assert_eq!(server.head().await.start(), "GET /next HTTP/1.1");
+        server.send(OK.replace("\r\n\r\n", "\r\nConnection: close\r\n\r\n")).await;
+        assert_eq!(client.message().await.status(), 200);
+    }
+}
+
+#[tokio::test]
+async fn a_refusal_before_the_whole_body_closes_the_connection() {
+    let upstream = Upstream::bind().await;
+    let token = token("tok_", 36);
+    let gateway = start_blocking(upstream.address(), &token);
+    for request in [
+        format!("X-Key: {token}\r\nContent-Length: 3\r\n\r\nhi"),
+        format!("X-Key: {token}\r\nExpect: 100-continue\r\nContent-Length: 3\r\n\r\n"),
+        format!("Transfer-Encoding: chunked\r\n\r\n{:x}\r\n {token} \r\n", token.len() + 2),
+        format!("Transfer-Encoding: chunked\r\n\r\n{:x}\r\n {token} \r\nx", token.len() + 2),
+    ] {
+        let mut client = gateway.connect().await;
+        client.send(format!("POST / HTTP/1.1\r\nHost: a\r\n{request}")).await;
+        let answer = client.message().await;
+        assert_eq!((answer.status(), answer.field("connection")), (403, "close"), "{request}");
+        assert_eq!(client.rest().await, "");
+    }
+}

@@ -198,3 +198,34 @@ async fn informational_answers_are_not_taken_for_the_answer() {
     server.send(OK).await;
     assert_eq!(client.message().await.status(), 200);
 }
+
+#[tokio::test]
+async fn a_response_of_many_fields_is_passed_on_and_one_of_too_many_is_said_to_be() {
+    let upstream = Upstream::bind().await;
+    let gateway = start(upstream.address());
+    let mut client = gateway.connect().await;
+    client.send(GET).await;
+    let mut server = upstream.accept().await;
+    server.head().await;
+    let cookies = |count: usize| "Set-Cookie: a=b\r\n".repeat(count);
+    server.send(format!("HTTP/1.1 200 OK\r\n{}Content-Length: 0\r\n\r\n", cookies(200))).await;
+    assert_eq!(client.message().await.fields("set-cookie").len(), 200);
+
+    for head in [cookies(600), format!("X: {}\r\n", "x".repeat(70_000))] {
+        client.send(GET).await;
+        server.head().await;
+        // The gateway may stop reading before all of it is sent.
+        let _ =
+            server.try_send(format!("HTTP/1.1 200 OK\r\n{head}Content-Length: 0\r\n\r\n")).await;
+        let answer = client.message().await;
+        assert_eq!(answer.status(), 502);
+        assert!(answer.body.contains("upstream-malformed"), "{}", answer.body);
+        assert!(answer.body.contains("head is larger, or has more fields"), "{}", answer.body);
+        client.send(GET).await;
+        server = upstream.accept().await;
+        server.head().await;
+        server.send(OK).await;
+        assert_eq!(client.message().await.status(), 200);
+    }
+    assert_eq!(gateway.metric("upstream_errors_total{kind=\"malformed\"}"), 2);
+}

@@ -95,12 +95,14 @@ impl Publisher {
         let leaks = self.store.enforced_leaks(now, self.watch_closed_days).await?;
         let mut loading = stream::iter(leaks)
             .map(|leak| async move {
-                let tokens = self.first_tokens(leak.id).await?;
+                let tokens = self.tokens_after(leak.id, None).await?;
                 Ok::<_, StoreError>((leak, tokens))
             })
             .buffered(limits::PUBLISH_READERS);
-        while let Some((leak, first)) = loading.try_next().await? {
-            self.take_over(&mut working, &leak, first, now).await?;
+        // Nothing is awaited in here: the others that read would not be polled meanwhile, and might
+        // hold or stand in line for the very connection that is waited for.
+        while let Some((leak, tokens)) = loading.try_next().await? {
+            self.take_over(&mut working, &leak, &tokens, now);
         }
         drop(loading);
         self.build(working)
@@ -225,12 +227,8 @@ impl Publisher {
                 Some(leak) => {
                     // All is read before anything is changed: a failure leaves the old state whole.
                     let tokens = self.tokens_after(id, None).await?;
-                    let forced = leak.virtual_patch.as_ref().is_some_and(|patch| patch.force);
                     working.forget(id);
-                    if let Some(rule) = self.rule(&leak, now) {
-                        working.set(rule, forced);
-                        working.add(id, &tokens, forced);
-                    }
+                    self.take_over(working, &leak, &tokens, now);
                 }
                 None => working.forget(id),
             }
@@ -323,37 +321,24 @@ impl Publisher {
         Ok(())
     }
 
-    /// Takes over a leak as the store tells it, with its first page of tokens at hand.
-    async fn take_over(
+    /// Takes over a leak and its tokens as the store tells them.
+    fn take_over(
         &self,
         working: &mut Working,
         leak: &EnforcedLeak,
-        first: Vec<EnforcedToken>,
+        tokens: &[EnforcedToken],
         now: Timestamp,
-    ) -> Result<(), StoreError> {
-        let patch = leak.virtual_patch.as_ref();
-        let Some(rule) = self.rule(leak, now) else { return Ok(()) };
-        let forced = patch.is_some_and(|patch| patch.force);
+    ) {
+        let Some(rule) = self.rule(leak, now) else { return };
+        let forced = leak.virtual_patch.as_ref().is_some_and(|patch| patch.force);
         working.set(rule, forced);
-        let mut page = first;
-        loop {
-            working.add(leak.id, &page, forced);
-            let Some(last) = page.last().filter(|_| page.len() >= limits::PUBLISH_PAGE) else {
-                return Ok(());
-            };
-            let after = last.id;
-            page = self.store.enforced_tokens(leak.id, Some(after), limits::PUBLISH_PAGE).await?;
-        }
+        working.add(leak.id, tokens, forced);
     }
 
     fn rule(&self, leak: &EnforcedLeak, now: Timestamp) -> Option<Rule> {
         let patch = leak.virtual_patch.as_ref();
         let days = self.watch_closed_days;
         working::rule(leak.id, leak.status, patch, leak.closed_at, days, now)
-    }
-
-    async fn first_tokens(&self, leak: LeakId) -> Result<Vec<EnforcedToken>, StoreError> {
-        self.store.enforced_tokens(leak, None, limits::PUBLISH_PAGE).await
     }
 
     async fn tokens_after(

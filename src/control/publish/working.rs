@@ -48,7 +48,11 @@ impl Working {
 
     pub(super) fn add(&mut self, leak: LeakId, tokens: &[EnforcedToken], forced: bool) {
         for token in tokens.iter().filter(|token| applies(token, forced)) {
-            self.writer.add_token(leak, token.id, token.fingerprint, &token.material);
+            if !self.writer.add_token(leak, token.id, token.fingerprint, &token.material) {
+                // Whoever decides is told the same by the store: this is for what it knows amiss.
+                tracing::error!(%leak, token = %token.fingerprint, "no rule could be made of a token");
+                continue;
+            }
             match token.material {
                 TokenMaterial::Digest(_) => {
                     self.digests.insert(token.fingerprint, (token.id, leak));
@@ -113,7 +117,8 @@ fn applies(token: &EnforcedToken, forced: bool) -> bool {
     match token.material.length() {
         None => true,
         Some(length) => {
-            token.not_applicable.is_none() || (forced && length >= limits::TOKEN_BYTES_FORCED)
+            token.not_applicable.is_none()
+                || (forced && (limits::TOKEN_BYTES_FORCED..=limits::TOKEN_BYTES).contains(&length))
         }
     }
 }

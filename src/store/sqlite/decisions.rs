@@ -41,9 +41,10 @@ impl SqliteStore {
                 Some(removed) => Some(removed),
                 None => {
                     // There was none: it is as was asked already, and nothing happened.
+                    let leaks = leaks::load(&mut transaction, &[id]).await?;
                     drop(transaction);
                     drop(writer);
-                    return self.one_leak(tenant, id).await;
+                    return self.with_use_if_told(leaks).await;
                 }
             },
             Decision::Close | Decision::MarkFalse => {
@@ -56,7 +57,7 @@ impl SqliteStore {
             Decision::Reopen => None,
         };
         set_status(&mut transaction, id, next, decide.resolution, at).await?;
-        leaks::refresh(&mut transaction, id, at).await?;
+        leaks::settle(&mut transaction, id, at).await?;
         let deed = Deed {
             tenant,
             leak: id,
@@ -69,7 +70,7 @@ impl SqliteStore {
         let leaks = leaks::load(&mut transaction, &[id]).await?;
         transaction.commit().await?;
         drop(writer);
-        self.with_use(leaks).await
+        self.with_use_if_told(leaks).await
     }
 
     pub(super) async fn remove_expired_patches(
@@ -78,9 +79,9 @@ impl SqliteStore {
     ) -> Result<Vec<LeakId>, StoreError> {
         let at = now.as_millisecond();
         let expired = "SELECT p.leak, l.tenant FROM virtual_patches p JOIN leaks l ON l.id = p.leak
-             WHERE p.expires_at <= $1 ORDER BY p.leak";
+             WHERE p.expires_at <= $1 ORDER BY p.expires_at, p.leak";
         // Looked for by a reader first: the writer is not to be waited for every second in vain.
-        if sqlx::query(expired).bind(at).fetch_optional(&self.decisions_readers).await?.is_none() {
+        if sqlx::query(expired).bind(at).fetch_optional(&self.reserved_readers).await?.is_none() {
             return Ok(Vec::new());
         }
         let mut writer = self.decisions.lock().await?;
@@ -91,7 +92,7 @@ impl SqliteStore {
             let id = LeakId(row::uuid(found, "leak")?);
             let tenant = row::text(found, "tenant")?;
             let removed = remove(&mut transaction, id).await?.unwrap_or_default();
-            leaks::refresh(&mut transaction, id, at).await?;
+            leaks::settle(&mut transaction, id, at).await?;
             let detail = format!("expired; {removed}");
             let deed = Deed {
                 tenant: &tenant,
@@ -142,7 +143,7 @@ impl SqliteStore {
         sql.push_bind(row::rank(Status::Open, Status::ALL)).push(" OR (l.status = ");
         sql.push_bind(row::rank(Status::Closed, Status::ALL)).push(" AND l.closed_at > ");
         sql.push_bind(since).push(") ORDER BY l.id");
-        let rows = sql.build().fetch_all(&self.decisions_readers).await?;
+        let rows = sql.build().fetch_all(&self.reserved_readers).await?;
         rows.iter()
             .map(|found| {
                 Ok(EnforcedLeak {
@@ -286,11 +287,12 @@ async fn refuse_inapplicable(
     let shortest = if force { row::signed(limits::TOKEN_BYTES_FORCED) } else { i64::MAX };
     // A token of unknown length is known by its digest alone, of which the guard says nothing.
     let (all, taken): (i64, i64) = sqlx::query_as(
-        "SELECT COUNT(*), COUNT(CASE WHEN t.not_applicable IS NULL OR t.length >= $2 THEN 1 END)
+        "SELECT COUNT(*), COUNT(CASE WHEN t.not_applicable IS NULL OR t.length BETWEEN $2 AND $3 THEN 1 END)
          FROM leak_tokens lt JOIN tokens t ON t.id = lt.token WHERE lt.leak = $1",
     )
     .bind(leak.0.as_bytes().as_slice())
     .bind(shortest)
+    .bind(row::signed(limits::TOKEN_BYTES))
     .fetch_one(&mut *connection)
     .await?;
     if taken > 0 {
@@ -305,8 +307,11 @@ async fn refuse_inapplicable(
     .fetch_all(connection)
     .await?;
     if force {
-        reasons
-            .push(format!("force is for tokens of {} bytes and more", limits::TOKEN_BYTES_FORCED));
+        reasons.push(format!(
+            "force is for tokens of {} to {} bytes",
+            limits::TOKEN_BYTES_FORCED,
+            limits::TOKEN_BYTES
+        ));
     }
     Err(StoreError::NothingApplicable(reasons))
 }

@@ -48,7 +48,7 @@ impl SqliteStore {
             }
         }
         if !changes.is_empty() {
-            leaks::refresh(&mut transaction, id, at).await?;
+            leaks::recount(&mut transaction, id, at).await?;
             let detail = changes.join("; ");
             let deed =
                 Deed { tenant, leak: id, action: "edit", comment: None, detail: Some(&detail), at };
@@ -61,7 +61,7 @@ impl SqliteStore {
         }
         transaction.commit().await?;
         drop(writer);
-        self.with_use(leaks).await
+        self.with_use_if_told(leaks).await
     }
 }
 

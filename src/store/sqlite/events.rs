@@ -50,7 +50,7 @@ impl SqliteStore {
         for chunk in ids.chunks(limits::STORE_VALUES) {
             let mut sql = QueryBuilder::<Sqlite>::new("SELECT id, tenant FROM leaks WHERE id IN (");
             super::leaks::push_ids(&mut sql, chunk);
-            let rows = sql.build().persistent(false).fetch_all(&self.decisions_readers).await?;
+            let rows = sql.build().persistent(false).fetch_all(&self.reserved_readers).await?;
             for found in &rows {
                 tenants.insert(LeakId(row::uuid(found, "id")?), row::text(found, "tenant")?);
             }
@@ -70,7 +70,7 @@ impl SqliteStore {
             let mut sql =
                 QueryBuilder::<Sqlite>::new("SELECT token, leak FROM leak_tokens WHERE token IN (");
             super::usage::push_tokens(&mut sql, chunk.iter().copied());
-            let rows = sql.build().persistent(false).fetch_all(&self.decisions_readers).await?;
+            let rows = sql.build().persistent(false).fetch_all(&self.reserved_readers).await?;
             for found in &rows {
                 leaks
                     .entry(TokenId(row::uuid(found, "token")?))

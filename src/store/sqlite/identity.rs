@@ -175,7 +175,7 @@ impl SqliteStore {
         )
         .bind(hash.as_slice())
         .bind(now.as_millisecond())
-        .fetch_optional(&self.decisions_readers)
+        .fetch_optional(&self.reserved_readers)
         .await?;
         let Some(found) = found else { return Ok(None) };
         let id = ApiTokenId(row::uuid(&found, "id")?);

@@ -35,26 +35,68 @@ pub(super) async fn status(
     row::ranked(&found, "status", Status::ALL)
 }
 
-/// Brings what follows from a leak's tokens, status and rule up to date, and the time of its last
-/// change.
-pub(super) async fn refresh(
+/// Notes the time of a leak's last change.
+pub(super) async fn touch(
+    connection: &mut SqliteConnection,
+    id: LeakId,
+    at: i64,
+) -> Result<(), StoreError> {
+    sqlx::query("UPDATE leaks SET updated_at = $2 WHERE id = $1")
+        .bind(id.0.as_bytes().as_slice())
+        .bind(at)
+        .execute(connection)
+        .await?;
+    Ok(())
+}
+
+/// Counts tokens that were added to a leak, and brings up to date what follows from them. A leak
+/// that grows in many parts is not counted anew for each.
+pub(super) async fn grow(
+    connection: &mut SqliteConnection,
+    id: LeakId,
+    tokens: usize,
+    applicable: usize,
+    at: i64,
+) -> Result<(), StoreError> {
+    sqlx::query(
+        "UPDATE leaks SET token_count = token_count + $2, applicable_count = applicable_count + $3
+         WHERE id = $1",
+    )
+    .bind(id.0.as_bytes().as_slice())
+    .bind(row::signed(tokens))
+    .bind(row::signed(applicable))
+    .execute(&mut *connection)
+    .await?;
+    settle(connection, id, at).await
+}
+
+/// Counts a leak's tokens anew, and brings up to date what follows from them.
+pub(super) async fn recount(
     connection: &mut SqliteConnection,
     id: LeakId,
     at: i64,
 ) -> Result<(), StoreError> {
     sqlx::query(
-        "UPDATE leaks SET updated_at = $2,
+        "UPDATE leaks SET
             token_count = (SELECT COUNT(*) FROM leak_tokens WHERE leak = $1),
             applicable_count = (SELECT COUNT(*) FROM leak_tokens lt JOIN tokens t ON t.id = lt.token
                 WHERE lt.leak = $1 AND t.not_applicable IS NULL)
          WHERE id = $1",
     )
     .bind(id.0.as_bytes().as_slice())
-    .bind(at)
     .execute(&mut *connection)
     .await?;
+    settle(connection, id, at).await
+}
+
+/// Brings the remediation in line with status, rule and tokens, and notes the time of the change.
+pub(super) async fn settle(
+    connection: &mut SqliteConnection,
+    id: LeakId,
+    at: i64,
+) -> Result<(), StoreError> {
     sqlx::query(
-        "UPDATE leaks SET remediation = CASE
+        "UPDATE leaks SET updated_at = $6, remediation = CASE
             WHEN EXISTS (SELECT 1 FROM virtual_patches p WHERE p.leak = $1) THEN $2
             WHEN status = $3 AND applicable_count = 0 THEN $4
             ELSE $5 END
@@ -65,6 +107,7 @@ pub(super) async fn refresh(
     .bind(row::rank(Status::Open, Status::ALL))
     .bind(Remediation::NotApplicable.name())
     .bind(Remediation::None.name())
+    .bind(at)
     .execute(connection)
     .await?;
     Ok(())
@@ -234,8 +277,17 @@ impl SqliteStore {
     }
 
     /// The one leak that was loaded, with what the events tell of it.
-    pub(super) async fn with_use(&self, mut leaks: Vec<Leak>) -> Result<Leak, StoreError> {
-        self.add_use(&mut leaks).await?;
+    async fn with_use(&self, mut leaks: Vec<Leak>) -> Result<Leak, StoreError> {
+        self.add_use(&self.events_readers, &mut leaks).await?;
+        leaks.pop().ok_or(StoreError::NotFound("leak"))
+    }
+
+    /// The same of a leak whose change is stored. That its use could not be read does not undo the
+    /// change: the leak is shown without it.
+    pub(super) async fn with_use_if_told(&self, mut leaks: Vec<Leak>) -> Result<Leak, StoreError> {
+        if let Err(error) = self.add_use(&self.reserved_events_reader, &mut leaks).await {
+            tracing::error!(%error, "a changed leak is shown without its use, which could not be read");
+        }
         leaks.pop().ok_or(StoreError::NotFound("leak"))
     }
 }

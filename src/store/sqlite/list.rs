@@ -109,7 +109,7 @@ impl SqliteStore {
         let mut items = leaks::load(&mut transaction, &ids).await?;
         transaction.rollback().await?;
         drop(reader);
-        self.add_use(&mut items).await?;
+        self.add_use(&self.events_readers, &mut items).await?;
         Ok(LeakPage { items, next_cursor, total: u64::try_from(total).unwrap_or_default() })
     }
 }

@@ -22,8 +22,8 @@ use std::sync::Mutex;
 
 use async_trait::async_trait;
 use jiff::Timestamp;
-use sqlx::sqlite::{SqliteConnection, SqlitePool};
-use sqlx::{Connection as _, Sqlite, Transaction};
+use sqlx::sqlite::{SqliteConnectOptions, SqliteConnection, SqlitePool};
+use sqlx::{ConnectOptions as _, Connection as _, Sqlite, Transaction};
 use tokio::sync::{MappedMutexGuard, MutexGuard};
 
 use super::seal::DataKey;
@@ -51,6 +51,10 @@ pub(super) struct SqliteStore {
     decisions_readers: SqlitePool,
     /// Read the events; the other file is attached as `decisions`.
     events_readers: SqlitePool,
+    /// Read the decisions for decisions, publishing, authentication and the writing of events.
+    reserved_readers: SqlitePool,
+    /// Reads the events for decisions.
+    reserved_events_reader: SqlitePool,
     data_key: DataKey,
     fingerprint_key: FingerprintKey,
     /// What keeps other processes out; absent in a store that is opened to be read.
@@ -58,26 +62,42 @@ pub(super) struct SqliteStore {
 }
 
 /// The one connection that writes a database.
-struct Writer(tokio::sync::Mutex<Option<SqliteConnection>>);
+struct Writer {
+    connection: tokio::sync::Mutex<Option<SqliteConnection>>,
+    /// How it is opened again.
+    options: SqliteConnectOptions,
+}
 
 impl Writer {
-    fn new(connection: SqliteConnection) -> Self {
-        Self(tokio::sync::Mutex::new(Some(connection)))
+    fn new(connection: SqliteConnection, options: SqliteConnectOptions) -> Self {
+        Self { connection: tokio::sync::Mutex::new(Some(connection)), options }
     }
 
-    /// Waits for the connection.
+    /// Waits for the connection, which is in no transaction.
+    ///
+    /// SQLite ends a transaction by itself where the disk is full or fails; the library does not
+    /// learn of it, and would begin none ever again. Such a connection is opened anew.
     async fn lock(&self) -> Result<MappedMutexGuard<'_, SqliteConnection>, StoreError> {
-        MutexGuard::try_map(self.0.lock().await, Option::as_mut)
-            .map_err(|_| StoreError::Failed("the store is closed".to_owned()))
+        let mut held = MutexGuard::try_map(self.connection.lock().await, Option::as_mut)
+            .map_err(|_| StoreError::Failed("the store is closed".to_owned()))?;
+        if held.is_in_transaction() {
+            // A transaction that was dropped is rolled back behind our back: that is waited for.
+            let answers = held.ping().await.is_ok();
+            if !answers || held.is_in_transaction() {
+                tracing::warn!("a database's writing connection is opened anew after a failure");
+                *held = self.options.connect().await?;
+            }
+        }
+        Ok(held)
     }
 
     /// The connection, where nobody has it at the moment.
     fn try_lock(&self) -> Option<MappedMutexGuard<'_, SqliteConnection>> {
-        MutexGuard::try_map(self.0.try_lock().ok()?, Option::as_mut).ok()
+        MutexGuard::try_map(self.connection.try_lock().ok()?, Option::as_mut).ok()
     }
 
     async fn close(&self) {
-        if let Some(connection) = self.0.lock().await.take() {
+        if let Some(connection) = self.connection.lock().await.take() {
             open::close(connection).await;
         }
     }
@@ -272,7 +292,8 @@ impl Store for SqliteStore {
     }
 
     async fn ping(&self) -> Result<(), StoreError> {
-        for readers in [&self.decisions_readers, &self.events_readers] {
+        // Not the others: many lists and statistics do not make the store one that does not answer.
+        for readers in [&self.reserved_readers, &self.reserved_events_reader] {
             sqlx::query("SELECT 1").execute(readers).await?;
         }
         Ok(())
@@ -281,11 +302,81 @@ impl Store for SqliteStore {
     async fn close(&self) {
         // Readers first: the last connection to close is then one that can write, and brings the
         // log into the database.
-        self.decisions_readers.close().await;
-        self.events_readers.close().await;
+        for readers in [
+            &self.decisions_readers,
+            &self.events_readers,
+            &self.reserved_readers,
+            &self.reserved_events_reader,
+        ] {
+            readers.close().await;
+        }
         self.decisions.close().await;
         self.events.close().await;
         let mut lock = self.lock.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
         drop(lock.take());
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::store::KeySource;
+    use crate::store::types::Bypass;
+
+    fn actor() -> Actor {
+        Actor {
+            name: "ada".to_owned(),
+            role: Role::Administrator,
+            tenant: "default".to_owned(),
+            user: None,
+            api_token: None,
+            address: None,
+        }
+    }
+
+    async fn fresh(directory: &tempfile::TempDir) -> SqliteStore {
+        let url = format!("sqlite:{}", directory.path().join("leakgate.db").display());
+        open(&url, &KeySource::File).await.unwrap().0
+    }
+
+    /// What SQLite does by itself where the disk is full or fails.
+    #[tokio::test]
+    async fn a_transaction_that_sqlite_ended_does_not_stop_writing() {
+        let directory = tempfile::tempdir().unwrap();
+        let store = fresh(&directory).await;
+        {
+            let mut writer = store.decisions.lock().await.unwrap();
+            let mut transaction = begin(&mut writer).await.unwrap();
+            sqlx::query("ROLLBACK").execute(&mut *transaction).await.unwrap();
+        }
+        let on = Bypass { on: true, ..Bypass::default() };
+        store.set_bypass(on, &actor()).await.unwrap();
+        assert!(store.bypass().await.unwrap().on);
+        store.close().await;
+    }
+
+    #[tokio::test]
+    async fn a_full_disk_stops_writing_only_while_it_is_full() {
+        let directory = tempfile::tempdir().unwrap();
+        let store = fresh(&directory).await;
+        {
+            let mut writer = store.decisions.lock().await.unwrap();
+            sqlx::query("PRAGMA max_page_count = 1").execute(&mut *writer).await.unwrap();
+        }
+        let reason = Some("r".repeat(100_000));
+        let on = Bypass { on: true, reason, ..Bypass::default() };
+        for _ in 0..3 {
+            let error = store.set_bypass(on.clone(), &actor()).await.unwrap_err();
+            assert!(error.to_string().contains("full"), "{error}");
+            // Unless it was opened anew, the connection keeps this limit.
+            let mut writer = store.decisions.lock().await.unwrap();
+            sqlx::query("PRAGMA max_page_count = 1").execute(&mut *writer).await.unwrap();
+        }
+        {
+            let mut writer = store.decisions.lock().await.unwrap();
+            sqlx::query("PRAGMA max_page_count = 100000").execute(&mut *writer).await.unwrap();
+        }
+        store.set_bypass(on, &actor()).await.unwrap();
+        store.close().await;
     }
 }

@@ -109,15 +109,10 @@ pub(in crate::store) async fn open(
         Some(key) => key,
         None => make_fingerprint_key(&mut decisions, &data_key).await?,
     };
-    let store = SqliteStore {
-        decisions: Writer::new(decisions),
-        events: Writer::new(events),
-        decisions_readers: readers(&files.decisions, &files.events, "events").await?,
-        events_readers: readers(&files.events, &files.decisions, "decisions").await?,
-        data_key,
-        fingerprint_key,
-        lock: Some(lock).into(),
-    };
+    let decisions = Writer::new(decisions, writing(&files.decisions, SqliteSynchronous::Full));
+    let events = Writer::new(events, writing(&files.events, SqliteSynchronous::Normal));
+    let store =
+        assembled(&files, [decisions, events], data_key, fingerprint_key, Some(lock)).await?;
     Ok((store, notices))
 }
 
@@ -148,14 +143,31 @@ pub(in crate::store) async fn open_reading(
                 files.decisions.display()
             ))
         })?;
+    let decisions = Writer::new(decisions, options(&files.decisions).read_only(true));
+    let events = Writer::new(events, options(&files.events).read_only(true));
+    assembled(&files, [decisions, events], data_key, fingerprint_key, None).await
+}
+
+/// The store, with its reading connections.
+async fn assembled(
+    files: &Files,
+    [decisions, events]: [Writer; 2],
+    data_key: DataKey,
+    fingerprint_key: FingerprintKey,
+    lock: Option<File>,
+) -> Result<SqliteStore, StoreError> {
+    let of_decisions = |count| readers(&files.decisions, &files.events, "events", count);
+    let of_events = |count| readers(&files.events, &files.decisions, "decisions", count);
     Ok(SqliteStore {
-        decisions: Writer::new(decisions),
-        events: Writer::new(events),
-        decisions_readers: readers(&files.decisions, &files.events, "events").await?,
-        events_readers: readers(&files.events, &files.decisions, "decisions").await?,
+        decisions,
+        events,
+        decisions_readers: of_decisions(limits::STORE_READERS).await?,
+        events_readers: of_events(limits::STORE_READERS).await?,
+        reserved_readers: of_decisions(limits::STORE_RESERVED_READERS).await?,
+        reserved_events_reader: of_events(1).await?,
         data_key,
         fingerprint_key,
-        lock: None.into(),
+        lock: lock.into(),
     })
 }
 
@@ -234,6 +246,15 @@ fn options(path: &Path) -> SqliteConnectOptions {
         .disable_statement_logging()
 }
 
+/// How a writing connection is opened.
+fn writing(path: &Path, synchronous: SqliteSynchronous) -> SqliteConnectOptions {
+    options(path)
+        .journal_mode(SqliteJournalMode::Wal)
+        .synchronous(synchronous)
+        .pragma("journal_size_limit", limits::STORE_WAL_BYTES.to_string())
+        .optimize_on_close(true, limits::STORE_ANALYSIS_ROWS)
+}
+
 /// The writing connection of one database, with the schema of this version.
 async fn writer(
     path: &Path,
@@ -250,14 +271,8 @@ async fn writer(
         .mode(0o600)
         .open(path)
         .map_err(|error| unusable(path, "cannot be written", &error))?;
-    let mut connection = options(path)
-        .journal_mode(SqliteJournalMode::Wal)
-        .synchronous(synchronous)
-        .pragma("journal_size_limit", limits::STORE_WAL_BYTES.to_string())
-        .optimize_on_close(true, limits::STORE_ANALYSIS_ROWS)
-        .connect()
-        .await
-        .map_err(|error| cannot_open(path, &error))?;
+    let mut connection =
+        writing(path, synchronous).connect().await.map_err(|error| cannot_open(path, &error))?;
     claim(&mut connection).await.map_err(|error| cannot_open(path, &error))?;
     check(&mut connection, path).await?;
     migrator.run(&mut connection).await.map_err(|error| match error {
@@ -356,10 +371,15 @@ fn newer(path: &Path) -> StoreError {
 }
 
 /// Connections that read one database, with the other one attached.
-async fn readers(path: &Path, other: &Path, name: &'static str) -> Result<SqlitePool, StoreError> {
+async fn readers(
+    path: &Path,
+    other: &Path,
+    name: &'static str,
+    count: u32,
+) -> Result<SqlitePool, StoreError> {
     let other = other.to_string_lossy().into_owned();
     SqlitePoolOptions::new()
-        .max_connections(limits::STORE_READERS)
+        .max_connections(count)
         .acquire_timeout(limits::STORE_READER_TIMEOUT)
         .idle_timeout(None)
         .max_lifetime(None)

@@ -7,6 +7,7 @@ use sqlx::QueryBuilder;
 use sqlx::sqlite::{Sqlite, SqliteConnection};
 
 use super::audit::{Deed, record};
+use super::tokens::Kept;
 use super::{SqliteStore, begin, leaks, row, tokens};
 use crate::config::limits;
 use crate::model::clock;
@@ -41,7 +42,6 @@ impl SqliteStore {
 
         let mut leak = Vec::new();
         if !new.is_empty() {
-            let new: Vec<TokenId> = new.iter().map(|kept| kept.id).collect();
             let id = match registration.continues {
                 Some(id) => {
                     leaks::status(&mut transaction, &registration.tenant, id).await?;
@@ -55,7 +55,7 @@ impl SqliteStore {
         transaction.commit().await?;
         drop(writer);
 
-        let leak = if leak.is_empty() { None } else { Some(self.with_use(leak).await?) };
+        let leak = if leak.is_empty() { None } else { Some(self.with_use_if_told(leak).await?) };
         Ok(Registered { leak, new_tokens, merged })
     }
 }
@@ -110,7 +110,7 @@ async fn add_occurrences(
             at,
         };
         record(connection, deed, actor).await?;
-        leaks::refresh(connection, leak, at).await?;
+        leaks::touch(connection, leak, at).await?;
     }
     Ok(merged)
 }
@@ -158,12 +158,14 @@ async fn add_tokens(
     connection: &mut SqliteConnection,
     registration: &Registration,
     id: LeakId,
-    tokens: &[TokenId],
+    tokens: &[&Kept],
     actor: &Actor,
     at: i64,
 ) -> Result<(), StoreError> {
-    tokens::attach(connection, id, tokens).await?;
-    leaks::refresh(connection, id, at).await?;
+    let ids: Vec<TokenId> = tokens.iter().map(|kept| kept.id).collect();
+    tokens::attach(connection, id, &ids).await?;
+    let applicable = tokens.iter().filter(|kept| kept.is_applicable).count();
+    leaks::grow(connection, id, tokens.len(), applicable, at).await?;
     let detail =
         format!("{}: {}", words::of_tokens(tokens.len()), words::of_source(&registration.source));
     let deed = Deed {

@@ -10,6 +10,7 @@ use crate::model::token::Validity;
 use crate::store::StoreError;
 
 /// Primary result codes of SQLite that call for an answer of their own.
+const BUSY: i32 = 5;
 const READONLY: i32 = 8;
 const CORRUPT: i32 = 11;
 const FULL: i32 = 13;
@@ -26,6 +27,9 @@ impl From<sqlx::Error> for StoreError {
         match code(&error) {
             Some(CORRUPT | NOT_A_DATABASE) => Self::Unusable(
                 "the database is damaged: stop leakgate and put back a backup of it".to_owned(),
+            ),
+            Some(BUSY) => Self::Failed(
+                "another program holds the database: end it, then ask again".to_owned(),
             ),
             Some(FULL) => Self::Failed("the disk is full: make room on it".to_owned()),
             Some(READONLY) => Self::Failed("the database can only be read, not written".to_owned()),

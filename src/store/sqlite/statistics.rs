@@ -35,7 +35,7 @@ impl SqliteStore {
         let now = clock::now().as_millisecond();
         let leak = self.one_leak(tenant, id).await?;
         let created_at = leak.created_at.as_millisecond();
-        // By force, all but the shortest are watched as well.
+        // By force, all but the shortest and the longest are watched as well.
         let forced = leak.virtual_patch.as_ref().is_some_and(|patch| patch.force);
         let shortest = if forced { row::signed(limits::TOKEN_BYTES_FORCED) } else { i64::MAX };
 
@@ -68,13 +68,14 @@ impl SqliteStore {
         .await?;
         let (not_watched, watched): (i64, i64) = sqlx::query_as(
             "SELECT COUNT(CASE WHEN t.not_applicable IS NOT NULL
-                    AND (t.length IS NULL OR t.length < $2) THEN 1 END),
-                COUNT(CASE WHEN t.not_applicable IS NULL OR t.length >= $2 THEN 1 END)
+                    AND (t.length IS NULL OR t.length NOT BETWEEN $2 AND $3) THEN 1 END),
+                COUNT(CASE WHEN t.not_applicable IS NULL OR t.length BETWEEN $2 AND $3 THEN 1 END)
              FROM decisions.leak_tokens lt JOIN decisions.tokens t ON t.id = lt.token
              WHERE lt.leak = $1",
         )
         .bind(id.0.as_bytes().as_slice())
         .bind(shortest)
+        .bind(row::signed(limits::TOKEN_BYTES))
         .fetch_one(&mut *reader)
         .await?;
 
@@ -240,10 +241,12 @@ async fn tell_new_clients(
     if clients.is_empty() {
         return Ok(());
     }
+    // Tokens before events: those that stood in an earlier leak are few, a client's events may be
+    // many. SQLite keeps the order of a CROSS JOIN.
     let mut sql = QueryBuilder::<Sqlite>::new(
         "SELECT e.source_ip, MIN(e.at) AS first_at, MIN(t.created_at) AS watched_at
-         FROM decisions.leak_tokens lt JOIN decisions.tokens t ON t.id = lt.token
-         JOIN events e ON e.token = t.id WHERE lt.leak = ",
+         FROM decisions.leak_tokens lt CROSS JOIN decisions.tokens t CROSS JOIN events e
+         WHERE t.id = lt.token AND e.token = t.id AND lt.leak = ",
     );
     sql.push_bind(id.0.as_bytes().to_vec());
     sql.push(" AND t.created_at < ").push_bind(created_at);

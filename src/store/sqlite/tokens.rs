@@ -6,7 +6,7 @@ use sqlx::QueryBuilder;
 use sqlx::Row as _;
 use sqlx::sqlite::{Sqlite, SqliteConnection, SqliteRow};
 
-use super::{SqliteStore, leaks, list, row};
+use super::{SqliteStore, leaks, list, row, usage};
 use crate::config::limits;
 use crate::model::fingerprint::Fingerprint;
 use crate::model::ids::{LeakId, TokenId};
@@ -41,6 +41,8 @@ pub(super) struct Kept {
     pub(super) id: TokenId,
     /// Whether it was not there before.
     pub(super) is_new: bool,
+    /// Whether a rule can be made of it; told of a new one.
+    pub(super) is_applicable: bool,
 }
 
 /// Keeps these tokens, each once, in the order in which they came. What is known already stays as
@@ -69,7 +71,7 @@ pub(super) async fn keep(
                     (id, true)
                 }
             };
-            kept.push(Kept { id, is_new });
+            kept.push(Kept { id, is_new, is_applicable: token.not_applicable.is_none() });
         }
         insert(connection, key, tenant, &new, at).await?;
     }
@@ -263,7 +265,7 @@ impl SqliteStore {
         let rows = sql.build().fetch_all(&mut *reader).await?;
         drop(reader);
         let mut page = list::page(rows, limit, &binding, place, token)?;
-        self.add_token_use(page.items.iter_mut()).await?;
+        usage::add_token_use(&self.events_readers, page.items.iter_mut()).await?;
         Ok(page)
     }
 
@@ -304,7 +306,7 @@ impl SqliteStore {
                 mode: row::named_or_none(found, "mode", PatchMode::from_name)?,
             });
         }
-        self.add_token_use(std::iter::once(&mut token)).await?;
+        usage::add_token_use(&self.events_readers, std::iter::once(&mut token)).await?;
         lookup.known = !lookup.leaks.is_empty();
         lookup.validity = token.validity;
         lookup.last_used_at = token.last_used_at;
@@ -326,7 +328,7 @@ impl SqliteStore {
         .bind(leak.0.as_bytes().as_slice())
         .bind(after.as_slice())
         .bind(row::signed(limit))
-        .fetch_all(&self.decisions_readers)
+        .fetch_all(&self.reserved_readers)
         .await?;
         rows.iter()
             .map(|found| {

@@ -4,7 +4,7 @@ use std::collections::{BTreeSet, HashMap};
 
 use jiff::Timestamp;
 use sqlx::QueryBuilder;
-use sqlx::sqlite::{Sqlite, SqliteConnection};
+use sqlx::sqlite::{Sqlite, SqliteConnection, SqlitePool};
 
 use super::{SqliteStore, leaks, row};
 use crate::config::limits;
@@ -162,7 +162,11 @@ pub(super) fn push_tokens(sql: &mut QueryBuilder<Sqlite>, ids: impl Iterator<Ite
 
 impl SqliteStore {
     /// Adds to the leaks, and to the tokens shown in them, what the events tell of them.
-    pub(super) async fn add_use(&self, found: &mut [Leak]) -> Result<(), StoreError> {
+    pub(super) async fn add_use(
+        &self,
+        readers: &SqlitePool,
+        found: &mut [Leak],
+    ) -> Result<(), StoreError> {
         if found.is_empty() {
             return Ok(());
         }
@@ -176,7 +180,7 @@ impl SqliteStore {
         sql.push("), 0) AS events_24h FROM leak_use u WHERE u.leak IN (");
         leaks::push_ids(&mut sql, &ids);
         let mut used = HashMap::new();
-        for row in sql.build().fetch_all(&self.events_readers).await? {
+        for row in sql.build().fetch_all(readers).await? {
             let told = (row::time(&row, "last_event_at")?, row::count(&row, "events_24h")?);
             used.insert(LeakId(row::uuid(&row, "leak")?), told);
         }
@@ -186,35 +190,35 @@ impl SqliteStore {
                 leak.events_24h = *events_24h;
             }
         }
-        self.add_token_use(found.iter_mut().flat_map(|leak| leak.tokens.iter_mut())).await
+        add_token_use(readers, found.iter_mut().flat_map(|leak| leak.tokens.iter_mut())).await
     }
+}
 
-    /// Adds to the tokens what the events tell of them.
-    pub(super) async fn add_token_use(
-        &self,
-        tokens: impl Iterator<Item = &mut Token>,
-    ) -> Result<(), StoreError> {
-        let mut tokens: Vec<&mut Token> = tokens.collect();
-        for chunk in tokens.chunks_mut(limits::STORE_VALUES) {
-            let mut sql = QueryBuilder::<Sqlite>::new(
-                "SELECT token, last_used_at, validity FROM token_use WHERE token IN (",
-            );
-            push_tokens(&mut sql, chunk.iter().map(|token| token.id));
-            let rows = sql.build().persistent(false).fetch_all(&self.events_readers).await?;
-            let mut used = HashMap::with_capacity(rows.len());
-            for found in &rows {
-                let last_used_at = row::time(found, "last_used_at")?;
-                let validity = row::named_or_none(found, "validity", row::validity_from_name)?;
-                used.insert(TokenId(row::uuid(found, "token")?), (last_used_at, validity));
-            }
-            for token in chunk {
-                if let Some((last_used_at, validity)) = used.get(&token.id) {
-                    token.last_used_at = Some(*last_used_at);
-                    // What an upstream answered counts more than what a report said.
-                    token.validity = validity.unwrap_or(token.validity);
-                }
+/// Adds to the tokens what the events tell of them.
+pub(super) async fn add_token_use(
+    readers: &SqlitePool,
+    tokens: impl Iterator<Item = &mut Token>,
+) -> Result<(), StoreError> {
+    let mut tokens: Vec<&mut Token> = tokens.collect();
+    for chunk in tokens.chunks_mut(limits::STORE_VALUES) {
+        let mut sql = QueryBuilder::<Sqlite>::new(
+            "SELECT token, last_used_at, validity FROM token_use WHERE token IN (",
+        );
+        push_tokens(&mut sql, chunk.iter().map(|token| token.id));
+        let rows = sql.build().persistent(false).fetch_all(readers).await?;
+        let mut used = HashMap::with_capacity(rows.len());
+        for found in &rows {
+            let last_used_at = row::time(found, "last_used_at")?;
+            let validity = row::named_or_none(found, "validity", row::validity_from_name)?;
+            used.insert(TokenId(row::uuid(found, "token")?), (last_used_at, validity));
+        }
+        for token in chunk {
+            if let Some((last_used_at, validity)) = used.get(&token.id) {
+                token.last_used_at = Some(*last_used_at);
+                // What an upstream answered counts more than what a report said.
+                token.validity = validity.unwrap_or(token.validity);
             }
         }
-        Ok(())
     }
+    Ok(())
 }

@@ -1,5 +1,6 @@
 //! The whole program: the real binary over real sockets.
 
+mod admin;
 mod bad_input;
 mod demo;
 mod docs;

@@ -146,7 +146,7 @@ pub async fn force_overrides_the_guard_from_six_bytes(store: &dyn Store) {
     let five = store.register(asked, &actor()).await.unwrap().leak.unwrap();
     let error = apply(store, five.id, forced.clone()).await.unwrap_err();
     let StoreError::NothingApplicable(reasons) = error else { panic!("{error:?}") };
-    assert_eq!(reasons, ["five bytes", "force is for tokens of 6 bytes and more"]);
+    assert_eq!(reasons, ["five bytes", "force is for tokens of 6 to 16384 bytes"]);
 
     let asked = registration("six", vec![refused_token(store, 6, "six bytes")]);
     let six = store.register(asked, &actor()).await.unwrap().leak.unwrap();

@@ -1,0 +1,92 @@
+//! What a [`Tree`] keeps of each text.
+//!
+//! [`Tree`]: super::tree::Tree
+
+use super::budget::MAX_DEPTH;
+use super::layer::ESCAPES;
+use super::unescape::Unescaper;
+
+/// What is kept of one text.
+pub(super) struct Text<S> {
+    /// Its last bytes: an escape that is cut at their beginning is out of a token's reach.
+    pub(super) tail: Vec<u8>,
+    pub(super) cut: Option<Cut<S>>,
+    pub(super) branches: Branches<S>,
+}
+
+pub(super) type Branches<S> = [Option<Box<Branch<S>>>; ESCAPES.len()];
+
+/// What may be the beginning of an escape of a layer that sleeps, at the end of a text. There cannot
+/// be two: no layer's mark goes on another layer's escape.
+pub(super) struct Cut<S> {
+    /// Whose escape.
+    pub(super) index: usize,
+    /// Bytes of it so far.
+    pub(super) length: usize,
+    /// What was awake where it begins.
+    pub(super) before: Branches<S>,
+}
+
+/// One layer awake over a text, and the text that undoing it brings forth.
+pub(super) struct Branch<S> {
+    pub(super) unescaper: Unescaper,
+    pub(super) state: S,
+    pub(super) text: Text<S>,
+    pub(super) owed: Owed,
+    pub(super) scratch: Vec<u8>,
+}
+
+/// For each layer around a text, by depth: how many more bytes the text must go on before what it
+/// has to say of that layer's last escape is said.
+pub(super) type Owed = [usize; MAX_DEPTH];
+
+impl<S> Text<S> {
+    pub(super) fn new() -> Self {
+        Self { tail: Vec::new(), cut: None, branches: Default::default() }
+    }
+
+    pub(super) fn is_awake(&self, index: usize) -> bool {
+        self.branches.get(index).is_some_and(Option::is_some)
+    }
+}
+
+impl<S> Branch<S> {
+    /// How many more bytes it and everything inside it must go on for the layer at this depth.
+    pub(super) fn owes(&self, depth: usize) -> usize {
+        let own = self.owed.get(depth).copied().unwrap_or_default();
+        self.text.branches.iter().flatten().map(|inner| inner.owes(depth)).fold(own, usize::max)
+    }
+
+    /// Makes everything inside it owe this much to the layer at this depth.
+    pub(super) fn inner_owe(&mut self, depth: usize, amount: usize) {
+        for inner in self.text.branches.iter_mut().flatten() {
+            if let Some(owed) = inner.owed.get_mut(depth) {
+                *owed = amount;
+            }
+            inner.inner_owe(depth, amount);
+        }
+    }
+
+    /// How many texts end with it.
+    pub(super) fn texts(&self) -> usize {
+        let cut = self.text.cut.as_ref().map_or(0, |cut| texts(&cut.before));
+        1 + cut + texts(&self.text.branches)
+    }
+}
+
+/// How many texts end with these.
+pub(super) fn texts<S>(branches: &Branches<S>) -> usize {
+    branches.iter().flatten().map(|branch| branch.texts()).sum()
+}
+
+/// Makes `tail` the last `length` bytes of itself and `text`.
+pub(super) fn keep_tail(tail: &mut Vec<u8>, text: &[u8], length: usize) {
+    if let Some(start) = text.len().checked_sub(length) {
+        tail.clear();
+        tail.extend_from_slice(text.get(start..).unwrap_or_default());
+        return;
+    }
+    let excess = (tail.len() + text.len()).saturating_sub(length);
+    tail.drain(..excess.min(tail.len()));
+    tail.extend_from_slice(text);
+}
