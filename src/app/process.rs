@@ -6,13 +6,13 @@ use std::time::Duration;
 
 use tokio::net::TcpListener;
 use tokio::task::JoinHandle;
-use tokio::time::timeout;
+use tokio::time::{Instant, timeout};
 use tokio_util::sync::CancellationToken;
 
 use super::explain::Explainer;
 use super::signals::{Asked, Signals};
 use super::{Failure, admin};
-use crate::config::Config;
+use crate::config::{Config, limits};
 use crate::control::{
     self, Bootstrapped, BypassControl, Control, FirstStart, Hooks, LiveSink, Settings,
 };
@@ -189,6 +189,7 @@ impl Process {
     /// Finishes what is under way, writes what is queued, closes the store. The halves are ended in
     /// the order in which nothing is lost: requests, their events, the store.
     pub(super) async fn drain(self, ended: Ended) -> Result<(), Failure> {
+        let deadline = Instant::now() + self.drain;
         self.readiness.drain();
         self.stop_gateway.cancel();
         self.control.stop();
@@ -204,6 +205,8 @@ impl Process {
         if self.timers.await.is_err() {
             tracing::error!("the timers ended by themselves: patches may not have ended in time");
         }
+        // What was promised to be done is done before the store is closed.
+        self.control.finish(deadline.max(Instant::now() + limits::DRAIN_LAST)).await;
         self.writer.finish().await;
         self.store.close().await;
         Ok(result?)

@@ -77,6 +77,8 @@ pub const LINGER_TIME: Duration = Duration::from_secs(2);
 pub const DRAIN_TIMEOUT: Duration = Duration::from_secs(30);
 /// Time that a connection without a request gets at shutdown to show one that is on its way.
 pub const DRAIN_FIRST_BYTES: Duration = Duration::from_millis(100);
+/// Time that changes under way get at shutdown when the drain has taken all of its time.
+pub const DRAIN_LAST: Duration = Duration::from_secs(2);
 /// Attempts of a request whose pooled connection had died before anything was sent.
 pub const STALE_RETRIES: usize = 2;
 
@@ -190,6 +192,11 @@ pub const PUBLISH_PAGE: usize = 1_000;
 pub const PUBLISH_READERS: usize = 2;
 /// Time between two looks at what ends by itself: patches, watches, the bypass.
 pub const CONTROL_TICK: Duration = Duration::from_millis(500);
+/// Reads at once that look through a large part of the store: impact, statistics, a filter by
+/// validity. Fewer than [`STORE_READERS`].
+pub const HEAVY_READS: usize = 2;
+/// Time for which one of them waits for the others.
+pub const HEAVY_READ_WAIT: Duration = Duration::from_secs(5);
 /// Exports of events at once.
 pub const EVENT_EXPORTS: usize = 8;
 /// Time between two signs of life on a live stream of events; also how soon a revoked credential

@@ -12,6 +12,7 @@ use super::{Control, api};
 use crate::config::limits;
 use crate::model::ids::LeakId;
 use crate::model::leak::{Decision, Remediation, Resolution, Status};
+use crate::model::object;
 use crate::model::role::Actor;
 use crate::store::types::{Decide, LeakQuery, PageRequest};
 
@@ -25,10 +26,10 @@ pub struct BulkRequest {
     #[serde(default)]
     pub ids: Option<Vec<LeakId>>,
     /// Which leaks, as the list's query says it; it must fit up to 1,000.
-    #[serde(default)]
+    #[serde(default, deserialize_with = "object::optional")]
     pub filter: Option<api::LeakFilter>,
     /// The patch, for `apply_virtual_patch`.
-    #[serde(default)]
+    #[serde(default, deserialize_with = "object::optional")]
     pub virtual_patch: Option<PatchRequest>,
     /// Why, for `close` and `mark_false`.
     #[serde(default)]

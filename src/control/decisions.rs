@@ -16,6 +16,7 @@ use crate::config::limits;
 use crate::model::clock;
 use crate::model::ids::{LeakId, TokenId};
 use crate::model::leak::{Comment, Decision, Leak, Resolution, Risk, Source};
+use crate::model::object;
 use crate::model::role::Actor;
 use crate::model::rule::{PatchMode, Scope};
 use crate::model::secret::Secret;
@@ -28,6 +29,7 @@ pub struct PatchRequest {
     /// What it does; `block` where it is not said.
     pub mode: Option<PatchMode>,
     /// Where it acts; everywhere where it is not said.
+    #[serde(deserialize_with = "object::optional")]
     pub scope: Option<Scope>,
     /// When it ends by itself.
     #[serde(deserialize_with = "api::time")]
@@ -49,7 +51,7 @@ pub struct LeakChange {
     #[serde(default)]
     pub risk: Option<Risk>,
     /// New first source.
-    #[serde(default)]
+    #[serde(default, deserialize_with = "object::optional")]
     pub source: Option<Source>,
     /// New kind.
     #[serde(default)]

@@ -126,6 +126,9 @@ struct Job {
     progress: watch::Sender<Import>,
     /// The leak of a report that is one leak.
     leak: Option<LeakId>,
+    /// The line at which that leak was made, where no virtual patch could be applied to what it had
+    /// then.
+    unpatched: Option<u64>,
 }
 
 /// What became of one finding.
@@ -137,6 +140,8 @@ struct Taken {
     known: u64,
     refused: Option<String>,
     unpatched: Option<String>,
+    /// Whether more of the report is to come to its leak.
+    grows: bool,
 }
 
 /// A finding made ready for the store.
@@ -181,8 +186,9 @@ impl Control {
             import,
             progress,
             leak: None,
+            unpatched: None,
         };
-        tokio::spawn(async move {
+        self.inner.tasks.spawn(async move {
             job.run(received).await;
             drop(permit);
         });
@@ -210,6 +216,13 @@ impl Imports {
         kept.push_back((tenant, import));
     }
 
+    /// Those under way.
+    pub(super) fn running(&self) -> Vec<Import> {
+        let kept = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let all = kept.iter().map(|(_, import)| import.borrow().clone());
+        all.filter(|import| import.status == ImportStatus::Running).collect()
+    }
+
     fn find(&self, tenant: &str, id: ImportId) -> Option<Import> {
         let kept = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         kept.iter()
@@ -231,12 +244,37 @@ impl Job {
             }
             self.tell(ImportStatus::Running);
         }
+        self.patch_whole().await;
         // All of it is in force before anybody is told that it has ended.
         if let Err(problem) = self.control.inner.publisher.settle(clock::now()).await {
             self.fail(problem);
         }
         self.import.finished_at = Some(clock::now());
         self.tell(self.import.status);
+    }
+
+    /// Applies the virtual patch to the leak of the whole report, where none could be applied to the
+    /// part with which it began.
+    async fn patch_whole(&mut self) {
+        let (Some(line), Some(leak), Some(patch)) =
+            (self.unpatched.take(), self.leak, self.patch.clone())
+        else {
+            return;
+        };
+        let store = Arc::clone(&self.control.inner.store);
+        let actor = self.actor.clone();
+        let change = async move {
+            let leak = store.decide(&actor.tenant, leak, patch, &actor).await?;
+            Ok(((), vec![Touched::Rule(Box::new(leak))]))
+        };
+        match self.control.inner.publisher.change(Touched::Leak(leak), change).await {
+            Ok(()) => self.import.unpatched.retain(|reason| reason.line != line),
+            Err(problem) => tracing::warn!(
+                %leak,
+                detail = problem.detail(),
+                "no virtual patch could be applied to an imported leak"
+            ),
+        }
     }
 
     fn fail(&mut self, problem: Problem) {
@@ -327,6 +365,9 @@ impl Job {
         if let Some(reason) = taken.refused {
             self.refuse(taken.line, reason);
         }
+        if taken.unpatched.is_some() && taken.grows {
+            self.unpatched = Some(taken.line);
+        }
         if let Some(reason) = taken.unpatched
             && self.import.unpatched.len() < limits::IMPORT_REFUSALS
         {
@@ -374,6 +415,7 @@ impl Group<'_> {
             new: registered.new_tokens,
             known: count.saturating_sub(registered.new_tokens),
             made: registered.leak.is_some() && continues.is_none(),
+            grows: belongs == Belongs::Together,
             ..Taken::default()
         };
         if let Some(leak) = registered.leak.as_mut().filter(|_| taken.made) {

@@ -15,6 +15,7 @@ use crate::model::fingerprint::FingerprintKey;
 use crate::model::ids::{LeakId, TokenId};
 use crate::model::kind;
 use crate::model::leak::{DetectedBy, Leak, Risk, Source, SourceKind};
+use crate::model::object;
 use crate::model::role::{Actor, Permission};
 use crate::model::secret::Secret;
 use crate::model::token::{TokenDigest, TokenMaterial, Validity};
@@ -32,7 +33,7 @@ pub struct NewLeak {
     #[serde(default)]
     pub risk: Option<Risk>,
     /// Where it was seen; `{"kind": "manual"}` where it is not said.
-    #[serde(default)]
+    #[serde(default, deserialize_with = "object::optional")]
     pub source: Option<Source>,
     /// The tokens themselves, up to 10,000 together with the digests.
     #[serde(default)]

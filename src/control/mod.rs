@@ -22,8 +22,10 @@ mod timers;
 
 use std::sync::Arc;
 
-use tokio::sync::Semaphore;
+use tokio::sync::{Semaphore, SemaphorePermit};
+use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
+use tokio_util::task::TaskTracker;
 
 use crate::config::{Config, limits};
 use crate::matcher::PatchsetHandle;
@@ -94,8 +96,11 @@ struct Inner {
     metrics: Arc<Metrics>,
     stop: CancellationToken,
     calls: Arc<Semaphore>,
+    heavy_reads: Semaphore,
     exports: Arc<Semaphore>,
     explanations: Arc<Semaphore>,
+    /// Changes and imports under way.
+    tasks: TaskTracker,
     imports: imports::Imports,
     import_permits: Arc<Semaphore>,
 }
@@ -109,11 +114,13 @@ impl Control {
         hooks: Hooks,
         metrics: Arc<Metrics>,
     ) -> Self {
+        let tasks = TaskTracker::new();
         let publisher = Publisher::new(
             Arc::clone(&store),
             handle.clone(),
             settings.watch_closed_days,
             Arc::clone(&metrics),
+            tasks.clone(),
         );
         Self {
             inner: Arc::new(Inner {
@@ -127,8 +134,10 @@ impl Control {
                 metrics,
                 stop: CancellationToken::new(),
                 calls: Arc::new(Semaphore::new(limits::API_CALLS)),
+                heavy_reads: Semaphore::new(limits::HEAVY_READS),
                 exports: Arc::new(Semaphore::new(limits::EVENT_EXPORTS)),
                 explanations: Arc::new(Semaphore::new(limits::EXPLANATIONS)),
+                tasks,
                 imports: imports::Imports::default(),
                 import_permits: Arc::new(Semaphore::new(limits::IMPORTS)),
             }),
@@ -145,9 +154,40 @@ impl Control {
         self.restore_bypass().await
     }
 
+    /// Stands in line for one of the few places of reads that look through much of the store.
+    async fn heavy_read(&self) -> Result<SemaphorePermit<'_>, Problem> {
+        let place = self.inner.heavy_reads.acquire();
+        match tokio::time::timeout(limits::HEAVY_READ_WAIT, place).await {
+            Ok(Ok(place)) => Ok(place),
+            _ => {
+                self.hit("heavy_reads");
+                Err(Problem::busy("calls that look through much of the store"))
+            }
+        }
+    }
+
     /// Where everything is kept.
     pub fn store(&self) -> &Arc<dyn Store> {
         &self.inner.store
+    }
+
+    /// Waits for changes and imports under way, until `deadline`. For shutdown, once no more calls
+    /// come in and before the store is closed. An import that is not done by then is told in the log.
+    pub async fn finish(&self, deadline: Instant) {
+        self.inner.tasks.close();
+        if tokio::time::timeout_at(deadline, self.inner.tasks.wait()).await.is_ok() {
+            return;
+        }
+        tracing::error!("changes under way were cut off: they are stored whole or not at all");
+        for import in self.inner.imports.running() {
+            tracing::error!(
+                import = %import.id,
+                leaks = import.leaks,
+                tokens = import.tokens,
+                merged = import.merged,
+                "an import was cut off: what it had registered stays, import the report again"
+            );
+        }
     }
 
     /// Ends what has no end by itself: live streams and the timers. For shutdown.

@@ -188,7 +188,7 @@ impl Problem {
     pub(crate) fn role_too_high(role: Role) -> Self {
         let mut problem = Self::forbidden(role, Permission::Administer);
         problem.0.detail = format!(
-            "a {} makes no credentials for all tenants: ask a global administrator",
+            "a {} neither makes nor revokes credentials for all tenants: ask a global administrator",
             role.name()
         )
         .into();

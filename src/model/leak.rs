@@ -267,7 +267,8 @@ pub struct Leak {
     pub updated_at: Timestamp,
     /// When a request last carried one of its tokens.
     pub last_event_at: Option<Timestamp>,
-    /// How many requests carried one in the last 24 hours.
+    /// How many requests carried one in the last 24 hours; counted by whole hours, of which the first
+    /// may have begun up to an hour earlier.
     pub events_24h: u64,
 }
 

@@ -7,6 +7,7 @@ pub mod fingerprint;
 pub mod ids;
 pub mod kind;
 pub mod leak;
+pub mod object;
 pub mod role;
 pub mod rule;
 pub mod secret;

@@ -11,6 +11,7 @@ use utoipa::ToSchema;
 
 use super::ids::{LeakId, PatchId};
 use super::leak::named;
+use super::object;
 
 named! {
     /// What a virtual patch does with a request that carries a token.
@@ -139,6 +140,7 @@ pub struct Scope {
     /// Methods, in capitals.
     pub methods: Vec<String>,
     /// Clients with a grace period.
+    #[serde(deserialize_with = "object::list")]
     pub except_clients: Vec<ExceptClient>,
 }
 

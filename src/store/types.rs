@@ -428,6 +428,7 @@ pub struct Stats {
     pub by_remediation: Vec<Count>,
     /// The last 90 days, oldest first, days without anything left out.
     pub days: Vec<Day>,
-    /// Uses in the last 24 hours, by action.
+    /// Uses in the last 24 hours, by action; counted by whole hours, of which the first may have begun
+    /// up to an hour earlier.
     pub events_24h: Vec<Count>,
 }

@@ -63,3 +63,16 @@ async fn an_administrator_makes_none_for_all_tenants() {
         api.call_as(&administrator, "POST", "/api-tokens", body).await.expect(201);
     }
 }
+
+#[tokio::test]
+async fn an_administrator_revokes_none_for_all_tenants() {
+    let api = Api::new().await;
+    let administrator = api.credential("administrator").await;
+    for role in ["global_administrator", "global_analyst"] {
+        let body = json!({"name": role, "role": role});
+        let path = format!("/api-tokens/{}", id(&api.post("/api-tokens", body).await.expect(201)));
+        let refused = api.call_as(&administrator, "DELETE", &path, Value::Null).await;
+        refused.problem(403, "forbidden");
+        api.call("DELETE", &path, Value::Null).await.expect(204);
+    }
+}

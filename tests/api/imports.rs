@@ -135,3 +135,28 @@ async fn wrong_calls_are_named() {
     let empty = api.post_text(&api.admin, "/imports", "").await.expect(200);
     assert_eq!(empty["tokens"], 0);
 }
+
+/// The first part of a list may hold nothing of which a rule can be made.
+#[tokio::test]
+async fn a_list_that_begins_with_words_is_decided_as_a_whole() {
+    let api = Api::new().await;
+    let mut list: String = (0..2_100).map(|n| format!("w{n}\n")).collect();
+    list.push_str(&token("last"));
+    let path = "/imports?format=list&decision=block";
+    let done = api.post_text(&api.admin, path, list).await.expect(200);
+    assert_eq!(done["unpatched"], json!([]));
+    assert_eq!(api.action("last"), Some(Action::Block));
+}
+
+/// An import that was accepted is done before the store is closed.
+#[tokio::test]
+async fn an_end_waits_for_imports() {
+    let api = Api::new().await;
+    let list: String = (0..12_000).map(|n| format!("{}\n", token(&format!("t{n}")))).collect();
+    api.post_text(&api.admin, "/imports?format=list", list).await.expect(202);
+    api.control.stop();
+    let deadline = tokio::time::Instant::now() + std::time::Duration::from_secs(300);
+    api.control.finish(deadline).await;
+    let api = api.restart().await;
+    assert_eq!(api.handle.load().token_count(), 12_000);
+}

@@ -48,6 +48,11 @@ pub(super) struct NewlyMadeApiToken {
     expires_at: Option<Timestamp>,
 }
 
+/// Whether the role is one over all tenants.
+fn is_over_all(role: Role) -> bool {
+    matches!(role, Role::GlobalAdministrator | Role::GlobalAnalyst)
+}
+
 /// List API tokens, without their texts.
 #[utoipa::path(
     get,
@@ -88,8 +93,7 @@ pub(super) async fn create(
     if request.expires_at.is_some_and(|at| at <= clock::now()) {
         return Err(Problem::invalid("expires_at", "it is over already: give a later time"));
     }
-    let over_all = matches!(request.role, Role::GlobalAdministrator | Role::GlobalAnalyst);
-    if over_all && caller.actor.role != Role::GlobalAdministrator {
+    if is_over_all(request.role) && caller.actor.role != Role::GlobalAdministrator {
         return Err(Problem::role_too_high(caller.actor.role));
     }
     let token = credentials::new_api_token().map_err(|error| {
@@ -126,13 +130,22 @@ pub(super) async fn create(
     tag = "administration",
     operation_id = "revokeApiToken",
     params(("id" = ApiTokenId, Path, description = "The API token.")),
-    responses((status = 204, description = "It is revoked."))
+    responses(
+        (status = 204, description = "It is revoked."),
+        (status = 403, description = "It is a global one, and the caller is not."),
+    )
 )]
 pub(super) async fn revoke(
     State(control): State<Control>,
     caller: Caller,
     Id(id): Id<ApiTokenId>,
 ) -> Result<StatusCode, Problem> {
+    let tokens = control.store().api_tokens(&caller.actor.tenant).await?;
+    if tokens.iter().any(|token| token.id == id && is_over_all(token.role))
+        && caller.actor.role != Role::GlobalAdministrator
+    {
+        return Err(Problem::role_too_high(caller.actor.role));
+    }
     control.store().revoke_api_token(&caller.actor.tenant, id, &caller.actor).await?;
     Ok(StatusCode::NO_CONTENT)
 }

@@ -11,6 +11,7 @@ use http::{HeaderMap, header};
 use serde::de::{DeserializeOwned, IgnoredAny};
 use serde_json::error::Category;
 use serde_json::{Map, Value};
+use serde_path_to_error::Segment;
 use zeroize::Zeroizing;
 
 use super::values::OURS;
@@ -210,7 +211,7 @@ fn misfit(error: &serde_path_to_error::Error<serde_json::Error>) -> Problem {
     let quoting = ["invalid type: ", "invalid value: ", "invalid length ", "unknown variant `"];
     match expected {
         Some(expected) if quoting.iter().any(|start| message.starts_with(start)) => {
-            Problem::invalid(field, format!("it must be {}", expected.trim_end()))
+            Problem::invalid(field, format!("it must be {}", wanted(expected.trim_end())))
         }
         _ if field.ends_with("client") => Problem::invalid(
             field,
@@ -224,6 +225,22 @@ fn misfit(error: &serde_path_to_error::Error<serde_json::Error>) -> Problem {
     }
 }
 
+/// What a library says that it expected, in words of the API.
+fn wanted(expected: &str) -> &str {
+    match expected {
+        "u8" | "u16" | "u32" | "u64" | "usize" => "a whole number from 0",
+        "i8" | "i16" | "i32" | "i64" | "isize" => "a whole number",
+        "a sequence" => "a list",
+        "a map" => "an object",
+        "a boolean" => "true or false",
+        "a borrowed string" | "string or map" | "a formatted UUID string" => "a string",
+        other if other.starts_with("struct ") || other.starts_with("a map ") => "an object",
+        other if other.starts_with("enum ") || other.starts_with("variant ") => "a known name",
+        other if other.starts_with("a formatted UUID") || other.starts_with("UUID") => "an id",
+        other => other,
+    }
+}
+
 fn not_json(error: &serde_json::Error) -> Problem {
     Problem::malformed(format!(
         "the body is not valid JSON, at line {} column {}",
@@ -232,7 +249,8 @@ fn not_json(error: &serde_json::Error) -> Problem {
     ))
 }
 
-/// An unknown field is named where its name is clearly a name; the nearest known one is proposed.
+/// An unknown field is named only where its name is nearly a known one, which is proposed: any other
+/// may be a token.
 fn unknown_field(path: &serde_path_to_error::Path, rest: &str) -> Problem {
     let Some((name, known)) = rest.rsplit_once("`, expected ") else {
         return Problem::invalid("", "there is a field that this call does not have");
@@ -243,38 +261,33 @@ fn unknown_field(path: &serde_path_to_error::Path, rest: &str) -> Problem {
         .map(|field| (strsim::damerau_levenshtein(name, field), *field))
         .min()
         .filter(|(distance, field)| *distance * 3 <= field.len());
-    let hint = match near {
-        Some((_, field)) => format!("did you mean `{field}`?"),
-        None => format!("there are: {}", known.join(", ")),
-    };
     // The path may end in the unknown name itself.
-    let mut outer = named_path(path);
-    if let Some(shown) = shown_name(name) {
-        if let Some(stripped) = outer.strip_suffix(shown) {
-            outer = stripped.trim_end_matches('.').to_owned();
-        }
-        let field = join(&outer, shown);
-        return Problem::invalid(field, format!("there is no such field; {hint}"));
+    let mut outer: Vec<&Segment> = path.iter().collect();
+    outer.pop_if(|last| matches!(last, Segment::Map { key } if key == name));
+    let outer = named(outer.into_iter());
+    match near {
+        Some((_, field)) => Problem::invalid(
+            join(&outer, name),
+            format!("there is no such field; did you mean `{field}`?"),
+        ),
+        None => Problem::invalid(
+            outer,
+            format!("there is a field that is not known; there are: {}", known.join(", ")),
+        ),
     }
-    Problem::invalid("", format!("there is a field that this call does not have; {hint}"))
 }
 
-/// The name, where it can be shown: letters and underscores, as names have them and tokens do not.
-fn shown_name(name: &str) -> Option<&str> {
-    let plain =
-        (1..=24).contains(&name.len()) && name.bytes().all(|b| b.is_ascii_lowercase() || b == b'_');
-    plain.then_some(name)
-}
-
+/// The path of a field, all of whose names are known ones.
 fn named_path(path: &serde_path_to_error::Path) -> String {
-    use serde_path_to_error::Segment;
+    named(path.iter())
+}
+
+fn named<'a>(segments: impl Iterator<Item = &'a Segment>) -> String {
     let mut text = String::new();
-    for segment in path.iter() {
+    for segment in segments {
         match segment {
             Segment::Seq { index } => text.push_str(&format!("[{index}]")),
-            Segment::Map { key } => {
-                text = join(&text, shown_name(key).unwrap_or("?"));
-            }
+            Segment::Map { key } => text = join(&text, key),
             Segment::Enum { .. } | Segment::Unknown => {}
         }
     }
@@ -291,6 +304,7 @@ mod tests {
 
     use super::*;
     use crate::model::leak::Source;
+    use crate::model::object;
     use crate::model::rule::Scope;
 
     #[derive(Debug, Deserialize)]
@@ -302,9 +316,9 @@ mod tests {
         _count: Option<u64>,
         #[serde(default, rename = "at", deserialize_with = "super::super::values::time")]
         _at: Option<jiff::Timestamp>,
-        #[serde(default, rename = "source")]
+        #[serde(default, rename = "source", deserialize_with = "object::optional")]
         _source: Option<Source>,
-        #[serde(default, rename = "scope")]
+        #[serde(default, rename = "scope", deserialize_with = "object::optional")]
         _scope: Option<Scope>,
     }
 
@@ -323,7 +337,20 @@ mod tests {
             (r#"{"title":"a","at":"soon"}"#, "at", "a time such as"),
             (r#"{"title":"a","source":{"kind":"github","lin":1}}"#, "source.lin", "`line`"),
             (r#"{"title":"a","source":{"kind":"gitbub"}}"#, "source.kind", "`github`"),
-            (r#"{"title":"a","scope":{"hosts":"x"}}"#, "scope.hosts", "a sequence"),
+            (r#"{"title":"a","scope":{"hosts":"x"}}"#, "scope.hosts", "a list"),
+            (r#"{"title":"a","source":"x"}"#, "source", "must be an object"),
+            (r#"{"title":"a","source":["manual"]}"#, "source", "must be an object"),
+            (
+                r#"{"title":"a","source":{"kind":"github","line":-1}}"#,
+                "source.line",
+                "whole number",
+            ),
+            (r#"{"title":"a","scope":[]}"#, "scope", "must be an object"),
+            (
+                r#"{"title":"a","scope":{"except_clients":[["10.0.0.1"]]}}"#,
+                "scope.except_clients[0]",
+                "must be an object",
+            ),
             (
                 r#"{"title":"a","scope":{"except_clients":[{"client":"everybody"}]}}"#,
                 "scope.except_clients[0].client",
@@ -343,7 +370,12 @@ mod tests {
 
     #[test]
     fn what_was_sent_is_not_repeated() {
-        let token = format!("zq{}7Kx9", "Wm4tR8vL");
+        for token in [format!("zq{}7Kx9", "Wm4tR8vL"), format!("zqwm{}", "trvlkxpd")] {
+            not_repeated(&token);
+        }
+    }
+
+    fn not_repeated(token: &str) {
         for json in [
             r#"{"title":["T"]}"#,
             r#"{"T":1}"#,
@@ -360,9 +392,9 @@ mod tests {
             r#"{"title":"a", T}"#,
             r#"T"#,
         ] {
-            let json = json.replace('T', &token);
+            let json = json.replace('T', token);
             let text = serde_json::to_string(&problem(&json)).unwrap();
-            assert!(!text.contains(&token), "{text}");
+            assert!(!text.contains(token), "{text}");
         }
     }
 }

@@ -118,5 +118,6 @@ pub(super) async fn impact(
     Id(id): Id<LeakId>,
 ) -> Result<Json<Impact>, Problem> {
     let since = clock::now().saturating_sub(IMPACT).map_err(|_| Problem::failed())?;
+    let _place = control.heavy_read().await?;
     Ok(Json(control.store().impact(&caller.actor.tenant, id, since).await?))
 }

@@ -75,6 +75,9 @@ impl LeakFilter {
         }
         let text = self.q.map(|q| q.trim().to_owned()).filter(|q| !q.is_empty());
         fits("q", text.as_deref().unwrap_or_default(), limits::FILTER_BYTES)?;
+        if text.as_deref().is_some_and(|text| text.chars().any(char::is_control)) {
+            return Err(Problem::invalid("q", "it holds a control character: leave it out"));
+        }
         let sort = self.sort.as_deref().unwrap_or("-created_at");
         let (descending, name) = match sort.strip_prefix('-') {
             Some(name) => (true, name),
@@ -153,7 +156,9 @@ pub(super) async fn list(
     caller: Caller,
     FromQuery(filter): FromQuery<LeakFilter>,
 ) -> Result<Json<LeakPage>, Problem> {
-    Ok(Json(control.store().leaks(&caller.actor.tenant, &filter.listed()?).await?))
+    let query = filter.listed()?;
+    let _place = if query.validity.is_empty() { None } else { Some(control.heavy_read().await?) };
+    Ok(Json(control.store().leaks(&caller.actor.tenant, &query).await?))
 }
 
 /// Show a leak.

@@ -55,6 +55,7 @@ pub(super) async fn stats(
     State(control): State<Control>,
     caller: Caller,
 ) -> Result<Json<Stats>, Problem> {
+    let _place = control.heavy_read().await?;
     Ok(Json(control.store().stats(&caller.actor.tenant, clock::now()).await?))
 }
 

@@ -9,11 +9,12 @@ use crate::model::token::TokenMaterial;
 
 /// Why no rule is to be made of this token, in words for people; absent where one can be made.
 ///
-/// Of a digest nothing can be told, and it matches nothing but the whole token, so it passes.
+/// Of a digest no more can be told than that it is one of a string which ordinary requests carry.
 pub fn check(material: &TokenMaterial) -> Option<String> {
     match material {
         TokenMaterial::Text(secret) => check_text(secret.expose()),
-        TokenMaterial::Digest(_) => None,
+        TokenMaterial::Digest(digest) => ordinary::is_digest(digest)
+            .then(|| "it is the digest of a string which ordinary requests carry".to_owned()),
     }
 }
 
@@ -184,6 +185,22 @@ mod tests {
     fn digests_pass_and_giants_do_not() {
         let weak = Secret::from("a".to_owned());
         assert_eq!(check(&TokenMaterial::Digest(weak.digest())), None);
+        for text in [
+            "application/json",
+            "Application/JSON",
+            "APPLICATION/JSON",
+            "Content-Type",
+            "X-Requested-With",
+            "XMLHttpRequest",
+            "keep-alive",
+            "Mozilla/5.0",
+            "password",
+            "Password",
+            "application/xhtml+xml",
+        ] {
+            let digest = Secret::from(text.to_owned()).digest();
+            assert!(check(&TokenMaterial::Digest(digest)).is_some(), "{text}");
+        }
         let mut giant = vec![b'a'; limits::TOKEN_BYTES];
         for (index, byte) in giant.iter_mut().enumerate() {
             *byte = b"9fK2xQ7vLmZ4tR8wYbN6cHd3sJ5gP1aEuV0o"[(index * index + index / 7) % 36];

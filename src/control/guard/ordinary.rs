@@ -1,5 +1,6 @@
 //! What ordinary requests carry: known strings, and forms such as hosts, dates and words.
 
+use std::collections::HashSet;
 use std::net::{IpAddr, SocketAddr};
 use std::sync::LazyLock;
 
@@ -8,6 +9,9 @@ use jiff::Timestamp;
 use memchr::memmem;
 
 use super::entropy;
+use crate::config::limits;
+use crate::model::secret::Secret;
+use crate::model::token::TokenDigest;
 
 /// Length from which a run of letters and digits is not taken for a word or part of a name.
 const RUN: usize = 16;
@@ -223,6 +227,70 @@ fn is_word(text: &str) -> bool {
 
 fn one_case(text: &str) -> bool {
     !text.bytes().any(|b| b.is_ascii_uppercase()) || !text.bytes().any(|b| b.is_ascii_lowercase())
+}
+
+/// Whether it is the digest of a known string, of a part of one that is a value by itself, or of
+/// one of these in another case.
+pub(super) fn is_digest(digest: &TokenDigest) -> bool {
+    KNOWN_DIGESTS.contains(&digest.0)
+}
+
+static KNOWN_DIGESTS: LazyLock<HashSet<[u8; 32]>> = LazyLock::new(|| {
+    let mut digests = HashSet::new();
+    for line in KNOWN.iter().chain(MIXED) {
+        let fields = line.split([' ', ',', ';', '(', ')', '[', ']']);
+        let pieces = line.split(|c: char| c != '/' && c != '.' && !is_inner(c));
+        let words = line.split(|c: char| !is_inner(c));
+        for text in fields.chain(pieces).chain(words).chain([*line]) {
+            if text.len() >= limits::TOKEN_BYTES_APPLICABLE {
+                for text in
+                    [text.to_owned(), text.to_uppercase(), capitals(text), first_capital(text)]
+                {
+                    digests.insert(Secret::from(text).digest().0);
+                }
+            }
+        }
+    }
+    digests
+});
+
+/// What ordinary requests write with capitals inside words.
+const MIXED: &[&str] = &[
+    "Application/JSON",
+    "AppleWebKit/537.36",
+    "AppleWebKit",
+    "XMLHttpRequest",
+    "accessToken",
+    "refreshToken",
+    "sessionId",
+    "Keep-Alive",
+    "JSESSIONID",
+    "PHPSESSID",
+    "clientId",
+    "clientSecret",
+];
+
+/// Whether the character stands inside names.
+fn is_inner(c: char) -> bool {
+    c.is_ascii_alphanumeric() || c == '-' || c == '_'
+}
+
+/// The text with each of its words beginning with a capital, as in `Content-Type`.
+fn capitals(text: &str) -> String {
+    let mut inside = false;
+    text.chars()
+        .map(|c| {
+            let begins = !inside;
+            inside = c.is_ascii_alphanumeric();
+            if begins { c.to_ascii_uppercase() } else { c }
+        })
+        .collect()
+}
+
+/// The text beginning with a capital.
+fn first_capital(text: &str) -> String {
+    let mut chars = text.chars();
+    chars.next().map(|c| c.to_ascii_uppercase()).into_iter().chain(chars).collect()
 }
 
 /// [`KNOWN`] in one text, so that one search covers all.

@@ -11,6 +11,7 @@ use std::time::Instant;
 use futures_util::{StreamExt, TryStreamExt, stream};
 use jiff::Timestamp;
 use tokio::sync::{Mutex, OwnedMutexGuard};
+use tokio_util::task::TaskTracker;
 
 use super::problem::Problem;
 use crate::config::limits;
@@ -71,6 +72,8 @@ pub(super) struct Publisher {
     metrics: Arc<Metrics>,
     /// Milliseconds of the time when the next patch ends or the next watch is over.
     next_due: Arc<AtomicI64>,
+    /// What must not be cut off at the end.
+    tasks: TaskTracker,
 }
 
 impl Publisher {
@@ -79,6 +82,7 @@ impl Publisher {
         handle: PatchsetHandle,
         watch_closed_days: u32,
         metrics: Arc<Metrics>,
+        tasks: TaskTracker,
     ) -> Self {
         Self {
             working: Arc::default(),
@@ -87,6 +91,7 @@ impl Publisher {
             watch_closed_days,
             metrics,
             next_due: Arc::new(AtomicI64::new(i64::MAX)),
+            tasks,
         }
     }
 
@@ -142,7 +147,7 @@ impl Publisher {
         F: Future<Output = Result<(T, Vec<Touched>), Problem>> + Send + 'static,
     {
         let this = self.clone();
-        let task = tokio::spawn(async move { this.run(perhaps, operation, when).await });
+        let task = self.tasks.spawn(async move { this.run(perhaps, operation, when).await });
         task.await.unwrap_or_else(|error| {
             tracing::error!(%error, "a change broke off");
             Err(Problem::failed())
@@ -432,7 +437,8 @@ mod tests {
         let store = store::open(&url, KeySource::File).await.unwrap().store;
         let handle = PatchsetHandle::new(Arc::new(Patchset::empty()));
         let metrics = Arc::new(Metrics::new().unwrap());
-        let publisher = Publisher::new(Arc::clone(&store), handle.clone(), 30, metrics);
+        let publisher =
+            Publisher::new(Arc::clone(&store), handle.clone(), 30, metrics, TaskTracker::new());
         publisher.load().await.unwrap();
         let text = format!("Zq7{}", "mK2xW9vR4tL8");
         let action = || {

@@ -180,7 +180,7 @@ impl SqliteStore {
         bypass: Bypass,
         actor: &Actor,
     ) -> Result<(), StoreError> {
-        let at = clock::now().as_millisecond();
+        let at = bypass.changed_at.unwrap_or_else(clock::now).as_millisecond();
         let mut writer = self.decisions.lock().await?;
         let mut transaction = begin(&mut writer).await?;
         sqlx::query(
