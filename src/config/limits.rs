@@ -73,6 +73,11 @@ pub const WORKER_BLOCKING_THREADS: usize = 4;
 pub const LINGER_BYTES: usize = 1024 * 1024;
 /// Time for the same.
 pub const LINGER_TIME: Duration = Duration::from_secs(2);
+/// Time for which nothing may be written to a client that has shut its side after a whole request,
+/// before it is taken to be gone.
+pub const HALF_CLOSED_TIME: Duration = Duration::from_secs(5);
+/// The same within a request's body, which must then be at hand already.
+pub const HALF_CLOSED_BODY_TIME: Duration = Duration::from_millis(100);
 /// Time that requests under way get to finish at shutdown.
 pub const DRAIN_TIMEOUT: Duration = Duration::from_secs(30);
 /// Time that a connection without a request gets at shutdown to show one that is on its way.

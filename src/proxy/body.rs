@@ -100,8 +100,9 @@ enum Content {
 pub(crate) struct UnderWay(Arc<Pulse>);
 
 impl UnderWay {
-    pub(crate) fn begin(pulse: &Arc<Pulse>) -> Self {
-        pulse.begin();
+    /// `in_body` where there may be more of its body to read.
+    pub(crate) fn begin(pulse: &Arc<Pulse>, in_body: bool) -> Self {
+        pulse.begin(in_body);
         Self(Arc::clone(pulse))
     }
 }

@@ -10,7 +10,7 @@ use std::task::{Context, Poll, ready};
 use bytes::{Buf, Bytes};
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::net::TcpStream;
-use tokio::time::Sleep;
+use tokio::time::{Instant, Sleep};
 
 use super::pulse::Pulse;
 use crate::config::limits;
@@ -20,7 +20,17 @@ pub(crate) struct ClientStream {
     tcp: TcpStream,
     sniffed: Bytes,
     pulse: Arc<Pulse>,
+    half_closed: Option<HalfClosed>,
     linger: Option<Linger>,
+}
+
+/// The client has shut its side. Whether it is gone or waits for its answer cannot be told until
+/// something is written to it; so it is given a moment, and another after each write that went. Were
+/// the end never told to hyper, each client that leaves would keep its upstream connection for as
+/// long as the upstream takes to answer.
+struct HalfClosed {
+    since: Instant,
+    timer: Pin<Box<Sleep>>,
 }
 
 /// A close under way: our side is shut, and what the client still sends is thrown away for a while.
@@ -34,7 +44,7 @@ struct Linger {
 impl ClientStream {
     /// A socket of which `sniffed` has already been read.
     pub(crate) fn new(tcp: TcpStream, sniffed: Bytes, pulse: Arc<Pulse>) -> Self {
-        Self { tcp, sniffed, pulse, linger: None }
+        Self { tcp, sniffed, pulse, half_closed: None, linger: None }
     }
 
     fn poll_linger(&mut self, cx: &mut Context<'_>) -> Poll<()> {
@@ -56,10 +66,32 @@ impl ClientStream {
         Poll::Ready(())
     }
 
-    fn note_write<T>(&self, written: Poll<T>) -> Poll<T> {
+    /// Ready once the client's end may be told.
+    fn poll_half_closed(&mut self, cx: &mut Context<'_>) -> Poll<()> {
+        while let Some(limit) = self.pulse.half_closed() {
+            let half_closed = self.half_closed.get_or_insert_with(|| HalfClosed {
+                since: Instant::now(),
+                timer: Box::pin(tokio::time::sleep(limit)),
+            });
+            let deadline = half_closed.since + limit;
+            if deadline <= Instant::now() {
+                break;
+            }
+            half_closed.timer.as_mut().reset(deadline);
+            ready!(half_closed.timer.as_mut().poll(cx));
+        }
+        Poll::Ready(())
+    }
+
+    fn note_write<T>(&mut self, written: Poll<T>) -> Poll<T> {
         match written {
             Poll::Pending => self.pulse.write_waits(),
-            Poll::Ready(_) => self.pulse.write_went(),
+            Poll::Ready(_) => {
+                self.pulse.write_went();
+                if let Some(half_closed) = &mut self.half_closed {
+                    half_closed.since = Instant::now();
+                }
+            }
         }
         written
     }
@@ -85,6 +117,8 @@ impl AsyncRead for ClientStream {
         ready!(Pin::new(&mut self.tcp).poll_read(cx, buf))?;
         if buf.filled().len() > before {
             self.pulse.received();
+        } else if buf.remaining() > 0 {
+            ready!(self.poll_half_closed(cx));
         }
         Poll::Ready(Ok(()))
     }
@@ -114,6 +148,11 @@ impl AsyncWrite for ClientStream {
     }
 
     fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        if self.half_closed.is_some() && self.pulse.half_closed().is_none() {
+            // The answer has gone: the end, which hyper was not told yet, is read now.
+            self.half_closed = None;
+            cx.waker().wake_by_ref();
+        }
         Pin::new(&mut self.tcp).poll_flush(cx)
     }
 

@@ -8,14 +8,14 @@ use std::sync::Arc;
 
 use bytes::{Bytes, BytesMut};
 use http::{Request, Response};
-use hyper::body::Incoming;
+use hyper::body::{Body, Incoming};
 use hyper::server::conn::{http1, http2};
 use hyper::service::service_fn;
 use hyper_util::rt::{TokioIo, TokioTimer};
 use tokio::io::AsyncWriteExt;
 use tokio::net::TcpStream;
 
-use super::body::ClientBody;
+use super::body::{ClientBody, UnderWay};
 use super::client_stream::ClientStream;
 use super::forwarded::{self, Introduction};
 use super::pulse::{Pulse, Slow};
@@ -79,6 +79,8 @@ impl Protocols {
             .timer(TokioTimer::new())
             // The connection's own clock does this, and tells an idle connection from a slow head.
             .header_read_timeout(None)
+            // So that it finds out when a client leaves; `ClientStream` waits a moment before it
+            // tells of the end, since the client may have shut its own side only.
             .half_close(false)
             .keep_alive(true)
             .preserve_header_case(true)
@@ -138,7 +140,12 @@ pub(crate) async fn serve(worker: Rc<Worker>, tcp: TcpStream, peer: SocketAddr) 
     let io = TokioIo::new(stream);
     let requests = {
         let client = Rc::clone(&client);
-        service_fn(move |request| serve_request(Rc::clone(&client), request))
+        service_fn(move |request: Request<Incoming>| {
+            // Before hyper reads on, so that the client's end is not taken for that of an idle
+            // connection.
+            let under_way = UnderWay::begin(client.pulse(), !request.body().is_end_stream());
+            serve_request(Rc::clone(&client), under_way, request)
+        })
     };
     match protocol {
         Protocol::Http1 => {
@@ -155,9 +162,10 @@ pub(crate) async fn serve(worker: Rc<Worker>, tcp: TcpStream, peer: SocketAddr) 
 
 async fn serve_request(
     client: Rc<Client>,
+    under_way: UnderWay,
     request: Request<Incoming>,
 ) -> Result<Response<ClientBody>, Infallible> {
-    Ok(request::serve(client, request).await)
+    Ok(request::serve(client, under_way, request).await)
 }
 
 /// What is asked of a connection of either protocol.

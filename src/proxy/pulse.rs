@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use tokio::time::Instant;
 
-use crate::config::Timeouts;
+use crate::config::{Timeouts, limits};
 
 /// The state of one connection. Shared between its socket, which hyper wants to be `Send`, and its
 /// requests, on one thread; so the atomics cost what plain numbers do.
@@ -20,6 +20,8 @@ pub(crate) struct Pulse {
     sequential: AtomicBool,
     /// Requests under way.
     in_flight: AtomicU32,
+    /// Whether there may be more of the body of the request under way (HTTP/1.1).
+    in_body: AtomicBool,
     /// Whether a head has begun to come.
     in_head: AtomicBool,
     /// When the present state began, in milliseconds from `base`.
@@ -49,6 +51,7 @@ impl Pulse {
             base: Instant::now().checked_sub(Duration::from_millis(1)).unwrap_or(Instant::now()),
             sequential: AtomicBool::new(false),
             in_flight: AtomicU32::new(0),
+            in_body: AtomicBool::new(false),
             in_head: AtomicBool::new(true),
             since: AtomicU64::new(1),
             write_waits: AtomicU64::new(0),
@@ -79,10 +82,28 @@ impl Pulse {
         }
     }
 
-    /// A request begins.
-    pub(crate) fn begin(&self) {
+    /// A request begins; `in_body` where there may be more of its body to read.
+    pub(crate) fn begin(&self, in_body: bool) {
+        self.in_body.store(in_body, Relaxed);
         self.in_flight.fetch_add(1, Relaxed);
         self.in_head.store(false, Relaxed);
+    }
+
+    /// The request's body was read to its end.
+    pub(crate) fn body_ended(&self) {
+        self.in_body.store(false, Relaxed);
+    }
+
+    /// How long a client that has shut its side may still be waiting for the answer to the request
+    /// under way; `None` where none is.
+    pub(crate) fn half_closed(&self) -> Option<Duration> {
+        let waits = self.sequential.load(Relaxed) && self.in_flight.load(Relaxed) > 0;
+        let limit = if self.in_body.load(Relaxed) {
+            limits::HALF_CLOSED_BODY_TIME
+        } else {
+            limits::HALF_CLOSED_TIME
+        };
+        (waits && !self.is_tunnel()).then_some(limit)
     }
 
     /// A request is answered.
@@ -174,10 +195,10 @@ mod tests {
     async fn idle_is_not_slow() {
         let pulse = Pulse::new();
         pulse.is_sequential();
-        pulse.begin();
+        pulse.begin(false);
         pulse.end();
         assert_eq!(seconds_until_slow(&pulse).await, (Slow::Idle, 75));
-        pulse.begin();
+        pulse.begin(false);
         pulse.end();
         pulse.received();
         pulse.received();
@@ -187,7 +208,7 @@ mod tests {
     #[tokio::test(start_paused = true)]
     async fn a_request_under_way_is_not_timed_but_a_write_is() {
         let pulse = Pulse::new();
-        pulse.begin();
+        pulse.begin(false);
         let never = tokio::time::timeout(Duration::from_secs(3_600), pulse.slow(&TIMEOUTS));
         assert!(never.await.is_err());
         pulse.write_waits();
@@ -200,7 +221,7 @@ mod tests {
     #[tokio::test(start_paused = true)]
     async fn frames_of_http2_are_no_heads() {
         let pulse = Pulse::new();
-        pulse.begin();
+        pulse.begin(false);
         pulse.end();
         pulse.received();
         assert_eq!(seconds_until_slow(&pulse).await, (Slow::Idle, 75));

@@ -125,6 +125,11 @@ impl Exchange {
         self.moved.set(Some(Instant::now()));
     }
 
+    /// The body was read to its end.
+    pub(crate) fn body_ended(&self) {
+        self.client.pulse().body_ended();
+    }
+
     /// When a piece of a streaming body last came.
     pub(crate) fn last_moved(&self) -> Option<Instant> {
         self.moved.get()

@@ -41,9 +41,13 @@ use crate::model::clock;
 use crate::model::rule::FiltrationMode;
 
 /// Serves one request, from its head to the head of its response.
-pub(crate) async fn serve(client: Rc<Client>, request: Request<Incoming>) -> Response<ClientBody> {
+pub(crate) async fn serve(
+    client: Rc<Client>,
+    under_way: UnderWay,
+    request: Request<Incoming>,
+) -> Response<ClientBody> {
     let (parts, body) = request.into_parts();
-    let mut life = Life::accept(client, &parts, &body);
+    let mut life = Life::accept(client, under_way, &parts, &body);
     match life.pass(parts, body).await {
         Ok(response) => response.map(|passed| life.passed_body(passed)),
         Err(failure) => life.refuse(&failure),
@@ -74,7 +78,7 @@ struct Passed {
 
 impl Life {
     /// Phase 1.
-    fn accept(client: Rc<Client>, parts: &Parts, body: &Incoming) -> Self {
+    fn accept(client: Rc<Client>, under_way: UnderWay, parts: &Parts, body: &Incoming) -> Self {
         let at = clock::now();
         let worker = client.worker();
         let trusted = &worker.config.trusted_proxies;
@@ -86,7 +90,7 @@ impl Life {
         };
         let exchange = Rc::new(Exchange::new(Rc::clone(&client), at, source, request_id));
         Self {
-            under_way: UnderWay::begin(client.pulse()),
+            under_way,
             client,
             exchange,
             at,
@@ -175,6 +179,9 @@ impl Life {
             body.look_ahead().await;
         }
         self.body_open = self.body_open && !body.is_end_stream();
+        if !self.body_open {
+            self.exchange.body_ended();
+        }
         held
     }
 

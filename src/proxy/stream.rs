@@ -55,11 +55,15 @@ impl StreamingBody {
     /// upstream takes the last byte for the end.
     fn inspect(&mut self, frame: &Frame<Bytes>) -> Result<(), Failure> {
         self.ended = frame.is_trailers() || self.rest.is_end_stream();
+        if self.ended {
+            self.exchange.body_ended();
+        }
         self.inspector.piece(frame, self.ended)
     }
 
     fn finish(&mut self) -> Result<(), Failure> {
         self.ended = true;
+        self.exchange.body_ended();
         self.inspector.finish()
     }
 

@@ -2,6 +2,9 @@
 
 use std::time::{Duration, Instant};
 
+use leakgate::config::limits;
+use tokio::io::AsyncWriteExt;
+
 use crate::support::gateway::start_with;
 use crate::support::wire::{OK, Upstream};
 
@@ -127,4 +130,53 @@ async fn a_head_that_is_too_large_is_refused() {
     client.send(format!("GET / HTTP/1.1\r\nHost: a\r\n{fields}\r\n")).await;
     assert!(client.rest().await.starts_with("HTTP/1.1 431 "));
     assert!(upstream.is_untouched().await);
+}
+
+#[tokio::test]
+async fn a_client_that_shuts_its_side_after_a_whole_request_gets_its_answer() {
+    let upstream = Upstream::bind().await;
+    let gateway = start_with(&[upstream.address()], |_| {});
+    let large = "x".repeat(100_000);
+    for (request, shut_early) in [
+        ("GET / HTTP/1.1\r\nHost: a\r\n\r\n".to_owned(), true),
+        ("GET / HTTP/1.1\r\nHost: a\r\n\r\n".to_owned(), false),
+        ("POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 2\r\n\r\nhi".to_owned(), true),
+        (
+            "POST / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n2\r\nhi\r\n0\r\n\r\n"
+                .to_owned(),
+            true,
+        ),
+        (format!("POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 100000\r\n\r\n{large}"), true),
+    ] {
+        let mut client = gateway.connect().await;
+        client.send(&request).await;
+        if shut_early {
+            client.tcp.shutdown().await.unwrap();
+        }
+        let mut server = upstream.accept().await;
+        server.message().await;
+        if !shut_early {
+            client.tcp.shutdown().await.unwrap();
+        }
+        // Longer than a body may still take once the client's side is shut.
+        tokio::time::sleep(limits::HALF_CLOSED_BODY_TIME * 2).await;
+        server.send(OK.replace("\r\n\r\n", "\r\nConnection: close\r\n\r\n")).await;
+        let start = Instant::now();
+        let answer = client.rest().await;
+        assert!(answer.starts_with("HTTP/1.1 200 ") && answer.ends_with("ok"), "{answer}");
+        assert!(start.elapsed() < limits::HALF_CLOSED_TIME / 2, "and the connection ends with it");
+    }
+}
+
+#[tokio::test]
+async fn a_client_that_is_gone_frees_the_upstream() {
+    let upstream = Upstream::bind().await;
+    let gateway = start_with(&[upstream.address()], |_| {});
+    let mut client = gateway.connect().await;
+    client.send("GET / HTTP/1.1\r\nHost: a\r\n\r\n").await;
+    let mut server = upstream.accept().await;
+    server.head().await;
+    drop(client);
+    assert_eq!(server.rest().await, "", "closed long before the response's time is over");
+    assert_eq!(gateway.metric("requests_total{outcome=\"client_gone\"}"), 1);
 }
