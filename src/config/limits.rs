@@ -211,6 +211,8 @@ pub const EVENT_STREAM_BEAT: Duration = Duration::from_secs(15);
 pub const EXPLANATIONS: usize = 4;
 /// Bytes of a recorded request that is explained.
 pub const EXPLAIN_BYTES: usize = 4 * 1024 * 1024;
+/// Values of one call's texts that are looked up among the registered tokens.
+pub const REDACT_CANDIDATES: usize = 4_000;
 /// Bytes of a filter's text.
 pub const FILTER_BYTES: usize = 256;
 

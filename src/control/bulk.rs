@@ -115,7 +115,7 @@ impl Control {
                 format!("one call decides about {} leaks at most", limits::BULK_LEAKS),
             ));
         }
-        let decide = self.checked(decide)?;
+        let decide = self.checked(actor, decide).await?;
         let mut answers = Vec::with_capacity(ids.len());
         for group in ids.chunks(limits::BULK_GROUP) {
             answers.extend(self.decide_group(actor, group.to_vec(), decide.clone()).await?);

@@ -10,7 +10,6 @@ use utoipa::ToSchema;
 
 use super::intake::{fits, one_line};
 use super::problem::Problem;
-use super::redact::Redactor;
 use super::{Control, api, timers};
 use crate::config::limits;
 use crate::model::clock;
@@ -82,7 +81,8 @@ impl Control {
                 "it says when a switch that is on ends by itself: give a later time, with on: true",
             ));
         }
-        let redactor = Redactor::new(&[], self.inner.handle.load());
+        let said = reason.as_deref().unwrap_or_default();
+        let redactor = self.redactor(&actor.tenant, &[], &[said]).await?;
         let bypass = Bypass {
             on: request.on,
             reason: redactor.option(reason),

@@ -10,7 +10,6 @@ use utoipa::ToSchema;
 use super::intake::{self, Texts, fits};
 use super::problem::Problem;
 use super::publish::Touched;
-use super::redact::Redactor;
 use super::{Control, api, scope};
 use crate::config::limits;
 use crate::model::clock;
@@ -87,7 +86,7 @@ impl Control {
     /// Where there is no such leak, its status does not allow it, a value does not fit, no token
     /// can become a rule, or the store fails.
     pub async fn decide(&self, actor: &Actor, id: LeakId, decide: Decide) -> Result<Leak, Problem> {
-        let decide = self.checked(decide)?;
+        let decide = self.checked(actor, decide).await?;
         let store = Arc::clone(&self.inner.store);
         let actor = actor.clone();
         self.inner
@@ -100,10 +99,36 @@ impl Control {
     }
 
     /// A decision whose texts are short enough and carry no token.
-    pub(super) fn checked(&self, decide: Decide) -> Result<Decide, Problem> {
+    pub(super) async fn checked(&self, actor: &Actor, decide: Decide) -> Result<Decide, Problem> {
         fits("comment", decide.comment.as_deref().unwrap_or_default(), limits::COMMENT_BYTES)?;
-        let redactor = Redactor::new(&[], self.inner.handle.load());
+        let comment = decide.comment.as_deref().unwrap_or_default();
+        if let Some(patch) = &decide.patch {
+            self.without_token("scope.hosts", actor, &patch.scope.hosts).await?;
+            self.without_token("scope.path_prefixes", actor, &patch.scope.path_prefixes).await?;
+        }
+        let redactor = self.redactor(&actor.tenant, &[], &[comment]).await?;
         Ok(Decide { comment: redactor.option(decide.comment).filter(|c| !c.is_empty()), ..decide })
+    }
+
+    /// Refuses entries of a scope that carry a token: everybody who sees the patch sees them, and
+    /// without the token they would be others.
+    async fn without_token(
+        &self,
+        field: &'static str,
+        actor: &Actor,
+        entries: &[String],
+    ) -> Result<(), Problem> {
+        let texts: Vec<&str> = entries.iter().map(String::as_str).collect();
+        let redactor = self.redactor(&actor.tenant, &[], &texts).await?;
+        for (index, entry) in entries.iter().enumerate() {
+            if redactor.text(entry.clone()) != *entry {
+                return Err(Problem::invalid(
+                    format!("{field}[{index}]"),
+                    "a registered token stands in it: give one without it, which everybody may see",
+                ));
+            }
+        }
+        Ok(())
     }
 
     /// Changes a leak.
@@ -136,8 +161,10 @@ impl Control {
             contact: change.contact.flatten(),
             comment: change.comment.flatten(),
         }
-        .checked()?
-        .redacted(&Redactor::new(&add_tokens, self.inner.handle.load()));
+        .checked()?;
+        let redactor = self.redactor(&actor.tenant, &add_tokens, &texts.all()).await?;
+        let texts = texts.redacted(&redactor);
+        drop(redactor);
         intake::of_kind(&mut add_tokens, texts.kind.as_deref());
         let or_cleared = |text: Option<String>, cleared: bool| match text {
             Some(text) => Some(Some(text)),
@@ -187,7 +214,7 @@ impl Control {
             return Err(Problem::invalid("text", "it is empty: say something"));
         }
         fits("text", &text, limits::COMMENT_BYTES)?;
-        let text = Redactor::new(&[], self.inner.handle.load()).text(text);
+        let text = self.redactor(&actor.tenant, &[], &[&text]).await?.text(text);
         Ok(self.inner.store.comment(&actor.tenant, id, &text, actor).await?)
     }
 }

@@ -148,8 +148,10 @@ impl Control {
             contact: new.contact,
             comment: new.comment,
         }
-        .checked()?
-        .redacted(&Redactor::new(&tokens, self.inner.handle.load()));
+        .checked()?;
+        let redactor = self.redactor(tenant, &tokens, &texts.all()).await?;
+        let texts = texts.redacted(&redactor);
+        drop(redactor);
         of_kind(&mut tokens, texts.kind.as_deref());
         Ok(Registration {
             tenant: tenant.to_owned(),
@@ -320,6 +322,20 @@ impl Texts {
             }
         }
         Ok(self)
+    }
+
+    /// All of them, as they are.
+    pub(super) fn all(&self) -> Vec<&str> {
+        let source = self
+            .source
+            .iter()
+            .flat_map(|source| [&source.url, &source.path, &source.commit].into_iter().flatten());
+        [&self.title, &self.kind, &self.owner, &self.contact, &self.comment]
+            .into_iter()
+            .flatten()
+            .chain(source)
+            .map(String::as_str)
+            .collect()
     }
 
     /// The same, without any token.

@@ -2,22 +2,78 @@
 //! about. It is taken out before anything is stored.
 
 use std::borrow::Cow;
+use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 
 use memchr::memmem;
 use percent_encoding::percent_decode_str;
 
+use super::Control;
 use crate::config::limits;
 use crate::matcher::Patchset;
+use crate::model::fingerprint::Fingerprint;
 use crate::model::leak::Source;
 use crate::model::secret::Secret;
 use crate::model::token::TokenMaterial;
+use crate::store::StoreError;
 use crate::store::types::NewToken;
 
 /// Takes tokens out of texts: those about to be registered, and all in the patchset.
 pub(super) struct Redactor<'a> {
     own: Vec<&'a Secret>,
     patchset: Arc<Patchset>,
+    /// Fingerprints of delimited values, by their text, that the store knows as tokens.
+    known: Vec<(Secret, Fingerprint)>,
+}
+
+/// Delimited values of texts that are looked up among all registered tokens, whether or not they are
+/// in the patchset.
+pub(super) fn candidates<'t>(texts: impl Iterator<Item = &'t str>) -> HashSet<&'t str> {
+    let mut found = HashSet::new();
+    for text in texts {
+        let fields = text.split(|c: char| c.is_whitespace() || "\"'`<>()[]{},;".contains(c));
+        let values = text.split(|c: char| c.is_whitespace() || "\"'`<>()[]{},;:?&#!|".contains(c));
+        let parts = text.split(|c: char| !c.is_ascii_alphanumeric() && !"-_.+/=~".contains(c));
+        let words = text.split(|c: char| !c.is_ascii_alphanumeric() && !"-_".contains(c));
+        for value in fields.chain(values).chain(parts).chain(words) {
+            for value in [value, value.trim_end_matches(['.', ':', '!', '?'])] {
+                if value.len() >= limits::TOKEN_BYTES_FORCED
+                    && found.len() < limits::REDACT_CANDIDATES
+                {
+                    found.insert(value);
+                }
+            }
+        }
+    }
+    found
+}
+
+impl Control {
+    /// A redactor for these texts, which also knows the tokens that stand in them by themselves and
+    /// are in no rule: those of false positives, and those that the guard refuses.
+    pub(super) async fn redactor<'a>(
+        &self,
+        tenant: &str,
+        tokens: &'a [NewToken],
+        texts: &[&str],
+    ) -> Result<Redactor<'a>, StoreError> {
+        let key = self.inner.store.fingerprint_key();
+        let mut values: HashMap<Fingerprint, Secret> = HashMap::new();
+        for value in candidates(texts.iter().copied()) {
+            let secret = Secret::from(value.to_owned());
+            values.insert(key.fingerprint(&secret.digest()), secret);
+        }
+        let mut redactor = Redactor::new(tokens, self.inner.handle.load());
+        if !values.is_empty() {
+            let fingerprints: Vec<Fingerprint> = values.keys().copied().collect();
+            let known = self.inner.store.known(tenant, &fingerprints).await?;
+            let known = known.into_iter();
+            redactor.known =
+                known.filter_map(|one| values.remove(&one).map(|text| (text, one))).collect();
+            redactor.known.sort_by_key(|(text, _)| std::cmp::Reverse(text.len()));
+        }
+        Ok(redactor)
+    }
 }
 
 impl<'a> Redactor<'a> {
@@ -33,7 +89,7 @@ impl<'a> Redactor<'a> {
             .collect();
         // The longest first, so that one inside another does not leave the rest of it standing.
         own.sort_by_key(|secret| std::cmp::Reverse(secret.len()));
-        Self { own, patchset }
+        Self { own, patchset, known: Vec::new() }
     }
 
     /// The text with each token of the registration masked and each known one replaced by its
@@ -73,6 +129,13 @@ impl<'a> Redactor<'a> {
                 clean = Cow::Owned(clean.replace(token, &secret.masked()));
             }
         }
+        for (secret, fingerprint) in &self.known {
+            if memmem::find(clean.as_bytes(), secret.expose()).is_some()
+                && let Ok(token) = std::str::from_utf8(secret.expose())
+            {
+                clean = Cow::Owned(clean.replace(token, &format!("[token {fingerprint}]")));
+            }
+        }
         let mut found = Vec::new();
         self.patchset.scan(clean.as_bytes(), &mut |hit| found.push(hit));
         if !found.is_empty() {
@@ -105,7 +168,6 @@ impl<'a> Redactor<'a> {
 mod tests {
     use super::*;
     use crate::matcher::{PatchsetWriter, Rule};
-    use crate::model::fingerprint::Fingerprint;
     use crate::model::ids::{LeakId, TokenId};
     use crate::model::rule::{Action, Scope};
     use crate::model::token::Validity;

@@ -168,6 +168,13 @@ pub trait Store: Send + Sync {
     /// What is known of the token with this fingerprint.
     async fn lookup(&self, tenant: &str, fingerprint: &Fingerprint) -> Result<Lookup, StoreError>;
 
+    /// Which of these fingerprints are those of tokens that the tenant has registered.
+    async fn known(
+        &self,
+        tenant: &str,
+        fingerprints: &[Fingerprint],
+    ) -> Result<Vec<Fingerprint>, StoreError>;
+
     /// The virtual patches in force.
     async fn virtual_patches(
         &self,

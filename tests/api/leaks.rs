@@ -255,3 +255,27 @@ async fn a_search_text_has_no_control_characters() {
     let body = json!({"decision": "mark_false", "filter": {"q": "\u{0}x"}});
     api.post("/leaks/bulk", body).await.problem(422, "invalid-value");
 }
+
+/// Also where no rule knows the token: of false positives, and of what the guard refuses.
+#[tokio::test]
+async fn registered_tokens_are_in_no_text() {
+    let api = Api::new().await;
+    let wrong = api.leak("wrong", &["wrong"]).await;
+    api.post(&format!("/leaks/{}/mark-false", id(&wrong)), Value::Null).await.expect(200);
+    let body = json!({"title": "short", "tokens": ["Zq7mK2"]});
+    api.post("/leaks", body).await.expect(201);
+    let other = api.leak("other", &["other"]).await;
+    let path = format!("/leaks/{}", id(&other));
+    for text in [token("wrong"), token("other"), "Zq7mK2".to_owned()] {
+        let comment = json!({"text": format!("saw \"{text}\", k={text}.")});
+        let said = api.post(&format!("{path}/comments"), comment).await.expect(201);
+        assert!(!said.to_string().contains(&text), "{said}");
+        let made = json!({"name": format!("for {text}"), "role": "intake"});
+        let made = api.post("/api-tokens", made).await.expect(201);
+        assert!(!made["name"].to_string().contains(&text), "{made}");
+        let scope = json!({"scope": {"path_prefixes": [format!("/v1/{text}")]}});
+        let patched = api.post(&format!("{path}/virtual-patch"), scope).await;
+        let problem = patched.problem(422, "invalid-value");
+        assert_eq!(problem["field"], "scope.path_prefixes[0]");
+    }
+}

@@ -90,6 +90,7 @@ pub(super) async fn create(
         return Err(Problem::invalid("name", "it is empty: say what the token is for"));
     }
     fits("name", &name, limits::NAME_BYTES)?;
+    let name = control.redactor(&caller.actor.tenant, &[], &[&name]).await?.text(name);
     if request.expires_at.is_some_and(|at| at <= clock::now()) {
         return Err(Problem::invalid("expires_at", "it is over already: give a later time"));
     }

@@ -186,6 +186,14 @@ impl Store for SqliteStore {
         self.look_up(tenant, fingerprint).await
     }
 
+    async fn known(
+        &self,
+        tenant: &str,
+        fingerprints: &[Fingerprint],
+    ) -> Result<Vec<Fingerprint>, StoreError> {
+        self.known_fingerprints(tenant, fingerprints).await
+    }
+
     async fn virtual_patches(
         &self,
         tenant: &str,

@@ -313,6 +313,29 @@ impl SqliteStore {
         Ok(lookup)
     }
 
+    pub(super) async fn known_fingerprints(
+        &self,
+        tenant: &str,
+        fingerprints: &[Fingerprint],
+    ) -> Result<Vec<Fingerprint>, StoreError> {
+        let mut known = Vec::new();
+        for chunk in fingerprints.chunks(limits::STORE_VALUES) {
+            let mut sql =
+                QueryBuilder::<Sqlite>::new("SELECT fingerprint FROM tokens WHERE tenant = ");
+            sql.push_bind(tenant.to_owned()).push(" AND fingerprint IN (");
+            let mut list = sql.separated(", ");
+            for fingerprint in chunk {
+                list.push_bind(fingerprint.0.to_vec());
+            }
+            sql.push(")");
+            let rows = sql.build().persistent(false).fetch_all(&self.reserved_readers).await?;
+            for found in &rows {
+                known.push(row::fingerprint(found, "fingerprint")?);
+            }
+        }
+        Ok(known)
+    }
+
     pub(super) async fn list_enforced_tokens(
         &self,
         leak: LeakId,
