@@ -12,7 +12,7 @@ const HOST_BYTES: usize = 253;
 /// Longest method that is taken.
 const METHOD_BYTES: usize = 32;
 
-/// The scope with hosts in lower case and without port, methods in capitals, each entry once.
+/// The scope with hosts in lower case, without port and brackets, methods in capitals, each entry once.
 pub(super) fn normal(scope: Scope, now: Timestamp) -> Result<Scope, Problem> {
     Ok(Scope {
         hosts: each("scope.hosts", scope.hosts, |host| normal_host(&host))?,
@@ -62,8 +62,8 @@ fn normal_host(host: &str) -> Result<String, &'static str> {
         }
     };
     let name = name.trim_end_matches('.');
-    if name.parse::<std::net::IpAddr>().is_ok() {
-        return Ok(name.to_owned());
+    if let Ok(address) = name.parse::<std::net::IpAddr>() {
+        return Ok(address.to_string());
     }
     let labels = name.strip_prefix("*.").unwrap_or(name);
     let well_formed = !labels.is_empty()
@@ -119,6 +119,8 @@ mod tests {
             ("api.example.com.", "api.example.com"),
             ("[2001:DB8::1]:443", "2001:db8::1"),
             ("2001:db8::1", "2001:db8::1"),
+            ("[::1]", "::1"),
+            ("[0:0:0:0:0:0:0:1]", "::1"),
             ("10.1.2.3:80", "10.1.2.3"),
             ("localhost", "localhost"),
         ] {

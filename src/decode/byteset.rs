@@ -104,7 +104,7 @@ impl Relevant {
     }
 
     /// Whether the byte may be part of a token.
-    pub(super) fn in_token(&self, byte: u8) -> bool {
+    pub fn in_token(&self, byte: u8) -> bool {
         self.tokens.contains(byte)
     }
 }

@@ -1,13 +1,13 @@
 //! The points of a request: what is looked through as one text, and the name of the place inside
 //! it once something was found.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::ops::Range;
 
 use http::{HeaderMap, Method, Uri};
 
 use super::place::{Step, json_path, pair, segment};
-use super::search::{Found, holds, locate};
+use super::search::{Found, held, locate};
 use super::{Inspection, redact};
 use crate::config::limits;
 use crate::decode::{Layer, base64};
@@ -50,7 +50,18 @@ impl Inspection {
                 Some(pair) => Point::Query(this.safe_name(query, &pair.name, range, pair.position)),
                 None => Point::QueryString,
             });
+            self.across(uri, path.len());
         }
+    }
+
+    /// Looks for tokens in which the question mark between path and query stands.
+    fn across(&mut self, uri: &Uri, question_mark: usize) {
+        let Some(text) = uri.path_and_query().filter(|_| self.relevant.in_token(b'?')) else {
+            return;
+        };
+        let mut found = self.find(text.as_str().as_bytes());
+        found.retain(|found| found.range.start <= question_mark && question_mark < found.range.end);
+        self.record(found, &[], &mut |_, _| Point::Path);
     }
 
     /// Header fields, or trailer fields.
@@ -76,11 +87,9 @@ impl Inspection {
             });
             self.look(value, &mut point);
             if let Some(credentials) = basic(value) {
-                let decoded = base64::lenient(credentials);
-                self.look_inside(&decoded, &mut |this| point(this, &(0..value.len())));
-                let other = base64::lenient_without_padding(credentials);
-                if other != decoded {
-                    self.look_inside(&other, &mut |this| point(this, &(0..value.len())));
+                for text in base64::lenient(credentials) {
+                    let mut point = |this: &Self, _: &Range<usize>| point(this, &(0..value.len()));
+                    self.look_under(&text, &[Layer::Base64], &mut point);
                 }
             }
         }
@@ -89,20 +98,34 @@ impl Inspection {
     /// Looks through a text, and records what is found at the point that the bytes it was found in
     /// belong to.
     fn look(&mut self, text: &[u8], point: &mut dyn FnMut(&Self, &Range<usize>) -> Point) {
-        if text.len() >= limits::TOKEN_BYTES_FORCED
-            && holds(&self.patchset, &self.relevant, &mut self.budget, text)
-        {
-            let found = locate(&self.patchset, &self.relevant, text);
-            self.record(found, &[], point);
+        if text.len() >= limits::TOKEN_BYTES_FORCED {
+            self.look_under(text, &[], point);
         }
     }
 
-    /// The same for a text that base64 stood for.
-    fn look_inside(&mut self, text: &[u8], point: &mut dyn FnMut(&Self) -> Point) {
-        if holds(&self.patchset, &self.relevant, &mut self.budget, text) {
-            let found = locate(&self.patchset, &self.relevant, text);
-            self.record(found, &[Layer::Base64], &mut |this, _| point(this));
+    /// The same for a text that undoing the layers `outer` brought forth.
+    fn look_under(
+        &mut self,
+        text: &[u8],
+        outer: &[Layer],
+        point: &mut dyn FnMut(&Self, &Range<usize>) -> Point,
+    ) {
+        let found = self.find(text);
+        self.record(found, outer, point);
+    }
+
+    /// The tokens in a text, each at least once.
+    fn find(&mut self, text: &[u8]) -> Vec<Found> {
+        let held = held(&self.patchset, &self.relevant, &mut self.budget, text);
+        if held.is_empty() {
+            return Vec::new();
         }
+        let mut found = locate(&self.patchset, &self.relevant, text);
+        // What is held counts, whether or not the budget of looking for its place went so far.
+        let placed: HashSet<TokenIndex> = found.iter().map(|found| found.token).collect();
+        let unplaced = held.into_iter().filter(|(token, _)| !placed.contains(token));
+        found.extend(unplaced.map(|(token, layers)| Found { token, range: 0..text.len(), layers }));
+        found
     }
 
     fn record(

@@ -3,7 +3,7 @@
 use std::fmt::Write as _;
 use std::ops::Range;
 
-use super::search::{budget, holds, locate, relevant};
+use super::search::{budget, held, locate, relevant};
 use crate::config::limits;
 use crate::decode::Relevant;
 use crate::matcher::Patchset;
@@ -20,7 +20,7 @@ pub fn redact(patchset: &Patchset, text: &[u8], limit: usize) -> String {
     let relevant = relevant(patchset);
     let clean = |text: &str| {
         let mut budget = budget();
-        !holds(patchset, &relevant, &mut budget, text.as_bytes()) && !budget.is_spent()
+        held(patchset, &relevant, &mut budget, text.as_bytes()).is_empty() && !budget.is_spent()
     };
     let mut shown = printable(&replaced(patchset, &relevant, text));
     if !clean(&shown) {
@@ -38,7 +38,7 @@ pub fn redact(patchset: &Patchset, text: &[u8], limit: usize) -> String {
 /// A name as a point shows it, or nothing where a token stands in it: printable, and cut.
 pub(super) fn name(patchset: &Patchset, relevant: &Relevant, name: &[u8]) -> Option<String> {
     let mut budget = budget();
-    if holds(patchset, relevant, &mut budget, name) || budget.is_spent() {
+    if !held(patchset, relevant, &mut budget, name).is_empty() || budget.is_spent() {
         return None;
     }
     Some(cut(printable(name), limits::POINT_NAME_BYTES))

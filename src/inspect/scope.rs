@@ -19,11 +19,15 @@ const PATH_ROUNDS: usize = 8;
 const METHOD_OVERRIDES: [&str; 3] =
     ["x-http-method-override", "x-http-method", "x-method-override"];
 
+/// The parameter of a query by which a request may ask the same.
+const METHOD_PARAMETER: &[u8] = b"_method";
+
 /// What a scope is compared with, taken from a request's head.
 #[derive(Clone, Debug)]
 pub(super) struct Asked {
     method: Method,
-    overridden: Option<Vec<u8>>,
+    /// Other methods that it asks to be taken for.
+    overrides: Vec<Vec<u8>>,
     uri: Uri,
     /// The ways in which a backend may read the path, once they were asked for.
     forms: OnceLock<Vec<Vec<u8>>>,
@@ -32,22 +36,44 @@ pub(super) struct Asked {
 impl Asked {
     /// The request's method, those it asks to be taken for, and its target.
     pub(super) fn new(method: &Method, uri: &Uri, headers: &HeaderMap) -> Self {
-        // Frameworks honour an override on POST alone.
-        let overridden = (method == Method::POST)
-            .then(|| METHOD_OVERRIDES.iter().find_map(|&name| headers.get(name)))
-            .flatten()
-            .map(|value| value.as_bytes().trim_ascii().to_ascii_uppercase());
-        Self { method: method.clone(), overridden, uri: uri.clone(), forms: OnceLock::new() }
+        Self {
+            method: method.clone(),
+            overrides: overrides(uri, headers),
+            uri: uri.clone(),
+            forms: OnceLock::new(),
+        }
     }
 
     fn path_fits(&self, prefixes: &[String]) -> bool {
-        let path = self.uri.path().as_bytes();
-        path_fits(path, self.forms.get_or_init(|| forms(path)), prefixes)
+        path_fits(self.forms.get_or_init(|| forms(self.uri.path().as_bytes())), prefixes)
     }
 
     fn is_method(&self, method: &str) -> bool {
-        self.method.as_str() == method || self.overridden.as_deref() == Some(method.as_bytes())
+        self.method.as_str().eq_ignore_ascii_case(method)
+            || self.overrides.iter().any(|other| other.eq_ignore_ascii_case(method.as_bytes()))
     }
+}
+
+/// Every method that a request asks to be taken for. Frameworks differ in which they honour, of
+/// several and on which methods: each counts.
+fn overrides(uri: &Uri, headers: &HeaderMap) -> Vec<Vec<u8>> {
+    let mut methods = Vec::new();
+    for name in METHOD_OVERRIDES {
+        for value in headers.get_all(name) {
+            let listed = value.as_bytes().split(|&byte| byte == b',');
+            methods.extend(listed.map(|method| method.trim_ascii().to_vec()));
+        }
+    }
+    for pair in
+        uri.query().unwrap_or_default().as_bytes().split(|&byte| matches!(byte, b'&' | b';'))
+    {
+        let mut sides = pair.splitn(2, |&byte| byte == b'=');
+        let (name, value) = (sides.next().unwrap_or_default(), sides.next().unwrap_or_default());
+        if undo(Layer::Percent, name).eq_ignore_ascii_case(METHOD_PARAMETER) {
+            methods.push(undo(Layer::Percent, &undo(Layer::Form, value)).trim_ascii().to_vec());
+        }
+    }
+    methods
 }
 
 /// What acts on a token that was found.
@@ -120,10 +146,14 @@ fn spares(except: &ExceptClient, client: IpAddr, cert: Option<&str>, now: Timest
         }
 }
 
-/// Whether a host is the one the pattern names, or below it where it begins with `*.`.
+/// Whether a host is the one the pattern names, or below it where it begins with `*.`; an address is
+/// the same however it is written.
 fn host_fits(host: &str, pattern: &str) -> bool {
     let host = host.strip_suffix('.').unwrap_or(host);
     let pattern = pattern.strip_suffix('.').unwrap_or(pattern);
+    if let Some(address) = address(pattern) {
+        return self::address(host) == Some(address);
+    }
     match pattern.strip_prefix("*.") {
         Some(parent) => host
             .len()
@@ -136,16 +166,19 @@ fn host_fits(host: &str, pattern: &str) -> bool {
     }
 }
 
-/// Whether the path, as sent or in any of the ways a backend may read it, begins with one of the
-/// prefixes, so that no spelling escapes a scope.
-fn path_fits(path: &[u8], path_forms: &[Vec<u8>], prefixes: &[String]) -> bool {
+/// The address that a host is, in brackets or not.
+fn address(host: &str) -> Option<IpAddr> {
+    let bare = host.strip_prefix('[').and_then(|rest| rest.strip_suffix(']')).unwrap_or(host);
+    bare.parse::<IpAddr>().ok().map(|address| address.to_canonical())
+}
+
+/// Whether the path, in any of the ways a backend may read it, begins with one of the prefixes, so
+/// that no spelling escapes a scope.
+fn path_fits(path_forms: &[Vec<u8>], prefixes: &[String]) -> bool {
     prefixes.iter().any(|prefix| {
-        let normal = forms(prefix.as_bytes());
-        let prefixes = std::iter::once(prefix.as_bytes()).chain(normal.iter().map(Vec::as_slice));
-        let mut prefixes = prefixes.map(without_last_slash);
-        prefixes.any(|prefix| {
-            begins(path, prefix) || path_forms.iter().any(|form| begins(form, prefix))
-        })
+        let spellings = forms(prefix.as_bytes());
+        let mut spellings = spellings.iter().map(|prefix| without_last_slash(prefix));
+        spellings.any(|prefix| path_forms.iter().any(|form| begins(form, prefix)))
     })
 }
 
@@ -153,19 +186,34 @@ fn without_last_slash(prefix: &[u8]) -> &[u8] {
     prefix.strip_suffix(b"/").unwrap_or(prefix)
 }
 
-/// Whether the path begins with the prefix and goes on, if it does, at a segment's border.
+/// Whether the path begins with the prefix, in any case, and goes on, if it does, at a segment's
+/// border.
 fn begins(path: &[u8], prefix: &[u8]) -> bool {
-    path.strip_prefix(prefix)
-        .is_some_and(|rest| prefix.is_empty() || matches!(rest.first(), None | Some(b'/' | b';')))
+    path.split_at_checked(prefix.len()).is_some_and(|(start, rest)| {
+        start.eq_ignore_ascii_case(prefix)
+            && (prefix.is_empty() || matches!(rest.first(), None | Some(b'/' | b';')))
+    })
 }
 
-/// The path after each round of percent-decoding, with dot segments resolved, slashes merged and
-/// parameters of segments taken away.
+/// What a backend may take for the path: as it is sent, and after each round of percent-decoding;
+/// where it begins with two slashes, also what follows the authority that these may introduce; each
+/// [`plain`], with dot segments resolved and with them left in place.
 fn forms(path: &[u8]) -> Vec<Vec<u8>> {
     let mut forms = Vec::new();
+    let mut add = |form: Vec<u8>| {
+        if !forms.contains(&form) {
+            forms.push(form);
+        }
+    };
+    add(path.to_vec());
     let mut decoded = path.to_vec();
     for _ in 0..=PATH_ROUNDS {
-        forms.push(normal(&decoded));
+        add(plain(&decoded, true));
+        add(plain(&decoded, false));
+        if let Some(behind) = behind_authority(&decoded) {
+            add(plain(behind, true));
+            add(plain(behind, false));
+        }
         let next = undo(Layer::Percent, &decoded);
         if next == decoded {
             break;
@@ -175,12 +223,28 @@ fn forms(path: &[u8]) -> Vec<Vec<u8>> {
     forms
 }
 
-fn normal(path: &[u8]) -> Vec<u8> {
+/// The path of `//host/path`.
+fn behind_authority(path: &[u8]) -> Option<&[u8]> {
+    let [first, second, rest @ ..] = path else { return None };
+    if !is_slash(first) || !is_slash(second) {
+        return None;
+    }
+    rest.get(rest.iter().position(is_slash)?..)
+}
+
+fn is_slash(byte: &u8) -> bool {
+    matches!(byte, b'/' | b'\\')
+}
+
+/// The path with slashes merged, single dots, parameters of segments and the blanks at their ends
+/// taken away; with double dots resolved, where `resolved`.
+fn plain(path: &[u8], resolved: bool) -> Vec<u8> {
     let mut segments: Vec<&[u8]> = Vec::new();
-    for segment in path.split(|&byte| matches!(byte, b'/' | b'\\')) {
-        match segment.split(|&byte| byte == b';').next().unwrap_or_default() {
+    for segment in path.split(is_slash) {
+        let segment = segment.split(|&byte| byte == b';').next().unwrap_or_default();
+        match without_blanks(segment) {
             b"" | b"." => {}
-            b".." => {
+            b".." if resolved => {
                 segments.pop();
             }
             segment => segments.push(segment),
@@ -189,6 +253,14 @@ fn normal(path: &[u8]) -> Vec<u8> {
     let mut out = vec![b'/'];
     out.extend(segments.join(&b'/'));
     out
+}
+
+/// The segment without the spaces and control characters at its end, which some backends cut off.
+fn without_blanks(mut segment: &[u8]) -> &[u8] {
+    while let [rest @ .., 0..=b' '] = segment {
+        segment = rest;
+    }
+    segment
 }
 
 #[cfg(test)]
@@ -236,6 +308,14 @@ mod tests {
             ("badexample.com", "*.example.com", false),
             ("api.example.com", "example.com", false),
             ("", "*.example.com", false),
+            ("[::1]", "::1", true),
+            ("[::1]", "[::1]", true),
+            ("[0:0:0:0:0:0:0:1]", "::1", true),
+            ("[2001:DB8::1]", "2001:db8::1", true),
+            ("[::2]", "::1", false),
+            ("10.0.0.1", "10.0.0.1", true),
+            ("[::ffff:10.0.0.1]", "10.0.0.1", true),
+            ("::1.example", "::1", false),
             ("é.example.com", "*.example.com", true),
         ] {
             assert_eq!(host_fits(host, pattern), fits, "{host} {pattern}");
@@ -266,17 +346,31 @@ mod tests {
             ("/x%2F..%2Fapi", "/api", true),
             ("/x\\..\\api", "/api", true),
             ("/x/..%5Capi", "/api", true),
-            ("/api/../other", "/api", true), // as sent
-            ("/%61pi/../other", "/api", false),
+            ("/api/../other", "/api", true),   // as sent
+            ("/%61pi/../other", "/api", true), // by a backend that leaves dots in place
+            ("/%61pi/%2e%2e/x", "/api", true),
+            ("//api/../other", "/api", true),
+            ("/./api/../x", "/api", true),
+            ("/x/../%61pi/../y", "/api", false),
+            ("/API/x", "/api", true),
+            ("/api/x", "/Api", true),
+            ("/api%20", "/api", true),
+            ("/api%00/x", "/api", true),
+            ("/api%2520", "/api", true),
+            ("/%20", "/api", false),
+            ("//h.example/api", "/api", true),
+            ("//h.example/%61pi/x", "/api", true),
+            ("//h.example/other/api", "/api", false),
+            ("/h.example/api", "/api", false),
             ("/caf%C3%A9/x", "/caf%C3%A9", true),
             ("/caf%c3%a9/x", "/café", true),
             ("/v1/api", "/api", false),
         ] {
             let path = path.as_bytes();
-            let found = path_fits(path, &forms(path), &[prefix.to_owned()]);
+            let found = path_fits(&forms(path), &[prefix.to_owned()]);
             assert_eq!(found, fits, "{} {prefix}", path.escape_ascii());
         }
-        assert!(path_fits(b"/b/x", &forms(b"/b/x"), &["/a".to_owned(), "/b".to_owned()]));
+        assert!(path_fits(&forms(b"/b/x"), &["/a".to_owned(), "/b".to_owned()]));
     }
 
     #[test]
@@ -300,12 +394,30 @@ mod tests {
 
     #[test]
     fn a_method_override_does_not_escape() {
-        let mut headers = HeaderMap::new();
-        headers.insert("x-http-method-override", " delete".parse().unwrap());
         let scope = Scope { methods: vec!["DELETE".to_owned()], ..Scope::default() };
-        let uri = Uri::from_static("/");
-        assert!(acts(scope.clone(), &Asked::new(&Method::POST, &uri, &headers)));
-        assert!(!acts(scope, &Asked::new(&Method::GET, &uri, &headers)));
+        for (target, fields, fits) in [
+            ("/", &[("x-http-method-override", " delete")][..], true),
+            ("/", &[("x-http-method-override", "GET"), ("x-http-method-override", "DELETE")], true),
+            ("/", &[("x-http-method-override", "PUT"), ("x-method-override", "Delete")], true),
+            ("/", &[("x-http-method", "PUT, DELETE")], true),
+            ("/", &[("x-method", "DELETE")], false),
+            ("/", &[("x-http-method", "PUT")], false),
+            ("/?_method=delete", &[], true),
+            ("/?a=b&_METHOD=DELETE&_method=PUT", &[], true),
+            ("/?%5fmethod=%44ELETE", &[], true),
+            ("/?x_method=DELETE", &[], false),
+        ] {
+            let mut headers = HeaderMap::new();
+            for &(name, value) in fields {
+                headers.append(name, value.parse().unwrap());
+            }
+            let uri: Uri = target.parse().unwrap();
+            for method in [Method::GET, Method::POST] {
+                let asked = Asked::new(&method, &uri, &headers);
+                assert_eq!(acts(scope.clone(), &asked), fits, "{method} {target} {fields:?}");
+            }
+        }
+        assert!(acts(scope, &asked("delete", "/")));
     }
 
     #[test]

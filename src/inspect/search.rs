@@ -1,6 +1,6 @@
 //! Looking for tokens in a text given whole, through all layers.
 
-use std::collections::HashSet;
+use std::collections::{BTreeMap, HashSet};
 use std::ops::Range;
 
 use crate::config::limits;
@@ -33,26 +33,29 @@ pub(super) fn relevant(patchset: &Patchset) -> Relevant {
     Relevant::to(ByteSet::from_words(patchset.alphabet()), patchset.minds_borders())
 }
 
-/// Whether any token stands in the text, in any layer. Allocates only where a layer has to be undone.
-pub(super) fn holds(
+/// The tokens that stand in the text, in any layer, each with the layers that one of its places is
+/// under, outermost first. Allocates only where a layer has to be undone or a token is found.
+pub(super) fn held(
     patchset: &Patchset,
     relevant: &Relevant,
     budget: &mut Budget,
     text: &[u8],
-) -> bool {
+) -> BTreeMap<TokenIndex, Vec<Layer>> {
     budget.earn(text.len());
-    let mut any = false;
-    patchset.scan(text, &mut |_| any = true);
-    if any {
-        return true;
-    }
-    visit(text, relevant, false, &mut Vec::new(), budget, &mut |view, _| {
-        patchset.scan(view.bytes, &mut |_| any = true);
+    let mut held = BTreeMap::new();
+    patchset.scan(text, &mut |found| {
+        held.entry(found.token).or_insert_with(Vec::new);
     });
-    any
+    visit(text, relevant, false, &mut Vec::new(), budget, &mut |view, layers| {
+        patchset.scan(view.bytes, &mut |found| {
+            held.entry(found.token).or_insert_with(|| layers.to_vec());
+        });
+    });
+    held
 }
 
-/// Every place where a token stands in the text, those with the fewest layers first.
+/// Every place where a token stands in the text, those with the fewest layers first, as far as a
+/// budget of its own goes: what [`held`] tells of a text may have no place here.
 pub(super) fn locate(patchset: &Patchset, relevant: &Relevant, text: &[u8]) -> Vec<Found> {
     let mut all = Vec::new();
     // What was found with fewer layers already is the same place.

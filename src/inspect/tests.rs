@@ -137,6 +137,10 @@ fn a_token_across_separators_is_found_whole() {
         ("abc=def&ghi=jkl", "/?x=abc=def&ghi=jkl", "query"),
         ("abc=def&ghi=jkl", "/?x=abc=def%26ghi=jkl", "query:x percent"),
         ("abcdef=ghijkl", "/?abcdef=ghijkl", "query:[0]"),
+        ("/hook/abc?key=ghijkl", "/hook/abc?key=ghijkl", "path"),
+        ("/hook/abc?key=ghijkl", "/x/hook/%61bc?ke%79=ghijkl&a=b", "path percent"),
+        ("abc/def?ghi/jkl", "/?x=abc/def?ghi/jkl", "query:x"),
+        ("abc/def?ghi/jkl", "/abc%2Fdef%3Fghi/jkl?x", "path percent"),
     ] {
         let mut inspection = inspection(&blocking(token.as_bytes()));
         assert!(!inspection.head(&parts(target, &[])).passes());
@@ -189,6 +193,53 @@ fn basic_as_lenient_backends_read_it() {
     }
     let twin = STANDARD.encode(text.to_uppercase());
     assert!(in_head("/", &[("authorization", format!("Basic {twin}").as_bytes())]).is_empty());
+}
+
+#[test]
+fn basic_credentials_that_end_at_padding() {
+    let short = "iGXl6gNCF";
+    let text = format!("user:{short}");
+    let canonical = STANDARD.encode(&text);
+    let bare = canonical.trim_end_matches('=');
+    assert_ne!(canonical, bare);
+    let padding = &canonical[bare.len()..];
+    for value in [
+        format!("Basic {canonical}QUFB"),
+        format!("Basic {bare}.QUFB"),
+        format!("Basic QUFB{padding}{canonical}QUFB"),
+    ] {
+        let mut inspection = inspection(&blocking(short.as_bytes()));
+        let parts = parts("/", &[("authorization", value.as_bytes())]);
+        assert!(!inspection.head(&parts).passes(), "{value}");
+        assert_eq!(shown(&inspection), ["header:authorization base64"]);
+    }
+}
+
+#[test]
+fn what_is_known_to_be_held_is_recorded_without_its_place() {
+    // Looking for the place starts with a budget of its own, smaller than what a long request has
+    // earned.
+    let mut inspection = inspection(&blocking(TOKEN.as_bytes()));
+    inspection.budget.earn(64 << 20);
+    let many = "%2525252525252541".repeat(3_000);
+    let value = format!("{many} {}", PERCENT.replace('%', "%25252525252525"));
+    let alone = search::locate(&inspection.patchset, &inspection.relevant, value.as_bytes());
+    assert!(alone.is_empty(), "the budget of its own was enough");
+    assert!(!inspection.head(&parts("/", &[("x-key", value.as_bytes())])).passes());
+    assert_eq!(inspection.refusal, Some(Refusal::Leaked));
+    assert_eq!(inspection.hits().len(), 1);
+    assert_eq!(inspection.hits()[0].point.to_string(), "header:x-key");
+}
+
+#[test]
+fn an_observed_token_does_not_hide_a_blocked_one() {
+    let mut fixture = Fixture::new();
+    fixture.add(b"watched-0123456789", Action::Observe, Scope::default());
+    fixture.add(TOKEN.as_bytes(), Action::Block, Scope::default());
+    let mut inspection = inspection(&fixture.writer.build());
+    let value = format!("watched-0123456789 {PERCENT}");
+    assert!(!inspection.head(&parts("/", &[("x-key", value.as_bytes())])).passes());
+    assert_eq!(inspection.hits().len(), 2);
 }
 
 #[test]

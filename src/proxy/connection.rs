@@ -83,7 +83,8 @@ impl Protocols {
             // tells of the end, since the client may have shut its own side only.
             .half_close(false)
             .keep_alive(true)
-            .preserve_header_case(true)
+            // What is forwarded is what was inspected: names in lower case.
+            .preserve_header_case(false)
             .max_headers(limits::HEADER_COUNT)
             .max_header_size(limits::HEAD_BYTES)
             .max_buf_size(limits::HEAD_BYTES)

@@ -197,6 +197,7 @@ impl Pool {
             .map_err(|_| ConnectError::Slow(limit))??;
         tcp.set_nodelay(true)?;
         let (sender, connection) = Builder::new()
+            // Of responses, which are not inspected.
             .preserve_header_case(true)
             .max_headers(limits::RESPONSE_HEADER_COUNT)
             .max_header_size(limits::RESPONSE_HEAD_BYTES)

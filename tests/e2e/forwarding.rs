@@ -24,7 +24,11 @@ async fn a_request_arrives_as_it_was_sent() {
     client.send(format!("{sent}\r\n")).await;
     let mut server = upstream.accept().await;
     let arrived = server.head().await.head;
-    let expected = format!("{sent}{}", added("example.com"));
+    // Names of fields are inspected, and forwarded, in lower case.
+    let expected = "GET /a%2Fb//c/../d;p=1?q=%41+b&q=&&x={}|[] HTTP/1.1\r\nx-first: 1\r\n\
+                    host: example.com\r\naccept: */*\r\nx-dup: one\r\nx-dup: two\r\n\
+                    user-agent: curl/8\r\n";
+    let expected = format!("{expected}{}", added("example.com"));
     assert!(arrived.starts_with(&expected), "{arrived}\n---\n{expected}");
     let id = arrived.strip_prefix(&expected).unwrap().strip_suffix("\r\n\r\n").unwrap();
     assert_eq!(uuid::Uuid::parse_str(id).unwrap().get_version_num(), 7);
@@ -51,7 +55,7 @@ async fn fields_of_the_hop_end_here() {
         .await;
     let mut server = upstream.accept().await;
     let head = server.head().await;
-    let kept = "GET / HTTP/1.1\r\nHost: a\r\nProxy-Authorization: Basic eA==\r\nX-Kept: 1\r\n";
+    let kept = "GET / HTTP/1.1\r\nhost: a\r\nproxy-authorization: Basic eA==\r\nx-kept: 1\r\n";
     assert!(head.head.starts_with(&format!("{kept}{}", added("a"))), "{}", head.head);
 
     server
