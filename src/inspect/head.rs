@@ -7,10 +7,10 @@ use std::ops::Range;
 use http::{HeaderMap, Method, Uri};
 
 use super::place::{Step, json_path, pair, segment};
-use super::search::{Found, held, locate};
+use super::search::{self, Found, held, locate, locate_within};
 use super::{Inspection, redact};
 use crate::config::limits;
-use crate::decode::{Layer, base64};
+use crate::decode::{Budget, Layer, base64};
 use crate::matcher::TokenIndex;
 use crate::model::verdict::Point;
 
@@ -116,11 +116,16 @@ impl Inspection {
 
     /// The tokens in a text, each at least once.
     fn find(&mut self, text: &[u8]) -> Vec<Found> {
+        self.find_within(search::budget(), text)
+    }
+
+    /// The same; looking for their places takes from this budget.
+    pub(super) fn find_within(&mut self, places: Budget, text: &[u8]) -> Vec<Found> {
         let held = held(&self.patchset, &self.relevant, &mut self.budget, text);
         if held.is_empty() {
             return Vec::new();
         }
-        let mut found = locate(&self.patchset, &self.relevant, text);
+        let mut found = locate_within(places, &self.patchset, &self.relevant, text);
         // What is held counts, whether or not the budget of looking for its place went so far.
         let placed: HashSet<TokenIndex> = found.iter().map(|found| found.token).collect();
         let unplaced = held.into_iter().filter(|(token, _)| !placed.contains(token));

@@ -57,6 +57,16 @@ pub(super) fn held(
 /// Every place where a token stands in the text, those with the fewest layers first, as far as a
 /// budget of its own goes: what [`held`] tells of a text may have no place here.
 pub(super) fn locate(patchset: &Patchset, relevant: &Relevant, text: &[u8]) -> Vec<Found> {
+    locate_within(budget(), patchset, relevant, text)
+}
+
+/// The same within this budget.
+pub(super) fn locate_within(
+    mut budget: Budget,
+    patchset: &Patchset,
+    relevant: &Relevant,
+    text: &[u8],
+) -> Vec<Found> {
     let mut all = Vec::new();
     // What was found with fewer layers already is the same place.
     let mut places = HashSet::new();
@@ -66,7 +76,6 @@ pub(super) fn locate(patchset: &Patchset, relevant: &Relevant, text: &[u8]) -> V
             all.push(Found { token: found.token, range, layers: Vec::new() });
         }
     });
-    let mut budget = budget();
     budget.earn(text.len());
     visit(text, relevant, true, &mut Vec::new(), &mut budget, &mut |view, layers| {
         patchset.scan(view.bytes, &mut |found| {

@@ -9,10 +9,10 @@ use hyper::client::conn::http2::{self, SendRequest};
 use hyper_util::rt::{TokioExecutor, TokioIo};
 use tokio::net::TcpStream;
 
-use crate::support::gateway::{Running, start, start_blocking};
-use crate::support::soon;
+use crate::support::gateway::{Running, start, start_blocking, start_with};
 use crate::support::tokens::token;
 use crate::support::wire::{OK, Upstream};
+use crate::support::{HOUR, soon};
 
 async fn connect<B>(gateway: &Running) -> SendRequest<B>
 where
@@ -75,7 +75,8 @@ async fn a_request_becomes_http_1_1() {
 #[tokio::test]
 async fn bodies_and_trailers_become_chunks_or_keep_their_length() {
     let upstream = Upstream::bind().await;
-    let gateway = start(upstream.address());
+    // Held to its end, however slow the machine.
+    let gateway = start_with(&[upstream.address()], |config| config.hold.pause = HOUR);
     let mut sender = connect(&gateway).await;
     let mut trailers = HeaderMap::new();
     trailers.insert("x-sum", "9".parse().unwrap());

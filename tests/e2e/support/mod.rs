@@ -9,6 +9,9 @@ pub mod wire;
 
 use std::time::Duration;
 
+/// Longer than any test.
+pub const HOUR: Duration = Duration::from_secs(3_600);
+
 /// Waits for something that must happen; a test that waits for longer has failed.
 pub async fn soon<F: Future>(what: &str, future: F) -> F::Output {
     match tokio::time::timeout(Duration::from_secs(20), future).await {
