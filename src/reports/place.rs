@@ -6,8 +6,6 @@ use crate::model::leak::SourceKind;
 const HOSTS: &[(&str, SourceKind)] = &[
     ("gist.github.com", SourceKind::Gist),
     ("gist.githubusercontent.com", SourceKind::Gist),
-    ("ghcr.io", SourceKind::Container),
-    ("registry.gitlab.com", SourceKind::Container),
     ("github.com", SourceKind::Github),
     ("githubusercontent.com", SourceKind::Github),
     ("github.io", SourceKind::Website),
@@ -23,17 +21,22 @@ const HOSTS: &[(&str, SourceKind)] = &[
     ("postman.com", SourceKind::Postman),
     ("postman.co", SourceKind::Postman),
     ("getpostman.com", SourceKind::Postman),
-    ("npmjs.com", SourceKind::Package),
-    ("npmjs.org", SourceKind::Package),
-    ("pypi.org", SourceKind::Package),
-    ("pythonhosted.org", SourceKind::Package),
-    ("rubygems.org", SourceKind::Package),
-    ("nuget.org", SourceKind::Package),
-    ("packagist.org", SourceKind::Package),
-    ("crates.io", SourceKind::Package),
-    ("docker.com", SourceKind::Container),
-    ("docker.io", SourceKind::Container),
-    ("quay.io", SourceKind::Container),
+];
+
+/// Parts of the host names of places that packages and images come from. The first that is there
+/// wins, before the hosts above: a package's host may be called a registry too.
+const PARTS: &[(&str, SourceKind)] = &[
+    ("npmjs", SourceKind::Package),
+    ("pypi", SourceKind::Package),
+    ("pythonhosted", SourceKind::Package),
+    ("rubygems", SourceKind::Package),
+    ("nuget", SourceKind::Package),
+    ("packagist", SourceKind::Package),
+    ("crates", SourceKind::Package),
+    ("ghcr", SourceKind::Container),
+    ("docker", SourceKind::Container),
+    ("quay", SourceKind::Container),
+    ("registry", SourceKind::Container),
 ];
 
 /// The kind of place behind this address. Unknown hosts with `github` or `gitlab` as a part of
@@ -44,6 +47,10 @@ pub(super) fn kind_of(url: &str) -> SourceKind {
     let path = after_authority(url);
     if path.contains("/-/snippets/") || path.starts_with("/snippets/") {
         return SourceKind::Gist;
+    }
+    let part = PARTS.iter().find(|(name, _)| host.split('.').any(|part| part == *name));
+    if let Some((_, kind)) = part {
+        return *kind;
     }
     let known = HOSTS.iter().find(|(name, _)| {
         host.strip_suffix(name).is_some_and(|rest| rest.is_empty() || rest.ends_with('.'))
@@ -132,9 +139,10 @@ mod tests {
             ("https://acme.github.io/app.js", Website),
             ("https://pastebin.com/x", Pastebin),
             ("https://www.postman.com/acme", Postman),
-            ("https://registry.npmjs.org/x", Package),
-            ("https://hub.docker.com/r/x", Container),
-            ("ghcr.io/acme/app", Container),
+            ("https://registry.npmjs.example/x", Package),
+            ("https://hub.docker.example/r/x", Container),
+            ("ghcr.example/acme/app", Container),
+            ("registry.gitlab.example/acme/app", Container),
             ("https://example.com/app.js", Website),
             ("https://git.example.com/app", Other),
             ("https://example.com/app.git", Other),
