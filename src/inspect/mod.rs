@@ -11,6 +11,7 @@ mod scope;
 mod search;
 #[cfg(test)]
 mod tests;
+mod text;
 
 use std::net::IpAddr;
 use std::sync::Arc;
