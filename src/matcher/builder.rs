@@ -158,12 +158,11 @@ impl<const Q: usize, const S: usize> ClassBuilder<Q, S> {
     fn filter(&mut self) {
         let (grams, windows) =
             (Arc::make_mut(&mut self.class.grams), Arc::make_mut(&mut self.class.windows));
-        for sampled in self.sampled.get(self.filtered..).unwrap_or_default() {
-            for (place, gram) in (0..).zip(&sampled.grams) {
-                grams.insert(*gram, place);
-            }
-            windows.insert(sampled.window, 0);
-        }
+        let new = self.sampled.get(self.filtered..).unwrap_or_default();
+        grams.insert(
+            new.iter().flat_map(|sampled| sampled.grams.iter().copied().zip((0..).map(Some))),
+        );
+        windows.insert(new.iter().map(|sampled| (sampled.window, None)));
         self.filtered = self.sampled.len();
     }
 

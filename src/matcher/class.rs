@@ -6,18 +6,15 @@
 
 use std::sync::Arc;
 
-use super::filter::Filter;
-use super::keys::{Keys, prefix};
+use super::filter::{self, Filter};
+use super::keys::Keys;
+use super::probe::{gram, probe};
 use super::record::{Record, Table};
 
-/// Probes that are under way at once, so that they wait for memory together.
-const BATCH: usize = 16;
 /// Windows that are looked up together.
 const WINDOWS: usize = 32;
 /// Grams of a window, at most.
 const GRAMS: usize = 13;
-/// Bytes that are read of a gram, of which its first `Q` count.
-const READ: usize = 8;
 
 /// What a scan needs of one length class. Shared between the patchsets in which it is the same.
 #[derive(Clone, Default)]
@@ -53,50 +50,13 @@ impl<const Q: usize, const S: usize> Class<Q, S> {
             return;
         }
         let mut windows = None;
-        let mut at = 0;
-        let mut next = self.probe(keys, text, at);
-        while let Some(probes) = next {
-            // The next batch's loads are under way before this one's hits are known.
-            next = self.probe(keys, text, at + BATCH * S);
-            let mut hits = 0_u64;
-            for (place, (hash, word)) in probes.iter().enumerate() {
-                hits |= Filter::hit(*word, *hash) << place;
-            }
-            while hits != 0 {
-                let place = hits.trailing_zeros() as usize;
-                hits &= hits - 1;
-                if let Some(probe) = probes.get(place) {
-                    self.resolve(keys, text, at + place * S, *probe, &mut windows, found);
-                }
-            }
-            at += BATCH * S;
-        }
-        while let Some(rest) = text.get(at..).filter(|rest| rest.len() >= Q) {
-            let hash = keys.gram(gram::<Q>(rest));
-            let word = self.grams.word(hash);
-            if Filter::hit(word, hash) == 1 {
-                self.resolve(keys, text, at, (hash, word), &mut windows, found);
-            }
-            at += S;
-        }
+        let mut resolve = |at: usize, gram: u32, word: u64| {
+            self.resolve(keys, text, at, (gram, word), &mut windows, found);
+        };
+        probe::<Q, S>(keys, self.grams.words(), text, &mut resolve);
         if let Some(mut windows) = windows {
             self.look_up(&mut windows, found);
         }
-    }
-
-    /// The hashes of a batch of grams from `at` on, and the words in which they may be; none where
-    /// the text ends too soon.
-    #[inline(always)]
-    fn probe(&self, keys: &Keys, text: &[u8], at: usize) -> Option<[(u32, u64); BATCH]> {
-        let block = text.get(at..at + (BATCH - 1) * S + READ)?;
-        let mut probes = [(0, 0); BATCH];
-        for (place, (hash, _)) in probes.iter_mut().enumerate() {
-            *hash = keys.gram(gram::<Q>(block.get(place * S..).unwrap_or_default()));
-        }
-        for (hash, word) in &mut probes {
-            *word = self.grams.word(*hash);
-        }
-        Some(probes)
     }
 
     /// Tries the places in a window that the gram at `at` may have, and keeps the windows that are
@@ -112,14 +72,15 @@ impl<const Q: usize, const S: usize> Class<Q, S> {
         found: &mut impl FnMut(usize, &Record),
     ) {
         let windows = windows.get_or_insert_default();
-        let mut places = Filter::places(word, hash, S);
+        let mut places = filter::places(word, hash, S);
+        let filter = self.windows.words();
         while places != 0 {
             let place = places.trailing_zeros() as usize;
             places &= places - 1;
             let Some(start) = at.checked_sub(place) else { break };
             let Some(window) = text.get(start..start + Self::WINDOW) else { continue };
             let window = keys.window(window);
-            windows.push_if(self.windows.has(window), start, window);
+            windows.push_if(filter.has(window), start, window);
         }
         if windows.is_full() {
             self.look_up(windows, found);
@@ -192,10 +153,4 @@ impl Windows {
         }
         self.count += usize::from(counts);
     }
-}
-
-/// The first `Q` bytes as a number.
-#[inline(always)]
-fn gram<const Q: usize>(bytes: &[u8]) -> u64 {
-    prefix(bytes) & (u64::MAX >> (64 - 8 * Q))
 }

@@ -1,7 +1,9 @@
 //! The blocked Bloom filters: all bits of a key lie in one 64-bit word, so a probe is one load.
+//!
+//! A key sets four bits, and one more that tells its place, where it has one.
 
-/// Bits of a word that each key sets, beside the two that tell its place.
-const BITS_PER_KEY: usize = 3;
+use super::pages::Pages;
+
 /// Bits of filter for each key at which it is built, where it stays in the nearer caches.
 const ROOMIEST: usize = 32;
 /// Bytes up to which a filter does.
@@ -10,23 +12,25 @@ const NEAR: usize = 512 << 10;
 const ROOMY: usize = 16;
 /// Bits of filter for each key below which it is overfull.
 const TIGHT: usize = 11;
+/// Words of the largest: as many as a hash of 32 bits tells apart.
+const WORDS_MAX: usize = 1 << 31;
 /// Words of the smallest filter: it lies in the first-level cache whatever else does.
 const WORDS_MIN: usize = 512;
 /// Spreads a 32-bit hash over the bits that choose within a word.
-const SPREAD: u64 = 0x9e37_79b9_7f4a_7c15;
+const SPREAD: u32 = 0x9e37_79b1;
 
 /// A set of 32-bit hashes, each with a small number (its place) that a hit narrows down.
 #[derive(Clone, Default)]
 pub(super) struct Filter {
-    words: Box<[u64]>,
+    words: Pages<u64>,
 }
 
 impl Filter {
     /// An empty filter with room for so many keys.
     pub(super) fn with_room(keys: usize) -> Self {
         let words = |bits: usize| keys.saturating_mul(bits) / 64 + 1;
-        let words = words(ROOMIEST).min(NEAR / 8).max(words(ROOMY)).max(WORDS_MIN);
-        Self { words: vec![0; words].into_boxed_slice() }
+        let words = words(ROOMIEST).min(NEAR / 8).max(words(ROOMY)).clamp(WORDS_MIN, WORDS_MAX);
+        Self { words: Pages::zeroed(words) }
     }
 
     /// Whether so many keys fit without too many false hits.
@@ -39,73 +43,98 @@ impl Filter {
         size_of_val(&*self.words)
     }
 
-    /// Puts a key in, with its place below 64.
-    pub(super) fn insert(&mut self, key: u32, place: u32) {
-        let bits = Bits::of(key);
-        let at = self.place(key);
-        if let Some(word) = self.words.get_mut(at) {
-            let [one, other] = bits.turns();
-            let place = 1_u64 << place;
-            *word |= bits.mask() | place.rotate_left(one) | place.rotate_left(other);
+    /// Its words, to be looked into by several probes.
+    #[inline(always)]
+    pub(super) fn words(&self) -> Words<'_> {
+        let words = &*self.words;
+        Words { words, count: words.len() as u32 }
+    }
+
+    /// Puts keys in, each with its place below 64, where it has one.
+    pub(super) fn insert(&mut self, keys: impl Iterator<Item = (u32, Option<u32>)>) {
+        let words = &mut *self.words;
+        let count = words.len() as u32;
+        for (key, place) in keys {
+            if let Some(word) = words.get_mut(word_of(key, count)) {
+                let bits = Bits::of(key);
+                let place = place.map_or(0, |place| (1_u64 << place).rotate_left(bits.turn()));
+                *word |= bits.mask() | place;
+            }
         }
     }
+}
 
+/// Which of so many words a key's bits lie in: the key's share of all words.
+#[inline(always)]
+fn word_of(key: u32, count: u32) -> usize {
+    ((u64::from(key) * u64::from(count)) >> 32) as usize
+}
+
+/// The words of a filter.
+#[derive(Clone, Copy)]
+pub(super) struct Words<'filter> {
+    words: &'filter [u64],
+    count: u32,
+}
+
+impl Words<'_> {
     /// The word in which a key's bits lie.
     #[inline(always)]
-    pub(super) fn word(&self, key: u32) -> u64 {
-        self.words.get(self.place(key)).copied().unwrap_or_default()
+    pub(super) fn of(self, key: u32) -> u64 {
+        self.at(self.place(key))
     }
 
-    /// Which word a key's bits lie in: the key's share of all words.
+    /// Where the word of a key is.
     #[inline(always)]
-    fn place(&self, key: u32) -> usize {
-        ((u64::from(key) * self.words.len() as u64) >> 32) as usize
+    pub(super) fn place(self, key: u32) -> usize {
+        word_of(key, self.count)
     }
 
-    /// 1 where the word has the key, or seems to; 0 where it has not.
+    /// The word there.
     #[inline(always)]
-    pub(super) fn hit(word: u64, key: u32) -> u64 {
-        Bits::of(key).hit(word)
-    }
-
-    /// The places with which the key may have been put in, one bit each, of those below `count`.
-    #[inline(always)]
-    pub(super) fn places(word: u64, key: u32, count: usize) -> u64 {
-        let [one, other] = Bits::of(key).turns();
-        word.rotate_right(one) & word.rotate_right(other) & ((1 << count) - 1)
+    pub(super) fn at(self, place: usize) -> u64 {
+        self.words.get(place).copied().unwrap_or_default()
     }
 
     /// Whether the key is in, or seems to be, at whatever place.
     #[inline(always)]
-    pub(super) fn has(&self, key: u32) -> bool {
-        Self::hit(self.word(key), key) == 1
+    pub(super) fn has(self, key: u32) -> bool {
+        hit(self.of(key), key)
     }
 }
 
-/// Where in its word a key's bits are.
+/// Whether the word has the key, or seems to.
+#[inline(always)]
+pub(super) fn hit(word: u64, key: u32) -> bool {
+    !word & Bits::of(key).mask() == 0
+}
+
+/// The places with which the key may have been put in, one bit each, of those below `count`.
+#[inline(always)]
+pub(super) fn places(word: u64, key: u32, count: usize) -> u64 {
+    word.rotate_right(Bits::of(key).turn()) & ((1 << count) - 1)
+}
+
+/// Where in its word a key's bits are. A product of two halves of a word, which vector units have.
 #[derive(Clone, Copy)]
 struct Bits(u64);
 
 impl Bits {
     #[inline(always)]
     fn of(key: u32) -> Self {
-        Self(u64::from(key).wrapping_mul(SPREAD) >> 32)
+        Self((u64::from(key) * u64::from(SPREAD)) >> 14)
     }
 
     #[inline(always)]
     fn mask(self) -> u64 {
-        (0..BITS_PER_KEY).fold(0, |mask, bit| mask | (1 << ((self.0 >> (6 * bit)) & 63)))
+        let bit = |number: u64| 1 << (self.0 >> (6 * number) & 63);
+        bit(0) | bit(1) | bit(2) | bit(3)
     }
 
+    /// By how much a place is turned, for the bit that tells it.
     #[inline(always)]
-    fn hit(self, word: u64) -> u64 {
-        (0..BITS_PER_KEY).fold(1, |hit, bit| hit & (word >> ((self.0 >> (6 * bit)) & 63)))
-    }
-
-    /// By how much a place is turned, for the two bits that tell it.
-    #[inline(always)]
-    fn turns(self) -> [u32; 2] {
-        [(self.0 >> 26) as u32 & 63, (self.0 >> 18) as u32 & 63]
+    fn turn(self) -> u32 {
+        (self.0 >> 24) as u32 & 63
     }
 }
 
@@ -119,22 +148,20 @@ mod tests {
         let keys = Keys::random();
         let key = |n: u32| keys.gram(u64::from(n));
         let mut filter = Filter::with_room(100_000);
+        filter.insert((0..100_000).map(|n| (key(n), Some(n % 13))));
+        let words = filter.words();
         for n in 0..100_000 {
-            filter.insert(key(n), n % 13);
+            assert!(words.has(key(n)));
+            assert_ne!(places(words.of(key(n)), key(n), 13) & (1 << (n % 13)), 0);
         }
-        for n in 0..100_000 {
-            assert!(filter.has(key(n)));
-            let places = Filter::places(filter.word(key(n)), key(n), 13);
-            assert_ne!(places & (1 << (n % 13)), 0);
-        }
-        let false_hits = (200_000..300_000).filter(|n| filter.has(key(*n))).count();
+        let false_hits = (200_000..300_000).filter(|n| words.has(key(*n))).count();
         assert!(false_hits < 8_000, "{false_hits}");
         assert!(filter.fits(100_000) && !filter.fits(1_000_000));
     }
 
     #[test]
     fn nothing_is_in_an_empty_one() {
-        assert!(!Filter::default().has(7));
-        assert!(!Filter::with_room(0).has(7));
+        assert!(!Filter::default().words().has(7));
+        assert!(!Filter::with_room(0).words().has(7));
     }
 }

@@ -3,12 +3,13 @@
 use std::hash::{BuildHasher, Hasher, RandomState};
 
 use aws_lc_rs::rand;
+use bytemuck::{Pod, Zeroable};
 use siphasher::sip128::{Hasher128, SipHasher13};
 
 /// Every hash of a patchset is under these keys: who sends text cannot choose what collides.
 #[derive(Clone)]
 pub(super) struct Keys {
-    gram: [u64; 2],
+    gram: [u32; 4],
     window: [u64; 4],
     digest: SipHasher13,
 }
@@ -25,18 +26,24 @@ impl Keys {
         }
         let mut words = bytes.as_chunks::<8>().0.iter().map(|chunk| u64::from_le_bytes(*chunk));
         let mut next = || words.next().unwrap_or_default();
+        let [one, other] = [next(), next()];
+        let mut halves = [one, one >> 32, other, other >> 32].into_iter();
+        let mut half = || halves.next().unwrap_or_default() as u32;
         Self {
-            gram: [next(), next() | 1],
+            gram: [half(), half() | 1, half(), half() | 1],
             window: [next(), next() | 1, next(), next() | 1],
             digest: SipHasher13::new_with_keys(next(), next()),
         }
     }
 
-    /// Hash of a gram of up to eight bytes.
+    /// Hash of a gram of up to eight bytes: products of halves of words, which vector units have.
     #[inline(always)]
     pub(super) fn gram(&self, gram: u64) -> u32 {
-        let [salt, factor] = self.gram;
-        (fold(gram ^ salt, factor) >> 32) as u32
+        let [salt, factor, salt2, factor2] = self.gram;
+        let low = u64::from(gram as u32 ^ salt) * u64::from(factor);
+        let high = u64::from((gram >> 32) as u32 ^ salt2) * u64::from(factor2);
+        let sum = low.wrapping_add(high.rotate_left(32));
+        (sum ^ sum >> 32) as u32
     }
 
     /// Hash of an anchor window of 6 to 24 bytes.
@@ -88,7 +95,8 @@ impl Keys {
 }
 
 /// A keyed 128-bit digest of a token's whole text. Bytes, so that a record needs no padding.
-#[derive(Clone, Copy, PartialEq, Eq, Hash, Default)]
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Default, Pod, Zeroable)]
+#[repr(transparent)]
 pub(super) struct Digest([u8; 16]);
 
 /// Both halves of the product: the cheapest mixing of all input bits that there is.

@@ -19,7 +19,9 @@ mod handle;
 mod keys;
 #[cfg(test)]
 mod naive;
+mod pages;
 mod patchset;
+mod probe;
 mod record;
 mod rulebook;
 mod shared;

@@ -1,9 +1,13 @@
 //! What is kept of a text token, and the tables in which it is found by its window's hash.
 
+use bytemuck::{Pod, Zeroable};
+
 use super::keys::Digest;
+use super::pages::Pages;
 
 /// What is kept of a text token in its text's place.
-#[derive(Clone, Copy, Default)]
+#[derive(Clone, Copy, Default, Pod, Zeroable)]
+#[repr(C)]
 pub(super) struct Record {
     /// Hash of its anchor window.
     pub(super) window: u32,
@@ -22,8 +26,8 @@ pub(super) struct Record {
 /// Records in the order of their windows' hashes, and where each range of hashes begins.
 #[derive(Default)]
 pub(super) struct Table {
-    records: Box<[Record]>,
-    starts: Box<[u32]>,
+    records: Pages<Record>,
+    starts: Pages<u32>,
     shift: u32,
 }
 
@@ -37,27 +41,28 @@ impl Table {
         // Two records a range on average: a byte or two a token, and one cache line a look-up.
         let ranges = (count / 2).max(2).next_power_of_two();
         let shift = 32 - ranges.trailing_zeros();
-        let mut starts = vec![0_u32; ranges + 1];
+        let mut starts = Pages::<u32>::zeroed(ranges + 1);
         for record in records.clone() {
             if let Some(start) = starts.get_mut((record.window >> shift) as usize + 1) {
                 *start += 1;
             }
         }
         let mut sum = 0;
-        for start in &mut starts {
+        for start in starts.iter_mut() {
             sum += *start;
             *start = sum;
         }
-        let mut next = starts.clone();
-        let mut sorted = vec![Record::default(); count];
+        let mut next = starts.to_vec();
+        let mut sorted = Pages::<Record>::zeroed(count);
+        let room = &mut *sorted;
         for record in records {
             let Some(place) = next.get_mut((record.window >> shift) as usize) else { continue };
-            if let Some(slot) = sorted.get_mut(*place as usize) {
+            if let Some(slot) = room.get_mut(*place as usize) {
                 *slot = record;
             }
             *place += 1;
         }
-        Self { records: sorted.into_boxed_slice(), starts: starts.into_boxed_slice(), shift }
+        Self { records: sorted, starts, shift }
     }
 
     /// All records.
