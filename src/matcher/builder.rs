@@ -15,6 +15,8 @@ const DELTA_FREE: usize = 1024;
 const DELTA_SHARE: usize = 8;
 /// The share of the entries that may be of tokens taken out.
 const RETIRED_SHARE: usize = 4;
+/// Tokens that are put into the filters together.
+const TOGETHER: usize = 1 << 16;
 /// Bytes from which on a token's own repetitions matter.
 const LONG: usize = 256;
 /// Counters of how many tokens have a window of a hash.
@@ -156,13 +158,13 @@ impl<const Q: usize, const S: usize> ClassBuilder<Q, S> {
     }
 
     fn filter(&mut self) {
-        let (grams, windows) =
-            (Arc::make_mut(&mut self.class.grams), Arc::make_mut(&mut self.class.windows));
         let new = self.sampled.get(self.filtered..).unwrap_or_default();
-        grams.insert(
-            new.iter().flat_map(|sampled| sampled.grams.iter().copied().zip((0..).map(Some))),
-        );
-        windows.insert(new.iter().map(|sampled| (sampled.window, None)));
+        for some in new.chunks(TOGETHER) {
+            let grams =
+                some.iter().flat_map(|sampled| sampled.grams.iter().copied().zip((0..).map(Some)));
+            self.class.grams.insert(grams);
+        }
+        self.class.windows.insert(new.iter().map(|sampled| (sampled.window, None)));
         self.filtered = self.sampled.len();
     }
 

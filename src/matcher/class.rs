@@ -54,7 +54,9 @@ impl<const Q: usize, const S: usize> Class<Q, S> {
             self.resolve(keys, text, at, (gram, word), &mut windows, found);
         };
         probe::<Q, S>(keys, self.grams.words(), text, &mut resolve);
-        if let Some(mut windows) = windows {
+        if let Some(mut windows) = windows
+            && windows.count > 0
+        {
             self.look_up(&mut windows, found);
         }
     }
@@ -91,26 +93,27 @@ impl<const Q: usize, const S: usize> Class<Q, S> {
     /// they wait for memory together.
     #[inline(never)]
     fn look_up(&self, windows: &mut Windows, found: &mut impl FnMut(usize, &Record)) {
-        let windows = std::mem::take(windows);
-        let windows = windows.all.get(..windows.count).unwrap_or_default();
+        let count = std::mem::take(&mut windows.count);
+        let windows = windows.all.get(..count).unwrap_or_default();
+        let (base, delta) = (self.base.view(), self.delta.view());
         let mut ranges = [(0, 0); WINDOWS];
         for (range, (_, window)) in ranges.iter_mut().zip(windows) {
-            *range = self.base.range(*window);
+            *range = base.range(*window);
         }
         let mut firsts = 0_u64;
         for (place, (range, (_, window))) in ranges.iter().zip(windows).enumerate() {
-            firsts |= u64::from(self.base.first(range.0) == Some(*window)) << place;
+            firsts |= u64::from(base.first(range.0) == Some(*window)) << place;
         }
         for (place, (range, (start, window))) in ranges.iter().zip(windows).enumerate() {
             if range.1 - range.0 > 1 || firsts >> place & 1 == 1 {
-                for record in self.base.find(*window, *range) {
+                for record in base.find(*window, *range) {
                     found(*start, record);
                 }
             }
         }
         if !self.delta.records().is_empty() {
             for (start, window) in windows {
-                for record in self.delta.find(*window, self.delta.range(*window)) {
+                for record in delta.find(*window, delta.range(*window)) {
                     found(*start, record);
                 }
             }

@@ -1,6 +1,9 @@
 //! The blocked Bloom filters: all bits of a key lie in one 64-bit word, so a probe is one load.
 //!
-//! A key sets four bits, and one more that tells its place, where it has one.
+//! A key sets four bits, and two more that tell its place, where it has one.
+
+use std::sync::atomic::AtomicU64;
+use std::sync::atomic::Ordering::Relaxed;
 
 use super::pages::Pages;
 
@@ -20,9 +23,11 @@ const WORDS_MIN: usize = 512;
 const SPREAD: u32 = 0x9e37_79b1;
 
 /// A set of 32-bit hashes, each with a small number (its place) that a hit narrows down.
-#[derive(Clone, Default)]
+///
+/// It only grows, and grows in place: who scans with it meanwhile sees some false hits more.
+#[derive(Default)]
 pub(super) struct Filter {
-    words: Pages<u64>,
+    words: Pages<AtomicU64>,
 }
 
 impl Filter {
@@ -50,18 +55,56 @@ impl Filter {
         Words { words, count: words.len() as u32 }
     }
 
-    /// Puts keys in, each with its place below 64, where it has one.
-    pub(super) fn insert(&mut self, keys: impl Iterator<Item = (u32, Option<u32>)>) {
-        let words = &mut *self.words;
-        let count = words.len() as u32;
-        for (key, place) in keys {
-            if let Some(word) = words.get_mut(word_of(key, count)) {
-                let bits = Bits::of(key);
-                let place = place.map_or(0, |place| (1_u64 << place).rotate_left(bits.turn()));
-                *word |= bits.mask() | place;
+    /// Puts keys in, each with its place below 64, where it has one. They come in batches of any
+    /// size, and are put in order first where the filter is larger than what is near: their words
+    /// are then near each other.
+    pub(super) fn insert(&self, keys: impl Iterator<Item = (u32, Option<u32>)> + Clone) {
+        if size_of_val(&*self.words) <= NEAR {
+            keys.for_each(|(key, place)| self.put(key, place));
+            return;
+        }
+        let mut starts = [0_usize; PARTS + 1];
+        for (key, _) in keys.clone() {
+            if let Some(start) = starts.get_mut(part(key) + 1) {
+                *start += 1;
             }
         }
+        let mut sum = 0;
+        for start in &mut starts {
+            sum += *start;
+            *start = sum;
+        }
+        let mut ordered = vec![(0, None); sum];
+        for (key, place) in keys {
+            let Some(start) = starts.get_mut(part(key)) else { continue };
+            if let Some(slot) = ordered.get_mut(*start) {
+                *slot = (key, place);
+            }
+            *start += 1;
+        }
+        ordered.into_iter().for_each(|(key, place)| self.put(key, place));
     }
+
+    #[inline(always)]
+    fn put(&self, key: u32, place: Option<u32>) {
+        let words = &*self.words;
+        if let Some(word) = words.get(word_of(key, words.len() as u32)) {
+            let bits = Bits::of(key);
+            let [one, other] = bits.turns();
+            let place = place.map_or(0, |place| {
+                (1_u64 << place).rotate_left(one) | (1_u64 << place).rotate_left(other)
+            });
+            // There is one writer; who reads needs only each word whole.
+            word.store(word.load(Relaxed) | bits.mask() | place, Relaxed);
+        }
+    }
+}
+
+/// Parts of a filter that keys are ordered by.
+const PARTS: usize = 256;
+
+fn part(key: u32) -> usize {
+    (key >> 24) as usize
 }
 
 /// Which of so many words a key's bits lie in: the key's share of all words.
@@ -73,7 +116,7 @@ fn word_of(key: u32, count: u32) -> usize {
 /// The words of a filter.
 #[derive(Clone, Copy)]
 pub(super) struct Words<'filter> {
-    words: &'filter [u64],
+    words: &'filter [AtomicU64],
     count: u32,
 }
 
@@ -93,7 +136,7 @@ impl Words<'_> {
     /// The word there.
     #[inline(always)]
     pub(super) fn at(self, place: usize) -> u64 {
-        self.words.get(place).copied().unwrap_or_default()
+        self.words.get(place).map_or(0, |word| word.load(Relaxed))
     }
 
     /// Whether the key is in, or seems to be, at whatever place.
@@ -112,7 +155,8 @@ pub(super) fn hit(word: u64, key: u32) -> bool {
 /// The places with which the key may have been put in, one bit each, of those below `count`.
 #[inline(always)]
 pub(super) fn places(word: u64, key: u32, count: usize) -> u64 {
-    word.rotate_right(Bits::of(key).turn()) & ((1 << count) - 1)
+    let [one, other] = Bits::of(key).turns();
+    word.rotate_right(one) & word.rotate_right(other) & ((1 << count) - 1)
 }
 
 /// Where in its word a key's bits are. A product of two halves of a word, which vector units have.
@@ -131,10 +175,10 @@ impl Bits {
         bit(0) | bit(1) | bit(2) | bit(3)
     }
 
-    /// By how much a place is turned, for the bit that tells it.
+    /// By how much a place is turned, for the two bits that tell it.
     #[inline(always)]
-    fn turn(self) -> u32 {
-        (self.0 >> 24) as u32 & 63
+    fn turns(self) -> [u32; 2] {
+        [(self.0 >> 24) as u32 & 63, (self.0 >> 21) as u32 & 63 ^ 32]
     }
 }
 
@@ -147,7 +191,7 @@ mod tests {
     fn holds_what_was_put_in_and_little_else() {
         let keys = Keys::random();
         let key = |n: u32| keys.gram(u64::from(n));
-        let mut filter = Filter::with_room(100_000);
+        let filter = Filter::with_room(100_000);
         filter.insert((0..100_000).map(|n| (key(n), Some(n % 13))));
         let words = filter.words();
         for n in 0..100_000 {

@@ -3,7 +3,7 @@
 use std::hash::{BuildHasher, Hasher, RandomState};
 
 use aws_lc_rs::rand;
-use bytemuck::{Pod, Zeroable};
+use bytemuck::Zeroable;
 use siphasher::sip128::{Hasher128, SipHasher13};
 
 /// Every hash of a patchset is under these keys: who sends text cannot choose what collides.
@@ -95,8 +95,7 @@ impl Keys {
 }
 
 /// A keyed 128-bit digest of a token's whole text. Bytes, so that a record needs no padding.
-#[derive(Clone, Copy, PartialEq, Eq, Hash, Default, Pod, Zeroable)]
-#[repr(transparent)]
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Default, Zeroable)]
 pub(super) struct Digest([u8; 16]);
 
 /// Both halves of the product: the cheapest mixing of all input bits that there is.

@@ -5,7 +5,7 @@
 
 use std::ops::{Deref, DerefMut};
 
-use bytemuck::Pod;
+use bytemuck::Zeroable;
 use memmap2::MmapMut;
 
 /// Bytes of a large page.
@@ -18,71 +18,69 @@ pub(super) struct Pages<T>(Store<T>);
 
 enum Store<T> {
     Heap(Box<[T]>),
-    Mapped { map: MmapMut, skipped: usize, bytes: usize },
+    Mapped { map: MmapMut, skipped: usize, count: usize },
 }
 
-impl<T: Pod> Pages<T> {
+impl<T: Zeroable> Pages<T> {
     /// So many zeroes.
     pub(super) fn zeroed(count: usize) -> Self {
-        let bytes = count.saturating_mul(size_of::<T>());
-        if bytes >= FROM
-            && let Some(mapped) = mapped(bytes)
+        const { assert!(!std::mem::needs_drop::<T>() && align_of::<T>() <= LARGE) };
+        if count.saturating_mul(size_of::<T>()) >= FROM
+            && let Some(mapped) = mapped(count)
         {
             return Self(mapped);
         }
-        Self(Store::Heap(vec![T::zeroed(); count].into_boxed_slice()))
+        Self(Store::Heap((0..count).map(|_| T::zeroed()).collect()))
     }
 }
 
 /// Room that begins at a large page's border, so that large pages fit.
-fn mapped<T>(bytes: usize) -> Option<Store<T>> {
-    let map = MmapMut::map_anon(bytes.checked_next_multiple_of(LARGE)? + LARGE).ok()?;
+fn mapped<T>(count: usize) -> Option<Store<T>> {
+    let bytes = count.checked_mul(size_of::<T>())?;
+    let map = MmapMut::map_anon(bytes.checked_next_multiple_of(LARGE)?.checked_add(LARGE)?).ok()?;
     #[cfg(target_os = "linux")]
     {
         // Without them everything works, only slower.
         let _ = map.advise(memmap2::Advice::HugePage);
     }
     let skipped = map.as_ptr().addr().wrapping_neg() % LARGE;
-    Some(Store::Mapped { map, skipped, bytes })
+    Some(Store::Mapped { map, skipped, count })
 }
 
-impl<T: Pod> Deref for Pages<T> {
+impl<T: Zeroable> Deref for Pages<T> {
     type Target = [T];
 
+    #[allow(unsafe_code, reason = "mapped memory is bytes; the gain of large pages is measured")]
     fn deref(&self) -> &[T] {
         match &self.0 {
             Store::Heap(all) => all,
-            Store::Mapped { map, skipped, bytes } => {
-                let all = map.get(*skipped..*skipped + *bytes).unwrap_or_default();
-                bytemuck::try_cast_slice(all).unwrap_or_default()
-            }
+            // SAFETY: the mapping begins at most `LARGE - 1` bytes before `skipped`, and is `LARGE`
+            // bytes longer than `count` items, so all of them lie in it, from a border of `LARGE`
+            // on, which aligns them. It was zeroes at first, which `T` may be, and is never used as
+            // anything else than `T`; it lives as long as `self`.
+            Store::Mapped { map, skipped, count } => unsafe {
+                std::slice::from_raw_parts(map.as_ptr().add(*skipped).cast(), *count)
+            },
         }
     }
 }
 
-impl<T: Pod> DerefMut for Pages<T> {
+impl<T: Zeroable> DerefMut for Pages<T> {
+    #[allow(unsafe_code, reason = "mapped memory is bytes; the gain of large pages is measured")]
     fn deref_mut(&mut self) -> &mut [T] {
         match &mut self.0 {
             Store::Heap(all) => all,
-            Store::Mapped { map, skipped, bytes } => {
-                let all = map.get_mut(*skipped..*skipped + *bytes).unwrap_or_default();
-                bytemuck::try_cast_slice_mut(all).unwrap_or_default()
-            }
+            // SAFETY: as above; `self` is borrowed alone.
+            Store::Mapped { map, skipped, count } => unsafe {
+                std::slice::from_raw_parts_mut(map.as_mut_ptr().add(*skipped).cast(), *count)
+            },
         }
     }
 }
 
-impl<T: Pod> Default for Pages<T> {
+impl<T> Default for Pages<T> {
     fn default() -> Self {
         Self(Store::Heap(Box::default()))
-    }
-}
-
-impl<T: Pod> Clone for Pages<T> {
-    fn clone(&self) -> Self {
-        let mut copy = Self::zeroed(self.len());
-        copy.copy_from_slice(self);
-        copy
     }
 }
 
@@ -99,9 +97,7 @@ mod tests {
             for (place, word) in (0..).zip(pages.iter_mut()) {
                 *word = place;
             }
-            let copy = pages.clone();
-            drop(pages);
-            assert!(copy.iter().copied().eq(0..count as u64));
+            assert!(pages.iter().copied().eq(0..count as u64));
         }
     }
 

@@ -21,11 +21,9 @@ pub(super) fn probe<const Q: usize, const S: usize>(
 ) {
     #[cfg(target_arch = "x86_64")]
     #[allow(unsafe_code, reason = "a function for a newer processor, called where it is one")]
-    if text.len() >= FEW * S + READ {
-        if is_x86_feature_detected!("avx2") {
-            // SAFETY: the processor has what the function was compiled for.
-            return unsafe { probe_avx2::<Q, S>(keys, words, text, report) };
-        }
+    if text.len() >= FEW * S + READ && is_x86_feature_detected!("avx2") {
+        // SAFETY: the processor has what the function was compiled for.
+        return unsafe { probe_avx2::<Q, S>(keys, words, text, report) };
     }
     probe_plain::<Q, S>(keys, words, text, report);
 }
@@ -79,7 +77,9 @@ fn probe_plain<const Q: usize, const S: usize>(
 }
 
 /// A batch of probes from `at` on, of which the first ones are known. In steps over all of them, so
-/// that vector units and memory work on many at once.
+/// that vector units and memory work on many at once; by index, since iterators are functions that may
+/// not be compiled for the same processor.
+#[allow(clippy::indexing_slicing, clippy::needless_range_loop, reason = "all arrays have COUNT")]
 #[inline(always)]
 fn batch<const Q: usize, const S: usize, const COUNT: usize>(
     keys: &Keys,

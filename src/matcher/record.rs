@@ -1,13 +1,12 @@
 //! What is kept of a text token, and the tables in which it is found by its window's hash.
 
-use bytemuck::{Pod, Zeroable};
+use bytemuck::Zeroable;
 
 use super::keys::Digest;
 use super::pages::Pages;
 
 /// What is kept of a text token in its text's place.
-#[derive(Clone, Copy, Default, Pod, Zeroable)]
-#[repr(C)]
+#[derive(Clone, Copy, Default, Zeroable)]
 pub(super) struct Record {
     /// Hash of its anchor window.
     pub(super) window: u32,
@@ -70,9 +69,30 @@ impl Table {
         &self.records
     }
 
+    /// The table, to be looked into several times.
+    #[inline(always)]
+    pub(super) fn view(&self) -> View<'_> {
+        View { records: &self.records, starts: &self.starts, shift: self.shift }
+    }
+
+    /// Memory it takes, in bytes.
+    pub(super) fn memory_bytes(&self) -> usize {
+        size_of_val(&*self.records) + size_of_val(&*self.starts)
+    }
+}
+
+/// A table that is looked into.
+#[derive(Clone, Copy)]
+pub(super) struct View<'table> {
+    records: &'table [Record],
+    starts: &'table [u32],
+    shift: u32,
+}
+
+impl<'table> View<'table> {
     /// Where the records are among which those of a window with this hash would be.
     #[inline(always)]
-    pub(super) fn range(&self, window: u32) -> (u32, u32) {
+    pub(super) fn range(self, window: u32) -> (u32, u32) {
         match self.starts.get((window >> self.shift) as usize..) {
             Some([start, end, ..]) => (*start, *end),
             _ => (0, 0),
@@ -81,20 +101,19 @@ impl Table {
 
     /// The hash of the first record's window from here on.
     #[inline(always)]
-    pub(super) fn first(&self, start: u32) -> Option<u32> {
+    pub(super) fn first(self, start: u32) -> Option<u32> {
         self.records.get(start as usize).map(|record| record.window)
     }
 
     /// The records in the range whose window has this hash.
     #[inline]
-    pub(super) fn find(&self, window: u32, range: (u32, u32)) -> impl Iterator<Item = &Record> {
+    pub(super) fn find(
+        self,
+        window: u32,
+        range: (u32, u32),
+    ) -> impl Iterator<Item = &'table Record> {
         let records = self.records.get(range.0 as usize..range.1 as usize).unwrap_or_default();
         records.iter().filter(move |record| record.window == window)
-    }
-
-    /// Memory it takes, in bytes.
-    pub(super) fn memory_bytes(&self) -> usize {
-        size_of_val(&*self.records) + size_of_val(&*self.starts)
     }
 }
 
@@ -111,11 +130,14 @@ mod tests {
             let table = Table::build(records);
             for n in 0..count {
                 assert!(
-                    table.find(window(n), table.range(window(n))).any(|record| record.token == n)
+                    table
+                        .view()
+                        .find(window(n), table.view().range(window(n)))
+                        .any(|record| record.token == n)
                 );
-                assert!(table.find(window(n), table.range(window(n))).count() <= 2);
+                assert!(table.view().find(window(n), table.view().range(window(n))).count() <= 2);
             }
-            assert_eq!(table.find(0x1234_5678, table.range(0x1234_5678)).count(), 0);
+            assert_eq!(table.view().find(0x1234_5678, table.view().range(0x1234_5678)).count(), 0);
             assert_eq!(table.records().len(), count as usize);
         }
     }
