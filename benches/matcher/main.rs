@@ -190,7 +190,7 @@ fn text(token: &[u8]) -> TokenMaterial {
 
 fn add(writer: &mut PatchsetWriter, leak: LeakId, number: usize, material: &TokenMaterial) {
     let id = TokenId(Uuid::from_u128(number as u128));
-    writer.add_token(leak, id, Fingerprint([0; 32]), material);
+    writer.add_token(leak, id, Fingerprint([0; 16]), material);
 }
 
 fn rule(leak: LeakId) -> Rule {

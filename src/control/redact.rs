@@ -175,7 +175,7 @@ mod tests {
     fn new_token(text: &str) -> NewToken {
         NewToken {
             material: TokenMaterial::Text(Secret::from(text.to_owned())),
-            fingerprint: Fingerprint([7; 32]),
+            fingerprint: Fingerprint([7; 16]),
             kind: "unknown".to_owned(),
             validity: Validity::Unknown,
             not_applicable: None,
@@ -194,7 +194,7 @@ mod tests {
             watch_until: None,
         });
         let material = TokenMaterial::Text(Secret::from(text.to_owned()));
-        writer.add_token(leak, TokenId::new(), Fingerprint([0xab; 32]), &material);
+        writer.add_token(leak, TokenId::new(), Fingerprint([0xab; 16]), &material);
         writer.build()
     }
 

@@ -201,7 +201,7 @@ mod tests {
         let rule = Rule { leak, patch: None, action, scope, expires_at: None, watch_until: None };
         writer.set_rule(rule);
         let material = TokenMaterial::Text(Secret::from(TOKEN.to_owned()));
-        writer.add_token(leak, TokenId::new(), Fingerprint([7; 32]), &material);
+        writer.add_token(leak, TokenId::new(), Fingerprint([7; 16]), &material);
         let client = IpAddr::V4(Ipv4Addr::LOCALHOST);
         let context = Context::new(client, "unknown", FiltrationMode::Block, clock::now());
         Ok(explain(&Recorded::parse(request.as_bytes())?, writer.build(), context))

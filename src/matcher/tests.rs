@@ -43,7 +43,7 @@ fn digest(bytes: &[u8]) -> TokenMaterial {
 }
 
 fn add(writer: &mut PatchsetWriter, number: usize, material: &TokenMaterial) -> bool {
-    writer.add_token(leak(0), id(number), Fingerprint([0; 32]), material)
+    writer.add_token(leak(0), id(number), Fingerprint([0; 16]), material)
 }
 
 fn patchset(tokens: &[(usize, Vec<u8>)]) -> Arc<Patchset> {
@@ -214,7 +214,7 @@ proptest! {
                 writer.remove_token(leak(at), id(*number));
                 under.remove(&(*number, at));
             } else {
-                let fingerprint = Fingerprint([0; 32]);
+                let fingerprint = Fingerprint([0; 16]);
                 prop_assert!(writer.add_token(leak(at), id(*number), fingerprint, &self::text(token)));
                 under.insert((*number, at));
             }
@@ -329,7 +329,7 @@ fn a_token_under_several_leaks_has_all_their_rules() {
     let token = text(b"a token under several leaks");
     for (number, action) in [(1, Action::Observe), (2, Action::Block)] {
         writer.set_rule(rule(number, action));
-        assert!(writer.add_token(leak(number), id(0), Fingerprint([0; 32]), &token));
+        assert!(writer.add_token(leak(number), id(0), Fingerprint([0; 16]), &token));
     }
     let both = writer.build();
     assert!(both.any_blocking());

@@ -8,9 +8,10 @@ use serde::{Serialize, Serializer};
 use super::token::TokenDigest;
 
 /// HMAC-SHA256 of SHA-256(token) under the installation's fingerprint key, so a token given as text
-/// and the same one given as a digest have one fingerprint. Shown as its first 12 hex digits.
+/// and the same one given as a digest have one fingerprint. Cut to 128 bits, which tell all tokens
+/// there can be apart. Shown as its first 12 hex digits.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub struct Fingerprint(pub [u8; 32]);
+pub struct Fingerprint(pub [u8; 16]);
 
 impl Fingerprint {
     /// The 12 hex digits that people see.
@@ -49,9 +50,8 @@ impl FingerprintKey {
 
     /// The fingerprint of the token with this digest.
     pub fn fingerprint(&self, digest: &TokenDigest) -> Fingerprint {
-        let mut out = [0; 32];
-        out.copy_from_slice(hmac::sign(&self.0, &digest.0).as_ref());
-        Fingerprint(out)
+        let tag = hmac::sign(&self.0, &digest.0);
+        Fingerprint(tag.as_ref().first_chunk().copied().unwrap_or_default())
     }
 }
 
