@@ -1,5 +1,6 @@
-//! One length class under construction: grows token by token, and is compiled anew only where what
-//! has changed is a good share of it.
+//! One length class under construction: grows token by token. What is new is put beside what is
+//! there; all of it is compiled anew where much has changed, or, away from here, where little by
+//! little has: see [`Due`].
 
 use std::sync::Arc;
 
@@ -7,7 +8,9 @@ use super::anchor;
 use super::class::Class;
 use super::filter::Filter;
 use super::keys::Keys;
+use super::rebuild::{Done, Due};
 use super::record::{Record, Table};
+use super::shared::Shared;
 
 /// New records that are kept beside the base table, whatever its size.
 const DELTA_FREE: usize = 1024;
@@ -15,8 +18,13 @@ const DELTA_FREE: usize = 1024;
 const DELTA_SHARE: usize = 8;
 /// The share of the entries that may be of tokens taken out.
 const RETIRED_SHARE: usize = 4;
+/// The share of the entries that has to change with one build for all to be compiled with it.
+const AT_ONCE_SHARE: usize = 4;
+/// Entries up to which all are compiled with the build that finds them crowded: a few milliseconds. Next to
+/// none in tests, which want to see the other way.
+const AT_ONCE: usize = if cfg!(test) { 1 } else { 1 << 14 };
 /// Tokens that are put into the filters together.
-const TOGETHER: usize = 1 << 16;
+pub(super) const TOGETHER: usize = 1 << 16;
 /// Bytes from which on a token's own repetitions matter.
 const LONG: usize = 256;
 /// Counters of how many tokens have a window of a hash.
@@ -25,7 +33,7 @@ const USES: usize = 1 << 16;
 /// The working copy of one class. Holds hashes of the tokens' windows and grams, no text.
 pub(super) struct ClassBuilder<const Q: usize, const S: usize> {
     class: Class<Q, S>,
-    sampled: Vec<Sampled<S>>,
+    sampled: Shared<Sampled<S>>,
     /// How many of them are in the filters.
     filtered: usize,
     /// Records that are not in the base table.
@@ -34,15 +42,22 @@ pub(super) struct ClassBuilder<const Q: usize, const S: usize> {
     tabled: usize,
     /// Slots of tokens taken out, which are not to be used again before the class forgets them.
     retired: Vec<u32>,
+    /// How many of them the last build knew.
+    known_retired: usize,
+    /// Counts how often all was compiled anew.
+    epoch: u64,
+    /// Whether that is due, and nobody has been told.
+    due: bool,
     /// How many windows there are of each hash, roughly.
     uses: Vec<u8>,
 }
 
 /// What of a token is in the filters, so that they can be made anew.
-struct Sampled<const S: usize> {
-    token: u32,
-    window: u32,
-    grams: [u32; S],
+#[derive(Clone, Copy)]
+pub(super) struct Sampled<const S: usize> {
+    pub(super) token: u32,
+    pub(super) window: u32,
+    pub(super) grams: [u32; S],
 }
 
 impl<const Q: usize, const S: usize> ClassBuilder<Q, S> {
@@ -50,11 +65,14 @@ impl<const Q: usize, const S: usize> ClassBuilder<Q, S> {
     pub(super) fn new() -> Self {
         Self {
             class: Class::default(),
-            sampled: Vec::new(),
+            sampled: Shared::new(),
             filtered: 0,
             fresh: Vec::new(),
             tabled: 0,
             retired: Vec::new(),
+            known_retired: 0,
+            epoch: 0,
+            due: false,
             uses: Vec::new(),
         }
     }
@@ -109,68 +127,85 @@ impl<const Q: usize, const S: usize> ClassBuilder<Q, S> {
 
     /// Compiles what is there now. Slots that may be used again go to `free`.
     pub(super) fn build(&mut self, free: &mut Vec<u32>, live: impl Fn(u32) -> bool) -> Class<Q, S> {
-        let crowded = self.retired.len() * RETIRED_SHARE > self.sampled.len();
-        let tokens = self.sampled.len();
-        let fits = self.class.grams.fits(tokens * S) && self.class.windows.fits(tokens);
-        if crowded || !fits {
-            self.rebuild(live);
-            free.append(&mut self.retired);
-        } else {
-            self.extend();
+        let entries = self.sampled.len();
+        let crowded = self.retired.len() * RETIRED_SHARE > entries;
+        let fits = self.class.grams.fits(entries * S) && self.class.windows.fits(entries);
+        let delta =
+            self.fresh.len() > DELTA_FREE.max(self.class.base.records().len() / DELTA_SHARE);
+        if crowded || !fits || delta {
+            let changed = entries - self.filtered + self.retired.len() - self.known_retired;
+            if entries <= AT_ONCE || changed * AT_ONCE_SHARE >= entries {
+                self.rebuild(free, live);
+                return self.class.clone();
+            }
+            self.due = true;
         }
+        self.extend();
         self.class.clone()
     }
 
-    /// Makes filters and tables anew, without the tokens taken out.
-    fn rebuild(&mut self, live: impl Fn(u32) -> bool) {
-        if !self.retired.is_empty() {
-            self.sampled.retain(|sampled| live(sampled.token));
-        }
-        if self.sampled.is_empty() {
-            let retired = std::mem::take(&mut self.retired);
-            *self = Self { retired, ..Self::new() };
-            return;
-        }
-        self.class.grams = Arc::new(Filter::with_room(self.sampled.len() * S));
-        self.class.windows = Arc::new(Filter::with_room(self.sampled.len()));
-        self.filtered = 0;
-        self.filter();
-        let records = self.class.base.records().iter().chain(&self.fresh);
-        let records = records.filter(|record| live(record.token)).copied();
-        self.class.base = Arc::new(Table::build(records));
-        self.forget_delta();
+    /// What has to be compiled anew, where that is due; nothing where it is being done.
+    pub(super) fn take_due(&mut self) -> Option<Due<Q, S>> {
+        std::mem::take(&mut self.due).then(|| Due {
+            epoch: self.epoch,
+            sampled: self.sampled.clone(),
+            base: Arc::clone(&self.class.base),
+            fresh: self.fresh.clone(),
+            retired: self.retired.len(),
+        })
     }
 
-    /// Puts what is new into the filters and tables that are there.
-    fn extend(&mut self) {
-        if self.filtered < self.sampled.len() {
-            self.filter();
+    /// Takes over what was compiled, unless all was compiled anew meanwhile. What came since is
+    /// put beside it with the next build.
+    pub(super) fn adopt(&mut self, done: Done<Q, S>, free: &mut Vec<u32>) {
+        let Done { due, mut sampled, grams, windows, base } = done;
+        if due.epoch != self.epoch {
+            return;
         }
-        let base = self.class.base.records();
-        if self.fresh.len() > DELTA_FREE.max(base.len() / DELTA_SHARE) {
-            let records = base.iter().chain(&self.fresh).copied();
-            self.class.base = Arc::new(Table::build(records));
-            self.forget_delta();
-        } else if self.tabled < self.fresh.len() {
+        self.epoch += 1;
+        self.filtered = sampled.len();
+        self.sampled.from(due.sampled.len()).for_each(|new| sampled.push(*new));
+        self.sampled = sampled;
+        self.class = Class { grams, windows, base, delta: Arc::default() };
+        self.fresh.drain(..due.fresh.len());
+        self.tabled = 0;
+        free.extend(self.retired.drain(..due.retired));
+        self.known_retired = self.known_retired.saturating_sub(due.retired);
+        self.due = false;
+    }
+
+    /// Compiles all of it anew.
+    fn rebuild(&mut self, free: &mut Vec<u32>, live: impl Fn(u32) -> bool) {
+        self.due = true;
+        if let Some(due) = self.take_due() {
+            self.adopt(due.run(live), free);
+        }
+        if self.sampled.len() == 0 {
+            *self = Self { epoch: self.epoch, ..Self::new() };
+        }
+    }
+
+    /// Puts what is new into the filters, and into a table beside the base.
+    fn extend(&mut self) {
+        for start in (self.filtered..self.sampled.len()).step_by(TOGETHER) {
+            fill(&self.class.grams, &self.class.windows, self.sampled.from(start).take(TOGETHER));
+        }
+        self.filtered = self.sampled.len();
+        self.known_retired = self.retired.len();
+        if self.tabled < self.fresh.len() {
             self.class.delta = Arc::new(Table::build(self.fresh.iter().copied()));
             self.tabled = self.fresh.len();
         }
     }
+}
 
-    fn filter(&mut self) {
-        let new = self.sampled.get(self.filtered..).unwrap_or_default();
-        for some in new.chunks(TOGETHER) {
-            let grams =
-                some.iter().flat_map(|sampled| sampled.grams.iter().copied().zip((0..).map(Some)));
-            self.class.grams.insert(grams);
-        }
-        self.class.windows.insert(new.iter().map(|sampled| (sampled.window, None)));
-        self.filtered = self.sampled.len();
-    }
-
-    fn forget_delta(&mut self) {
-        self.class.delta = Arc::default();
-        self.fresh = Vec::new();
-        self.tabled = 0;
-    }
+/// Puts some entries into the filters.
+pub(super) fn fill<'entries, const S: usize>(
+    grams: &Filter,
+    windows: &Filter,
+    entries: impl Iterator<Item = &'entries Sampled<S>> + Clone,
+) {
+    let all = entries.clone().flat_map(|entry| entry.grams.iter().copied().zip((0..).map(Some)));
+    grams.insert(all);
+    windows.insert(entries.map(|entry| (entry.window, None)));
 }

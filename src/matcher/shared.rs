@@ -50,6 +50,12 @@ impl<T: Clone> Shared<T> {
         self.pieces.iter().flat_map(|piece| piece.iter())
     }
 
+    /// The items from this place on.
+    pub(super) fn from(&self, start: usize) -> impl Iterator<Item = &T> + Clone {
+        let pieces = self.pieces.get(start / PIECE..).unwrap_or_default();
+        pieces.iter().flat_map(|piece| piece.iter()).skip(start % PIECE)
+    }
+
     /// Memory it takes, in bytes, without what its items point to.
     pub(super) fn memory_bytes(&self) -> usize {
         let items: usize = self.pieces.iter().map(|piece| piece.capacity() * size_of::<T>()).sum();
@@ -74,6 +80,9 @@ mod tests {
         assert_eq!((copy.get(3_000), items.get(3_000)), (Some(&3_000), Some(&0)));
         assert_eq!((copy.len(), items.len(), items.get(5_000)), (5_000, 5_001, Some(&5_000)));
         assert_eq!(items.get(5_001), None);
+        for start in [0, 1, 1_024, 4_000, 5_001, 9_000] {
+            assert!(copy.from(start).copied().eq(start..5_000));
+        }
         assert!(items.get_mut(5_001).is_none());
     }
 }

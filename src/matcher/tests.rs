@@ -204,6 +204,7 @@ proptest! {
         steps in vec((any::<Index>(), 0_u128..3, any::<bool>(), any::<bool>()), 0..60),
     ) {
         let mut writer = PatchsetWriter::new();
+        let mut rebuilt = None;
         let mut under = std::collections::BTreeSet::new();
         for number in 0..3 {
             writer.set_rule(rule(number, Action::Observe));
@@ -220,6 +221,13 @@ proptest! {
             }
             if build {
                 writer.build();
+                // A rebuild is taken over some changes after it began.
+                if let Some(rebuilt) = rebuilt.take_if(|_| at == 0) {
+                    writer.adopt(rebuilt);
+                }
+                if let Some(due) = writer.take_rebuild() {
+                    rebuilt = Some(due.run());
+                }
             }
         }
         let patchset = writer.build();
@@ -404,6 +412,36 @@ fn many_tokens_grow_shrink_and_share_a_prefix() {
     let few = writer.build();
     check(&few, 5_000, 6_000);
     assert!(few.memory_bytes() < 1_500_000, "{}", few.memory_bytes());
+}
+
+#[test]
+fn what_changes_little_by_little_is_rebuilt_apart() {
+    let token = |n: usize| format!("{:016x}-{n:06}-grows", n.wrapping_mul(0x9e37_79b9_7f4a_7c15));
+    let mut writer = PatchsetWriter::new();
+    let mut rebuilds = 0;
+    for n in 0..20_000 {
+        assert!(add(&mut writer, n, &text(token(n).as_bytes())));
+        if n >= 10_000 && n % 2_000 == 0 {
+            writer.build();
+            if let Some(due) = writer.take_rebuild() {
+                // What changes while it runs.
+                assert!(add(&mut writer, 100_000 + n, &text(token(100_000 + n).as_bytes())));
+                writer.remove_token(leak(0), id(n - 1));
+                writer.adopt(due.run());
+                assert!(add(&mut writer, n - 1, &text(token(n - 1).as_bytes())));
+                rebuilds += 1;
+                let found = whole(&writer.build(), token(100_000 + n).as_bytes());
+                assert_eq!(found.len(), 1);
+                assert!(writer.take_rebuild().is_none());
+            }
+        }
+    }
+    assert!(rebuilds > 1, "{rebuilds}");
+    let patchset = writer.build();
+    for n in 0..20_000 {
+        assert_eq!(whole(&patchset, token(n).as_bytes()).len(), 1, "{n}");
+    }
+    assert_eq!(patchset.token_count(), 20_000 + rebuilds);
 }
 
 #[test]

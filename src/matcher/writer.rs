@@ -10,6 +10,7 @@ use super::digest::Digests;
 use super::engine::{Engine, Long, Middle, Short};
 use super::keys::Keys;
 use super::patchset::{Patchset, Rule, TokenInfo};
+use super::rebuild::{Rebuild, Rebuilt};
 use super::rulebook::RulebookWriter;
 use super::shared::Shared;
 use super::verify::FREE_STANDING;
@@ -183,6 +184,32 @@ impl PatchsetWriter {
             alphabet: self.alphabet,
             minds_borders: self.by_length.range(..FREE_STANDING).next().is_some(),
         })
+    }
+
+    /// A rebuild, where one is due: where, little by little, much has changed. Without it patchsets
+    /// find the same, only slower and slower. Asked after each build; told once.
+    pub fn take_rebuild(&mut self) -> Option<Rebuild> {
+        let rebuild = Rebuild {
+            book: self.rulebook.book().clone(),
+            long: self.long.take_due(),
+            middle: self.middle.take_due(),
+            short: self.short.take_due(),
+            tiny: self.tiny.take_due(),
+        };
+        let Rebuild { long, middle, short, tiny, .. } = &rebuild;
+        let any = long.is_some() || middle.is_some() || short.is_some() || tiny.is_some();
+        any.then_some(rebuild)
+    }
+
+    /// Takes over what a rebuild has brought forth. The next build has it, and all that changed
+    /// since it began.
+    pub fn adopt(&mut self, rebuilt: Rebuilt) {
+        let Rebuilt { long, middle, short, tiny } = rebuilt;
+        let free = &mut self.free;
+        long.into_iter().for_each(|done| self.long.adopt(done, free));
+        middle.into_iter().for_each(|done| self.middle.adopt(done, free));
+        short.into_iter().for_each(|done| self.short.adopt(done, free));
+        tiny.into_iter().for_each(|done| self.tiny.adopt(done, free));
     }
 
     /// The place of a leak, a new one where it has none.

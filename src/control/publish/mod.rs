@@ -1,12 +1,12 @@
 //! Publishing: the working copy of all rules and tokens, kept in step with the store, and the
 //! patchset that is built from it. A change is enforced when its call returns.
 
+mod build;
 mod working;
 
 use std::collections::HashMap;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, Ordering};
-use std::time::Instant;
 
 use futures_util::{StreamExt, TryStreamExt, stream};
 use jiff::Timestamp;
@@ -261,32 +261,6 @@ impl Publisher {
             working.doubtful.retain(|other| *other != id);
         }
         Ok(())
-    }
-
-    /// Compiles the working copy, away from the threads that serve calls, and swaps it in.
-    async fn build(
-        &self,
-        mut working: OwnedMutexGuard<Working>,
-    ) -> Result<OwnedMutexGuard<Working>, Problem> {
-        let begun = Instant::now();
-        let built = tokio::task::spawn_blocking(move || {
-            let patchset = working.writer.build();
-            (working, patchset)
-        })
-        .await;
-        let Ok((mut working, patchset)) = built else {
-            self.metrics.publish_failures.inc();
-            return Err(Problem::not_enforced_yet());
-        };
-        working.built = working.changes;
-        self.next_due.store(working.next_due(), Ordering::Release);
-        let size = |n: usize| i64::try_from(n).unwrap_or(i64::MAX);
-        self.metrics.patchset_version.set(patchset.version().try_into().unwrap_or(i64::MAX));
-        self.metrics.patchset_tokens.set(size(patchset.token_count()));
-        self.metrics.patchset_bytes.set(size(patchset.memory_bytes()));
-        self.handle.store(patchset);
-        self.metrics.publish.observe(begun.elapsed().as_secs_f64());
-        Ok(working)
     }
 
     /// Brings the working copy in step with one stored change.

@@ -30,6 +30,8 @@ pub(super) struct Working {
     /// How many changes were taken over, and how many of them are in the last build.
     pub(super) changes: u64,
     pub(super) built: u64,
+    /// Whether its tables are being compiled anew.
+    pub(super) rebuilding: bool,
 }
 
 /// What the working copy holds of one leak.
