@@ -214,6 +214,10 @@ pub struct Patch {
     /// time, or a time from now such as 7d.
     #[arg(long, value_name = "CLIENT[=UNTIL]")]
     pub except: Vec<String>,
+    /// Where in a text its tokens count as found: `auto` takes those under 16 bytes only where they
+    /// are not part of a longer run of token characters, `delimited` takes all only there.
+    #[arg(long, default_value = "auto", value_parser = ["auto", "anywhere", "delimited"])]
+    pub boundary: String,
     /// When it ends by itself: a time, or a time from now such as 30d.
     #[arg(long, value_name = "TIME")]
     pub expires: Option<String>,
@@ -426,6 +430,7 @@ fn patch_body(patch: Patch) -> Result<Value, Failure> {
             "path_prefixes": patch.path_prefix,
             "methods": methods,
             "except_clients": except,
+            "boundary": patch.boundary,
         },
         "expires_at": expires,
         "force": patch.force,

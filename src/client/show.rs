@@ -114,6 +114,11 @@ fn scope(scope: &Value) -> String {
         };
         format!("except {}{until}", text(except, "client"))
     }));
+    if let Some(boundary @ ("anywhere" | "delimited")) =
+        scope.get("boundary").and_then(Value::as_str)
+    {
+        parts.push(boundary.to_owned());
+    }
     parts.join(", ")
 }
 

@@ -168,7 +168,8 @@ async fn a_patch_is_sent_with_its_scope() {
         "expires_at": "2031-01-01T00:00:00Z",
         "scope": {
             "hosts": ["a.example", "b.example"], "path_prefixes": ["/v1"], "methods": ["POST"],
-            "except_clients": [
+            "boundary": "auto",
+                "except_clients": [
                 {"client": "10.0.0.1", "until": null},
                 {"client": "10.0.0.2", "until": until},
                 {"client": "cert:CN=partner", "until": null},

@@ -23,6 +23,7 @@ pub(super) fn normal(scope: Scope, now: Timestamp) -> Result<Scope, Problem> {
         except_clients: each("scope.except_clients", scope.except_clients, |client| {
             normal_client(client, now)
         })?,
+        boundary: scope.boundary,
     })
 }
 
@@ -109,6 +110,7 @@ fn normal_client(client: ExceptClient, now: Timestamp) -> Result<ExceptClient, &
 mod tests {
     use super::*;
     use crate::model::clock;
+    use crate::model::rule::Boundary;
 
     #[test]
     fn hosts() {
@@ -139,6 +141,7 @@ mod tests {
             path_prefixes: vec!["/v1".into()],
             methods: vec!["post".into()],
             except_clients: Vec::new(),
+            boundary: Boundary::default(),
         };
         let kept = normal(scope, now).unwrap();
         assert_eq!(kept.hosts, ["a.example"]);

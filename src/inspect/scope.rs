@@ -269,6 +269,7 @@ mod tests {
 
     use super::*;
     use crate::model::clock;
+    use crate::model::rule::Boundary;
 
     fn context(mode: FiltrationMode) -> Context {
         Context::new("203.0.113.7".parse().unwrap(), "api.example.com", mode, clock::now())
@@ -382,6 +383,7 @@ mod tests {
                 path_prefixes: owned(prefixes),
                 methods: owned(methods),
                 except_clients: Vec::new(),
+                boundary: Boundary::default(),
             }
         };
         let get = asked("GET", "/api/x?y=/other");

@@ -146,12 +146,12 @@ impl Patchset {
     /// Reports each occurrence of each token in a text given whole, in no particular order.
     ///
     /// A token of 16 bytes and more is found anywhere; a shorter one only where no letter, digit,
-    /// `-` or `_` stands beside it. A token given as a digest is found where it is a whole
+    /// `-` or `_` stands beside it; unless its rules ask otherwise. A token given as a digest is found where it is a whole
     /// delimited value.
     pub fn scan(&self, text: &[u8], found: &mut dyn FnMut(Match)) {
         if self.has_texts() {
             let view = View { before: &[], after: text };
-            let mut verifier = Verifier::new(&self.engine.keys);
+            let mut verifier = Verifier::new(&self.engine.keys, &self.rulebook);
             self.engine.scan(text, &mut |window, record| {
                 let Some(start) = window.checked_sub(usize::from(record.offset)) else { return };
                 if let Finding::Match | Finding::Open = verifier.examine(view, start, record)

@@ -7,7 +7,7 @@ use foldhash::quality::RandomState;
 
 use super::patchset::Rule;
 use super::shared::Shared;
-use crate::model::rule::Action;
+use crate::model::rule::{Action, Boundary};
 
 /// Set in a token's entry where it is under several leaks, and the rest is the set's place.
 const SEVERAL: u32 = 1 << 31;
@@ -26,11 +26,19 @@ pub(super) struct Rulebook {
     rules: Shared<Option<Arc<Rule>>>,
     /// How many leaks that have tokens ask for a block.
     blocking: usize,
+    /// How many rules say themselves where a token counts as found.
+    bounding: usize,
 }
 
 impl Rulebook {
     pub(super) const fn new() -> Self {
-        Self { tokens: Shared::new(), sets: Shared::new(), rules: Shared::new(), blocking: 0 }
+        Self {
+            tokens: Shared::new(),
+            sets: Shared::new(),
+            rules: Shared::new(),
+            blocking: 0,
+            bounding: 0,
+        }
     }
 
     pub(super) fn any_blocking(&self) -> bool {
@@ -55,6 +63,27 @@ impl Rulebook {
     /// The rules on the token.
     pub(super) fn rules(&self, token: u32) -> impl Iterator<Item = &Rule> {
         self.leaks(token).iter().filter_map(|leak| self.rules.get(*leak as usize)?.as_deref())
+    }
+
+    /// Whether any rule says itself where a token counts as found.
+    #[inline]
+    pub(super) fn bounds(&self) -> bool {
+        self.bounding > 0
+    }
+
+    /// Whether the token counts as found only where it stands alone, as its rules ask; `short` tells
+    /// whether it is short.
+    #[inline]
+    pub(super) fn stands_alone(&self, token: u32, short: bool) -> bool {
+        if !self.bounds() {
+            return short;
+        }
+        let alone = self.rules(token).map(|rule| match rule.scope.boundary {
+            Boundary::Auto => short,
+            Boundary::Anywhere => false,
+            Boundary::Delimited => true,
+        });
+        alone.reduce(|one, other| one && other).unwrap_or(short)
     }
 
     /// All rules.
@@ -128,7 +157,12 @@ impl RulebookWriter {
     /// Sets the leak's rule, or takes it away.
     pub(super) fn set_rule(&mut self, leak: u32, rule: Option<Arc<Rule>>) {
         let before = self.blocks(leak);
+        let bounds = |rule: &Option<Arc<Rule>>| {
+            usize::from(rule.as_ref().is_some_and(|rule| rule.scope.boundary != Boundary::Auto))
+        };
+        let now = bounds(&rule);
         if let Some(place) = self.book.rules.get_mut(leak as usize) {
+            self.book.bounding = self.book.bounding + now - bounds(place);
             *place = rule;
         }
         self.recount(leak, before);

@@ -57,7 +57,7 @@ impl StreamScanner {
             let view = View { before: self.carry.bytes(), after: chunk };
             let mut candidates = Candidates {
                 patchset,
-                verifier: Verifier::new(patchset.keys()),
+                verifier: Verifier::new(patchset.keys(), &patchset.rulebook),
                 view,
                 begins: self.position - view.before.len() as u64,
                 unseen: &mut self.unseen,

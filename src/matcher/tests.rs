@@ -11,7 +11,7 @@ use super::{Match, Patchset, PatchsetWriter, Rule, StreamScanner, TokenIndex};
 use crate::config::limits::{DIGEST_CANDIDATE_BYTES, TOKEN_BYTES};
 use crate::model::fingerprint::Fingerprint;
 use crate::model::ids::{LeakId, TokenId};
-use crate::model::rule::{Action, Scope};
+use crate::model::rule::{Action, Boundary, Scope};
 use crate::model::token::TokenMaterial;
 
 /// A token's id that tells its number.
@@ -306,6 +306,39 @@ fn a_short_token_stands_alone() {
     assert_eq!(count(b"xabcdefgh"), 0);
     assert_eq!(count(b"abcdefgh-"), 0);
     assert_eq!(count(b"x0123456789abcdefx"), 1);
+}
+
+#[test]
+fn a_rule_may_ask_for_other_boundaries() {
+    let (short, long) = ("Zk3-9xQ_1b", "a-longer-Zk39xQ1b-token");
+    let mut writer = PatchsetWriter::new();
+    add(&mut writer, 0, &text(short.as_bytes()));
+    add(&mut writer, 1, &text(long.as_bytes()));
+    let run = format!("x{short} x{long}");
+    let found = |patchset: &Arc<Patchset>| {
+        let tokens =
+            whole(patchset, run.as_bytes()).iter().map(|found| found.0).collect::<Vec<_>>();
+        let pieces: Vec<&[u8]> = run.as_bytes().chunks(3).collect();
+        assert_eq!(chunked(patchset, pieces).len(), tokens.len());
+        tokens
+    };
+    for (boundary, expected) in [
+        (Boundary::Auto, vec![1]),
+        (Boundary::Anywhere, vec![0, 1]),
+        (Boundary::Delimited, vec![]),
+        (Boundary::Auto, vec![1]),
+    ] {
+        let mut rule = rule(0, Action::Block);
+        rule.scope.boundary = boundary;
+        writer.set_rule(rule);
+        assert_eq!(found(&writer.build()), expected, "{boundary}");
+    }
+    // The widest of several rules counts.
+    let mut other = rule(1, Action::Observe);
+    other.scope.boundary = Boundary::Anywhere;
+    writer.set_rule(other);
+    writer.add_token(leak(1), id(0), Fingerprint([0; 16]), &text(short.as_bytes()));
+    assert_eq!(found(&writer.build()), [0, 1]);
 }
 
 #[test]

@@ -2,6 +2,7 @@
 
 use super::keys::{Digest, Keys};
 use super::record::Record;
+use super::rulebook::Rulebook;
 
 /// Length in bytes from which a token matches anywhere, and below which only where it is not part
 /// of a longer run of token characters.
@@ -54,20 +55,21 @@ pub(super) enum Finding {
 /// share a window tend to share a length.
 pub(super) struct Verifier<'keys> {
     keys: &'keys Keys,
+    book: &'keys Rulebook,
     last: Option<((usize, usize), Digest)>,
 }
 
 impl<'keys> Verifier<'keys> {
     /// A verifier for one text.
-    pub(super) fn new(keys: &'keys Keys) -> Self {
-        Self { keys, last: None }
+    pub(super) fn new(keys: &'keys Keys, book: &'keys Rulebook) -> Self {
+        Self { keys, book, last: None }
     }
 
     /// Examines the candidate that begins at `start` of the view. The view's beginning counts as
     /// the text's: what comes before it is kept as long as it may matter.
     pub(super) fn examine(&mut self, view: View<'_>, start: usize, record: &Record) -> Finding {
         let end = start + usize::from(record.length);
-        let bounded = record.length < FREE_STANDING;
+        let bounded = self.book.stands_alone(record.token, record.length < FREE_STANDING);
         if bounded && start.checked_sub(1).and_then(|at| view.byte(at)).is_some_and(is_token_byte) {
             return Finding::Nothing;
         }

@@ -182,7 +182,7 @@ impl PatchsetWriter {
             token_count: self.slots.len(),
             longest: self.by_length.keys().next_back().map_or(0, |length| usize::from(*length)),
             alphabet: self.alphabet,
-            minds_borders: self.by_length.range(..FREE_STANDING).next().is_some(),
+            minds_borders: book.bounds() || self.by_length.range(..FREE_STANDING).next().is_some(),
         })
     }
 

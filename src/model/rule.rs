@@ -129,6 +129,21 @@ pub struct ExceptClient {
     pub until: Option<Timestamp>,
 }
 
+named! {
+    /// Where in a text a token counts as found.
+    #[derive(Default)]
+    Boundary {
+        /// A token of 16 bytes and more anywhere; a shorter one only where it is not part of a
+        /// longer run of letters, digits, `-` and `_`.
+        #[default]
+        Auto = "auto",
+        /// Anywhere, whatever its length.
+        Anywhere = "anywhere",
+        /// Only where it is not part of such a run, whatever its length.
+        Delimited = "delimited",
+    }
+}
+
 /// Where a virtual patch acts; what is empty does not narrow it.
 #[derive(Clone, PartialEq, Eq, Debug, Default, Serialize, Deserialize, ToSchema)]
 #[serde(default, deny_unknown_fields)]
@@ -142,6 +157,9 @@ pub struct Scope {
     /// Clients with a grace period.
     #[serde(deserialize_with = "object::list")]
     pub except_clients: Vec<ExceptClient>,
+    /// Where in a text its tokens count as found. A token that is in several leaks is looked for
+    /// as the widest of their rules asks.
+    pub boundary: Boundary,
 }
 
 /// The rule that applies to a leak's tokens.

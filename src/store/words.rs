@@ -4,7 +4,7 @@ use jiff::Timestamp;
 
 use super::types::NewPatch;
 use crate::model::leak::Source;
-use crate::model::rule::{PatchMode, Scope};
+use crate::model::rule::{Boundary, PatchMode, Scope};
 
 /// A patch that is applied, such as `block, hosts: api.example.com, expires 2026-11-24T09:00:00Z`.
 pub(super) fn of_patch(patch: &NewPatch) -> String {
@@ -35,6 +35,9 @@ pub(super) fn of_rule(mode: PatchMode, scope: &Scope, expires_at: Option<Timesta
             Some(until) => format!("except {} until {until}", except.client),
             None => format!("except {}", except.client),
         });
+    }
+    if scope.boundary != Boundary::Auto {
+        parts.push(scope.boundary.name().to_owned());
     }
     if let Some(at) = expires_at {
         parts.push(format!("expires {at}"));
@@ -87,11 +90,12 @@ mod tests {
         patch.scope.hosts = vec!["a.example".to_owned(), "b.example".to_owned()];
         patch.scope.except_clients =
             vec![ExceptClient { client: "10.0.0.0/8".parse().unwrap(), until: None }];
+        patch.scope.boundary = Boundary::Delimited;
         patch.expires_at = Some(Timestamp::UNIX_EPOCH);
         patch.force = true;
         assert_eq!(
             of_patch(&patch),
-            "block, hosts: a.example b.example, except 10.0.0.0/8, expires 1970-01-01T00:00:00Z, forced"
+            "block, hosts: a.example b.example, except 10.0.0.0/8, delimited, expires 1970-01-01T00:00:00Z, forced"
         );
     }
 }

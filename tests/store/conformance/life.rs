@@ -70,6 +70,7 @@ pub async fn a_changed_patch_keeps_its_id(store: &dyn Store) {
             client: "203.0.113.7".parse().unwrap(),
             until: Some(before(SignedDuration::from_hours(-1))),
         }],
+        boundary: leakgate::model::rule::Boundary::Delimited,
     };
     let expires_at = Some(before(SignedDuration::from_hours(-2)));
     let changed = NewPatch { mode: PatchMode::Block, scope, expires_at, force: false };
