@@ -1,6 +1,6 @@
 //! The working copy of a patchset.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::HashMap;
 use std::sync::Arc;
 
 use foldhash::quality::RandomState;
@@ -35,9 +35,9 @@ pub struct PatchsetWriter {
     /// The length of each slot's token.
     lengths: Vec<u16>,
     /// How many tokens there are of each length.
-    by_length: BTreeMap<u16, usize>,
-    /// The byte values of all texts there ever were.
-    alphabet: [u64; 4],
+    by_length: Vec<u32>,
+    /// Whether a byte value is in any text there ever was.
+    seen: [bool; 256],
     rulebook: RulebookWriter,
     digests: Arc<Digests>,
     /// Slots of digests that are to be taken out with the next build.
@@ -66,8 +66,8 @@ impl PatchsetWriter {
             slots: HashMap::default(),
             tokens: Shared::new(),
             lengths: Vec::new(),
-            by_length: BTreeMap::new(),
-            alphabet: [0; 4],
+            by_length: Vec::new(),
+            seen: [false; 256],
             rulebook: RulebookWriter::new(),
             digests: Arc::default(),
             retired: Vec::new(),
@@ -180,9 +180,10 @@ impl PatchsetWriter {
             tokens: self.tokens.clone(),
             rulebook: book.clone(),
             token_count: self.slots.len(),
-            longest: self.by_length.keys().next_back().map_or(0, |length| usize::from(*length)),
-            alphabet: self.alphabet,
-            minds_borders: book.bounds() || self.by_length.range(..FREE_STANDING).next().is_some(),
+            longest: self.by_length.iter().rposition(|tokens| *tokens > 0).unwrap_or_default(),
+            alphabet: self.alphabet(),
+            minds_borders: book.bounds()
+                || self.by_length.iter().take(FREE_STANDING.into()).any(|tokens| *tokens > 0),
         })
     }
 
@@ -218,6 +219,15 @@ impl PatchsetWriter {
         self.leaks.entry(leak).or_insert_with(new).place
     }
 
+    /// The byte values of all texts there ever were.
+    fn alphabet(&self) -> [u64; 4] {
+        let mut words = [0; 4];
+        for (word, seen) in words.iter_mut().zip(self.seen.as_chunks::<64>().0) {
+            *word = (0..).zip(seen).map(|(bit, seen)| u64::from(*seen) << bit).sum();
+        }
+        words
+    }
+
     fn length(&self, slot: u32) -> Option<u16> {
         self.lengths.get(slot as usize).copied()
     }
@@ -241,7 +251,13 @@ impl PatchsetWriter {
             }
         };
         self.slots.insert(info.id, slot);
-        *self.by_length.entry(length).or_default() += 1;
+        let place = usize::from(length);
+        if self.by_length.len() <= place {
+            self.by_length.resize(place + 1, 0);
+        }
+        if let Some(tokens) = self.by_length.get_mut(place) {
+            *tokens += 1;
+        }
         match material {
             TokenMaterial::Digest(digest) => {
                 Arc::make_mut(&mut self.digests).insert(&self.keys, digest, slot);
@@ -249,8 +265,8 @@ impl PatchsetWriter {
             TokenMaterial::Text(text) => {
                 let (keys, text) = (&self.keys, text.expose());
                 for &byte in text {
-                    if let Some(word) = self.alphabet.get_mut(usize::from(byte / 64)) {
-                        *word |= 1 << (byte % 64);
+                    if let Some(seen) = self.seen.get_mut(usize::from(byte)) {
+                        *seen = true;
                     }
                 }
                 match usize::from(length) {
@@ -300,11 +316,8 @@ impl PatchsetWriter {
     /// Takes out what finds the token in this slot, which is under no leak any more.
     fn retire(&mut self, slot: u32) {
         let Some(length) = self.length(slot) else { return };
-        if let Some(tokens) = self.by_length.get_mut(&length) {
+        if let Some(tokens) = self.by_length.get_mut(usize::from(length)) {
             *tokens -= 1;
-            if *tokens == 0 {
-                self.by_length.remove(&length);
-            }
         }
         match usize::from(length) {
             0 => self.retired.push(slot),
