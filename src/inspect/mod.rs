@@ -5,6 +5,7 @@ mod body;
 pub mod decide;
 pub mod explain;
 mod head;
+mod message;
 mod place;
 mod redact;
 mod scope;
@@ -20,6 +21,7 @@ use http::HeaderMap;
 use http::request::Parts;
 use jiff::Timestamp;
 
+pub use message::{InForce, Messages, Opening};
 pub use redact::redact;
 
 use self::body::Body;
