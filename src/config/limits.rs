@@ -91,6 +91,8 @@ pub const WEBSOCKET_HELD_BYTES: usize = 64 * 1024;
 pub const WEBSOCKET_READ_BYTES: usize = 8 * 1024;
 /// Bytes of a compressed WebSocket message that are inflated at once.
 pub const WEBSOCKET_INFLATED_BYTES: usize = 8 * 1024;
+/// Time between two events of the same token in one WebSocket.
+pub const WEBSOCKET_EVENT_STEP: Duration = Duration::from_secs(60);
 /// Tokens of which one WebSocket's events tell; uses of more are counted.
 pub const EVENTS_PER_WEBSOCKET: usize = 32;
 /// Attempts of a request whose pooled connection had died before anything was sent.

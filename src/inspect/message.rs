@@ -8,6 +8,7 @@ use jiff::Timestamp;
 
 use super::decide::{self, Cause};
 use super::scope::{self, Asked};
+use super::search;
 use super::text::{Finds, Text};
 use super::{Context, Inspection};
 use crate::config::limits;
@@ -49,11 +50,17 @@ impl InForce {
 }
 
 impl Inspection {
-    /// Whether a token under a blocking patch would be refused in this request, or a patch in scope
-    /// blocks others.
+    /// Whether a blocking patch is in scope of this request, and the mode lets it act.
     pub fn blocks(&self) -> bool {
         self.patchset.any_blocking()
             && scope::any_blocks(self.patchset.all_rules(), self.asked.as_ref(), &self.context)
+    }
+
+    fn whole_message(&mut self, text: &[u8]) {
+        let held = search::held(&self.patchset, &self.relevant, &mut self.budget, text);
+        for (token, layers) in held {
+            self.hit(token, Point::Websocket, &layers);
+        }
     }
 
     fn of_message(opening: &Opening, in_force: &InForce) -> Self {
@@ -77,13 +84,19 @@ pub struct Messages {
 /// A message under way.
 struct Message {
     inspection: Inspection,
-    text: Text,
-    finds: Finds,
+    /// What reads it, once it comes in pieces.
+    pieces: Option<Pieces>,
     compressed: bool,
     /// Whether no more of it can be read.
     broken: bool,
     /// How many of its hits were told of.
     told: usize,
+}
+
+/// A text that comes in pieces, and what was found in it.
+struct Pieces {
+    text: Text,
+    finds: Finds,
 }
 
 impl Messages {
@@ -98,16 +111,7 @@ impl Messages {
     /// Begins a message.
     pub fn begin(&mut self, in_force: &InForce, compressed: bool) -> Verdict {
         let inspection = Inspection::of_message(&self.opening, in_force);
-        let patchset = &inspection.patchset;
-        let layers = if compressed { vec![Layer::Deflate] } else { Vec::new() };
-        let mut message = Message {
-            text: Text::new(patchset, inspection.relevant, layers),
-            finds: Finds::new(patchset),
-            inspection,
-            compressed,
-            broken: false,
-            told: 0,
-        };
+        let mut message = Message { inspection, pieces: None, compressed, broken: false, told: 0 };
         if compressed {
             match (self.unreadable, &mut self.inflater) {
                 (None, Some(inflater)) => inflater.begin(),
@@ -131,6 +135,20 @@ impl Messages {
         }
     }
 
+    /// Inspects a message that is at hand whole, instead of [`Self::push`] with all of it: as short
+    /// ones mostly are, for which this costs less.
+    pub fn whole(&mut self, bytes: &[u8]) -> Verdict {
+        match &mut self.current {
+            Some(message) if !message.compressed => {
+                if message.is_read() {
+                    message.inspection.whole_message(bytes);
+                }
+                message.inspection.verdict()
+            }
+            _ => self.push(bytes),
+        }
+    }
+
     /// Inspects the next bytes of the message.
     pub fn push(&mut self, bytes: &[u8]) -> Verdict {
         let Some(message) = &mut self.current else { return Verdict::Pass };
@@ -138,8 +156,8 @@ impl Messages {
         if message.compressed {
             message.inflate(&mut self.inflater, &mut self.unreadable, Some(bytes));
         } else if message.is_read() {
-            let Message { text, finds, inspection, .. } = message;
-            text.push(bytes, &mut inspection.budget, finds);
+            let Message { pieces, inspection, .. } = message;
+            Pieces::of(pieces, inspection, false).push(bytes, &mut inspection.budget);
         }
         message.verdict()
     }
@@ -148,8 +166,10 @@ impl Messages {
     /// in are forwarded while the message goes on.
     pub fn settle(&mut self) -> Verdict {
         let Some(message) = &mut self.current else { return Verdict::Pass };
-        if message.is_read() {
-            message.text.settle(&mut message.finds);
+        if message.is_read()
+            && let Some(Pieces { text, finds }) = &mut message.pieces
+        {
+            text.settle(finds);
         }
         message.verdict()
     }
@@ -160,9 +180,10 @@ impl Messages {
         if message.compressed {
             message.inflate(&mut self.inflater, &mut self.unreadable, None);
         }
-        if message.is_read() {
-            let Message { text, finds, inspection, .. } = message;
-            text.finish(&mut inspection.budget, finds);
+        if message.is_read()
+            && let Some(Pieces { text, finds }) = &mut message.pieces
+        {
+            text.finish(&mut message.inspection.budget, finds);
         }
         message.verdict()
     }
@@ -203,11 +224,15 @@ impl Message {
         bytes: Option<&[u8]>,
     ) {
         let Some(inflater) = inflater.as_mut().filter(|_| !self.broken) else { return };
-        let reads = self.is_read();
-        let Self { inspection, text, finds, .. } = self;
+        let mut text = if self.is_read() {
+            Some(Pieces::of(&mut self.pieces, &self.inspection, true))
+        } else {
+            None
+        };
+        let inspection = &mut self.inspection;
         let mut read = |inflated: &[u8], budget: &mut Budget| {
-            if reads {
-                text.push(inflated, budget, finds);
+            if let Some(text) = &mut text {
+                text.push(inflated, budget);
             }
         };
         let result = match bytes {
@@ -226,9 +251,28 @@ impl Message {
     }
 
     fn verdict(&mut self) -> Verdict {
-        for (token, layers) in self.finds.take() {
-            self.inspection.hit(token, Point::Websocket, &layers);
+        if let Some(pieces) = &mut self.pieces {
+            for (token, layers) in pieces.finds.take() {
+                self.inspection.hit(token, Point::Websocket, &layers);
+            }
         }
         self.inspection.verdict()
+    }
+}
+
+impl Pieces {
+    /// Those of this message, begun where they are not yet.
+    fn of<'a>(pieces: &'a mut Option<Self>, of: &Inspection, compressed: bool) -> &'a mut Self {
+        pieces.get_or_insert_with(|| {
+            let layers = if compressed { vec![Layer::Deflate] } else { Vec::new() };
+            Self {
+                text: Text::new(&of.patchset, of.relevant, layers),
+                finds: Finds::new(&of.patchset),
+            }
+        })
+    }
+
+    fn push(&mut self, bytes: &[u8], budget: &mut Budget) {
+        self.text.push(bytes, budget, &mut self.finds);
     }
 }

@@ -209,9 +209,7 @@ impl Inspection {
             return;
         }
         self.incomplete.push(cause.name);
-        let blocking = self.patchset.any_blocking()
-            && scope::any_blocks(self.patchset.all_rules(), self.asked.as_ref(), &self.context);
-        match decide::decide(cause, &self.context.fail, blocking) {
+        match decide::decide(cause, &self.context.fail, self.blocks()) {
             Outcome::Pass => {}
             Outcome::WouldRefuse => self.would_refuse.push(cause.name),
             Outcome::Refuse(refusal) => self.refusal = Some(refusal),

@@ -14,6 +14,7 @@ use super::connection::Client;
 use super::failure::Failure;
 use super::forwarded::X_FORWARDED_FOR;
 use super::inspector::{self, Inspector};
+use super::websocket;
 use crate::config::limits;
 use crate::inspect::Inspection;
 use crate::model::event::{Event, EventType};
@@ -259,8 +260,14 @@ impl Exchange {
         self.counted(inspection);
     }
 
-    /// Counts what the inspection of a WebSocket's message came to, at its end.
-    pub(crate) fn inspected_message(&self, inspection: &Inspection) {
+    /// Counts what a WebSocket's message came to, at its end.
+    pub(crate) fn message_ended(&self, outcome: websocket::Outcome, inspection: &Inspection) {
+        self.client.worker().counters.message(outcome);
+        if outcome == websocket::Outcome::Refused
+            && let Some(cause) = inspection.incomplete().last()
+        {
+            self.metrics().refused.with_label_values(&[cause]).inc();
+        }
         self.counted(inspection);
     }
 
@@ -287,7 +294,7 @@ impl Exchange {
         }
     }
 
-    pub(crate) fn metrics(&self) -> &Metrics {
+    fn metrics(&self) -> &Metrics {
         &self.client.worker().metrics
     }
 
@@ -312,6 +319,7 @@ impl Drop for Exchange {
 /// The counters that each request touches, looked up once.
 pub(crate) struct Counters {
     outcomes: [(Outcome, prometheus::IntCounter); 6],
+    messages: [(websocket::Outcome, prometheus::IntCounter); 4],
     inspected_bytes: prometheus::IntCounter,
     inspections: Cell<u64>,
 }
@@ -326,7 +334,16 @@ impl Counters {
             Outcome::UpstreamError,
             Outcome::ClientGone,
         ];
+        let messages = [
+            (websocket::Outcome::Passed, "passed"),
+            (websocket::Outcome::Blocked, "blocked"),
+            (websocket::Outcome::Refused, "refused"),
+            (websocket::Outcome::Uninspected, "uninspected"),
+        ];
         Self {
+            messages: messages.map(|(outcome, label)| {
+                (outcome, metrics.websocket_messages.with_label_values(&[label]))
+            }),
             outcomes: outcomes
                 .map(|outcome| (outcome, metrics.requests.with_label_values(&[outcome.label()]))),
             inspected_bytes: metrics.inspected_bytes.clone(),
@@ -339,6 +356,12 @@ impl Counters {
         let count = self.inspections.get().wrapping_add(1);
         self.inspections.set(count);
         count.is_multiple_of(inspector::SAMPLE)
+    }
+
+    fn message(&self, outcome: websocket::Outcome) {
+        if let Some((_, counter)) = self.messages.iter().find(|(name, _)| *name == outcome) {
+            counter.inc();
+        }
     }
 
     pub(crate) fn outcome(&self, outcome: Outcome) {

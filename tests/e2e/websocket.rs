@@ -4,7 +4,7 @@
 use futures_util::{SinkExt, StreamExt};
 use leakgate::config::FailMode;
 use leakgate::model::event::{Event, EventAction};
-use leakgate::model::rule::Action;
+use leakgate::model::rule::{Action, FiltrationMode};
 use tokio_tungstenite::tungstenite::Message;
 use tokio_tungstenite::tungstenite::protocol::frame::coding::CloseCode;
 
@@ -404,4 +404,17 @@ async fn clients_and_servers_of_a_library_understand() {
     drop(socket);
     soon("the client's end", client).await.unwrap();
     gateway.stop().await;
+}
+
+#[tokio::test]
+async fn where_the_mode_is_off_everything_passes() {
+    let upstream = Upstream::bind().await;
+    let token = token("tok_", 36);
+    let gateway = start_with(&[upstream.address()], |config| config.mode = FiltrationMode::Off);
+    gateway.patchset.store(patchset(&[(&token, Action::Block)]));
+    let (mut client, mut server) = open(&gateway, &upstream, "x-other").await;
+    let sent = [&masked(FIN | TEXT, token.as_bytes())[..], b"and no frame"].concat();
+    client.send(&sent).await;
+    assert_eq!(server.bytes(sent.len()).await, sent);
+    assert_eq!(outcome(&gateway, "uninspected"), 0);
 }

@@ -61,6 +61,8 @@ pub(crate) struct Gate {
     kind: Kind,
     /// Whether the frame under way is its message's last.
     last: bool,
+    /// Bytes of the payload of the frame under way, where that is a message by itself.
+    alone: Option<u64>,
     /// Whether the frame under way has gone on in part.
     cut: bool,
     /// Under what the frames, which cannot be read any more, were let pass.
@@ -79,6 +81,7 @@ impl Gate {
             control: Messages::new(Arc::clone(opening), None),
             kind: Kind::Data,
             last: false,
+            alone: None,
             cut: false,
             blind: None,
             unreadable: false,
@@ -118,6 +121,8 @@ impl Gate {
                     }
                     Some(part) => {
                         self.last = header.fin;
+                        let alone = header.fin && part != Part::Continues;
+                        self.alone = alone.then_some(header.length);
                         self.begin(part, in_force)
                     }
                 },
@@ -153,12 +158,24 @@ impl Gate {
     /// Decides about a frame that will not be whole, since the client has ended: what of it waits
     /// may go on where this passes.
     pub(crate) fn end(&mut self, tell: &mut dyn FnMut(Report<'_>)) -> Verdict {
-        let verdict = self.data.settle();
-        match &verdict {
-            Verdict::Refuse(refusal) => self.refused(refusal, tell),
-            Verdict::Pass => report(&mut self.data, None, tell),
+        for kind in [Kind::Data, Kind::Control] {
+            self.kind = kind;
+            let verdict = self.messages().settle();
+            if let Verdict::Refuse(refusal) = &verdict {
+                self.refused(refusal, tell);
+                return verdict;
+            }
+            report(self.messages(), None, tell);
         }
-        verdict
+        Verdict::Pass
+    }
+
+    /// Those that the frame under way is of.
+    fn messages(&mut self) -> &mut Messages {
+        match self.kind {
+            Kind::Data => &mut self.data,
+            Kind::Control => &mut self.control,
+        }
     }
 
     fn begin(&mut self, part: Part, in_force: &InForce) -> Verdict {
@@ -179,6 +196,7 @@ impl Gate {
     }
 
     fn payload(&mut self, payload: &[u8], key: [u8; 4]) -> Verdict {
+        let whole = payload.len() <= PIECE && self.alone == Some(payload.len() as u64);
         // Pieces are of whole keys.
         for piece in payload.chunks(PIECE) {
             let Some(plain) = self.scratch.get_mut(..piece.len()) else { continue };
@@ -187,7 +205,7 @@ impl Gate {
                 Kind::Data => &mut self.data,
                 Kind::Control => &mut self.control,
             };
-            let verdict = messages.push(plain);
+            let verdict = if whole { messages.whole(plain) } else { messages.push(plain) };
             if !verdict.passes() {
                 return verdict;
             }
@@ -196,11 +214,9 @@ impl Gate {
     }
 
     fn frame_ends(&mut self, tell: &mut dyn FnMut(Report<'_>)) -> Verdict {
-        let messages = match self.kind {
-            Kind::Data => &mut self.data,
-            Kind::Control => &mut self.control,
-        };
-        if !self.last {
+        let last = self.last;
+        let messages = self.messages();
+        if !last {
             return messages.settle();
         }
         let verdict = messages.finish();

@@ -15,6 +15,7 @@ use tokio::io::{AsyncRead, AsyncWrite};
 
 use self::extensions::Agreed;
 use self::gate::Gate;
+pub(crate) use self::gate::Outcome;
 use self::record::Record;
 use self::relay::{Judge, relay};
 use super::record::{Exchange, Facts};
