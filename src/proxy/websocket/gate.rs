@@ -305,12 +305,16 @@ mod tests {
     const TOKEN: &str = "tok_0123456789abcdefXYZ";
 
     fn patchset(action: Action) -> Arc<Patchset> {
+        patchset_of(TOKEN, action)
+    }
+
+    fn patchset_of(token: &str, action: Action) -> Arc<Patchset> {
         let mut writer = PatchsetWriter::new();
         let leak = LeakId::new();
         let patch = Some(PatchId::new());
         let scope = Scope { path_prefixes: vec!["/s".to_owned()], ..Scope::default() };
         writer.set_rule(Rule { leak, patch, action, scope, expires_at: None, watch_until: None });
-        let material = TokenMaterial::Text(Secret::from(TOKEN.to_owned()));
+        let material = TokenMaterial::Text(Secret::from(token.to_owned()));
         let fingerprint = FingerprintKey::new(&[7; 32]).fingerprint(&material.digest());
         writer.add_token(leak, TokenId::new(), fingerprint, &material);
         writer.build()
@@ -524,6 +528,68 @@ mod tests {
             let passed = pass(&mut gate, &next, &[4], &blocking);
             assert_eq!(passed.refused.is_some(), keeps_context);
         }
+    }
+
+    #[test]
+    fn a_message_too_large_to_inflate_is_the_last_that_can_be_read() {
+        let mut stream = flate2::Compress::new(flate2::Compression::best(), false);
+        let mut message = |text: &[u8]| {
+            let mut out = Vec::with_capacity(100_000);
+            stream.compress_vec(text, &mut out, flate2::FlushCompress::Sync).unwrap();
+            frame(0x80 | RSV1 | 1, &out[..out.len() - 4])
+        };
+        let (bomb, next) = (message(&vec![b'x'; 10_000_000]), message(b"next"));
+        for (keeps_context, cause) in [(true, Some("budget")), (false, None)] {
+            let mut gate = Gate::new(&opening("/s"), Some(keeps_context));
+            let monitoring = in_force(Action::Monitor, FiltrationMode::Block);
+            let passed = pass(&mut gate, &bomb, &[8_192], &monitoring);
+            assert_eq!(
+                (passed.released == bomb, passed.outcomes),
+                (true, vec![Outcome::Uninspected])
+            );
+            let blocking = in_force(Action::Block, FiltrationMode::Block);
+            let refused = pass(&mut gate, &next, &[8_192], &blocking).refused;
+            let refused = refused.map(|refusal| match refusal {
+                Refusal::Incomplete { cause, .. } => cause,
+                Refusal::Leaked => "leaked",
+            });
+            assert_eq!(refused, cause);
+        }
+    }
+
+    #[test]
+    fn what_a_fragment_ends_with_is_decided_before_it_goes_on() {
+        let in_force = InForce {
+            patchset: patchset_of("tk_12345ab", Action::Block),
+            mode: FiltrationMode::Block,
+            now: clock::now(),
+        };
+        let message = [frame(0x01, b"a tk_12345ab"), frame(0x80, b" b")].concat();
+        let mut gate = Gate::new(&opening("/s"), None);
+        let passed = pass(&mut gate, &message, &[7], &in_force);
+        assert_eq!((passed.released.len(), passed.refused), (0, Some(Refusal::Leaked)));
+        // In a piece of a long frame as well.
+        let long = [vec![b' '; limits::WEBSOCKET_HELD_BYTES - 24], b"tk_12345ab".to_vec()].concat();
+        let message = frame(0x82, &[&long[..], b" and so on"].concat());
+        let mut gate = Gate::new(&opening("/s"), None);
+        let first = limits::WEBSOCKET_HELD_BYTES;
+        let passed = pass(&mut gate, &message[..first], &[first], &in_force);
+        assert_eq!((passed.released.len(), passed.refused), (0, Some(Refusal::Leaked)));
+        // And where no more will come.
+        let mut gate = Gate::new(&opening("/s"), None);
+        let whole = frame(0x82, b"a tk_12345ab b");
+        let passed = pass(&mut gate, &whole[..whole.len() - 2], &[50], &in_force);
+        assert_eq!((passed.released.len(), passed.refused), (0, None));
+        assert_eq!(gate.end(&mut |_| {}), Verdict::Refuse(Refusal::Leaked));
+    }
+
+    #[test]
+    fn an_idle_socket_keeps_no_patchset() {
+        let mut gate = Gate::new(&opening("/s"), None);
+        let in_force = in_force(Action::Block, FiltrationMode::Block);
+        let bytes = [frame(0x81, b"text"), frame(0x89, b"ping")].concat();
+        assert_eq!(pass(&mut gate, &bytes, &[9], &in_force).released, bytes);
+        assert_eq!(Arc::strong_count(&in_force.patchset), 1);
     }
 
     #[test]
