@@ -6,6 +6,8 @@ mod frame;
 mod gate;
 mod record;
 mod relay;
+#[cfg(test)]
+mod tests;
 
 use std::rc::Rc;
 use std::sync::Arc;
