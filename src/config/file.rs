@@ -201,10 +201,13 @@ fn gateway(r: &mut Reader) -> Gateway {
             status: block.choice("status", &[("403", 403), ("401", 401)]).unwrap_or(403),
             contact: block.parsed("contact", "a URL or an address"),
         }),
-        fail: r.section("fail", |fail| Fail {
-            budget: fail
-                .choice("budget", &[("open", FailMode::Open), ("closed", FailMode::Closed)])
-                .unwrap_or(default.fail.budget),
+        fail: r.section("fail", |fail| {
+            let modes = [("open", FailMode::Open), ("closed", FailMode::Closed)];
+            let mut mode = |name, default: FailMode| fail.choice(name, &modes).unwrap_or(default);
+            Fail {
+                budget: mode("budget", default.fail.budget),
+                websocket: mode("websocket", default.fail.websocket),
+            }
         }),
         upstreams,
     }

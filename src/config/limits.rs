@@ -84,6 +84,17 @@ pub const DRAIN_TIMEOUT: Duration = Duration::from_secs(30);
 pub const DRAIN_FIRST_BYTES: Duration = Duration::from_millis(100);
 /// Time that changes under way get at shutdown when the drain has taken all of its time.
 pub const DRAIN_LAST: Duration = Duration::from_secs(2);
+/// Bytes of a WebSocket frame that are held until it is whole; a longer one is inspected ahead of
+/// what is forwarded, in pieces of this size.
+pub const WEBSOCKET_HELD_BYTES: usize = 64 * 1024;
+/// Bytes that are read at once from either side of a WebSocket.
+pub const WEBSOCKET_READ_BYTES: usize = 8 * 1024;
+/// Bytes of a compressed WebSocket message that are inflated at once.
+pub const WEBSOCKET_INFLATED_BYTES: usize = 8 * 1024;
+/// Time between two events of the same token in one WebSocket.
+pub const WEBSOCKET_EVENT_STEP: Duration = Duration::from_secs(60);
+/// Tokens of which one WebSocket's events tell; uses of more are counted.
+pub const EVENTS_PER_WEBSOCKET: usize = 32;
 /// Attempts of a request whose pooled connection had died before anything was sent.
 pub const STALE_RETRIES: usize = 2;
 

@@ -141,6 +141,8 @@ pub enum FailMode {
 pub struct Fail {
     /// The decoder's budget is spent.
     pub budget: FailMode,
+    /// A WebSocket's frames or compressed messages are malformed.
+    pub websocket: FailMode,
 }
 
 /// `[control]`
@@ -234,7 +236,7 @@ impl Default for Block {
 
 impl Default for Fail {
     fn default() -> Self {
-        Self { budget: FailMode::Closed }
+        Self { budget: FailMode::Closed, websocket: FailMode::Closed }
     }
 }
 

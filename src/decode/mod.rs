@@ -14,6 +14,7 @@ mod byteset;
 pub(crate) mod encode;
 mod escape;
 mod layer;
+mod permessage;
 #[cfg(test)]
 mod tests;
 mod tree;
@@ -25,5 +26,6 @@ pub use budget::{Budget, Limits, MAX_DEPTH};
 pub use byteset::{ByteSet, Relevant};
 pub use escape::{has_marks, undo};
 pub use layer::Layer;
+pub use permessage::{NotInflated, Permessage};
 pub use tree::{Reader, Tree};
 pub use whole::{View, visit};

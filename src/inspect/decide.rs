@@ -26,8 +26,16 @@ pub const BUDGET: Cause = Cause {
     configured: |fail| fail.budget,
 };
 
+/// What a client sends in a WebSocket is not framed, or not compressed, as the protocol asks for.
+pub const WEBSOCKET: Cause = Cause {
+    name: "websocket",
+    status: 400,
+    detail: "the connection's frames are malformed",
+    configured: |fail| fail.websocket,
+};
+
 /// Every row of the table.
-pub const CAUSES: &[&Cause] = &[&BUDGET];
+pub const CAUSES: &[&Cause] = &[&BUDGET, &WEBSOCKET];
 
 /// What follows from one cause.
 #[derive(Clone, PartialEq, Eq, Debug)]
@@ -59,7 +67,8 @@ mod tests {
     use super::*;
 
     /// Name, status, default.
-    const TABLE: &[(&str, u16, FailMode)] = &[("budget", 413, FailMode::Closed)];
+    const TABLE: &[(&str, u16, FailMode)] =
+        &[("budget", 413, FailMode::Closed), ("websocket", 400, FailMode::Closed)];
 
     #[test]
     fn each_row() {
@@ -73,7 +82,7 @@ mod tests {
 
     #[test]
     fn only_a_closed_row_under_a_blocking_patch_refuses() {
-        let fail = |budget| Fail { budget };
+        let fail = |budget| Fail { budget, ..Fail::default() };
         assert_eq!(decide(&BUDGET, &fail(FailMode::Open), true), Outcome::Pass);
         assert_eq!(decide(&BUDGET, &fail(FailMode::Open), false), Outcome::Pass);
         assert_eq!(decide(&BUDGET, &fail(FailMode::Closed), false), Outcome::WouldRefuse);

@@ -5,6 +5,7 @@ mod body;
 pub mod decide;
 pub mod explain;
 mod head;
+mod message;
 mod place;
 mod redact;
 mod scope;
@@ -20,6 +21,7 @@ use http::HeaderMap;
 use http::request::Parts;
 use jiff::Timestamp;
 
+pub use message::{InForce, Messages, Opening};
 pub use redact::redact;
 
 use self::body::Body;
@@ -207,9 +209,7 @@ impl Inspection {
             return;
         }
         self.incomplete.push(cause.name);
-        let blocking = self.patchset.any_blocking()
-            && scope::any_blocks(self.patchset.all_rules(), self.asked.as_ref(), &self.context);
-        match decide::decide(cause, &self.context.fail, blocking) {
+        match decide::decide(cause, &self.context.fail, self.blocks()) {
             Outcome::Pass => {}
             Outcome::WouldRefuse => self.would_refuse.push(cause.name),
             Outcome::Refuse(refusal) => self.refusal = Some(refusal),

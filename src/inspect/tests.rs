@@ -372,8 +372,8 @@ fn a_spent_budget_refuses_only_under_a_blocking_patch() {
     let mut fixture = Fixture::new();
     fixture.add(TOKEN.as_bytes(), Action::Monitor, Scope::default());
     let monitor = fixture.writer.build();
-    let open = Fail { budget: FailMode::Open };
-    let closed = Fail { budget: FailMode::Closed };
+    let open = Fail { budget: FailMode::Open, ..Fail::default() };
+    let closed = Fail { budget: FailMode::Closed, ..Fail::default() };
     for (patchset, mode, fail, refused, would) in [
         (&block, FiltrationMode::Block, closed, true, false),
         (&block, FiltrationMode::Monitoring, closed, false, true),

@@ -31,6 +31,8 @@ pub enum Point {
     Body(Option<String>),
     /// A trailer field, by name in lower case.
     Trailer(String),
+    /// A WebSocket message.
+    Websocket,
 }
 
 impl fmt::Display for Point {
@@ -47,6 +49,7 @@ impl fmt::Display for Point {
             Self::Body(None) => f.write_str("body"),
             Self::Body(Some(place)) => write!(f, "body:{place}"),
             Self::Trailer(name) => write!(f, "trailer:{name}"),
+            Self::Websocket => f.write_str("websocket"),
         }
     }
 }

@@ -31,6 +31,7 @@ mod trailers;
 mod upgrade;
 mod upstream;
 mod watched;
+mod websocket;
 mod worker;
 
 pub use bypass::BypassSwitch;

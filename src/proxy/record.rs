@@ -14,10 +14,12 @@ use super::connection::Client;
 use super::failure::Failure;
 use super::forwarded::X_FORWARDED_FOR;
 use super::inspector::{self, Inspector};
+use super::websocket;
 use crate::config::limits;
 use crate::inspect::Inspection;
 use crate::model::event::{Event, EventType};
 use crate::model::ids::EventId;
+use crate::model::verdict::Hit;
 use crate::telemetry::metrics::Metrics;
 
 /// How a request ended.
@@ -88,6 +90,8 @@ pub(crate) struct Exchange {
     source: IpAddr,
     request_id: RefCell<HeaderValue>,
     outcome: Cell<Outcome>,
+    /// Whether the outcome was counted.
+    is_counted: Cell<bool>,
     status: Cell<Option<u16>>,
     /// Why the body's stream was ended, for whoever answers.
     ended: RefCell<Option<Failure>>,
@@ -112,6 +116,7 @@ impl Exchange {
             request_id: RefCell::new(request_id),
             // What is dropped before an answer was left by its client.
             outcome: Cell::new(Outcome::ClientGone),
+            is_counted: Cell::new(false),
             status: Cell::new(None),
             ended: RefCell::new(None),
             noted: Cell::new(0),
@@ -167,46 +172,72 @@ impl Exchange {
     /// is not known yet.
     pub(crate) fn note(&self, inspection: &Inspection, facts: &Facts) {
         let hits = inspection.hits();
-        let request_id = self.presentable_id(inspection);
         for (index, hit) in hits.iter().enumerate().skip(self.noted.get()) {
             if index >= limits::EVENTS_PER_REQUEST {
                 self.too_many((hits.len() - index) as u64);
                 break;
             }
-            let redact = |text: &[u8], limit| inspection.redact(text, limit);
-            let field = |value: &Option<HeaderValue>, limit| {
-                value.as_ref().map(|value| redact(value.as_bytes(), limit))
-            };
-            let target = facts.target.path_and_query().map_or("/", |target| target.as_str());
-            self.waiting.borrow_mut().push(Event {
-                id: EventId::new(),
-                at: self.at,
-                kind: EventType::Vpatch,
-                action: hit.action.into(),
-                leak: hit.leak,
-                virtual_patch: hit.patch,
-                token: hit.token,
-                fingerprint: hit.fingerprint.short(),
-                point: hit.point.to_string(),
-                encodings: hit.encodings.iter().map(|name| (*name).to_owned()).collect(),
-                source_ip: self.source.to_string(),
-                peer_ip: self.client.peer().to_string(),
-                forwarded_for: field(&facts.forwarded_for, limits::RECORDED_FORWARDED_FOR),
-                client_cert: None,
-                user_agent: field(&facts.user_agent, limits::RECORDED_USER_AGENT),
-                method: redact(facts.method.as_str().as_bytes(), limits::RECORDED_METHOD),
-                host: redact(facts.host.as_bytes(), limits::RECORDED_HOST),
-                path: redact(target.as_bytes(), limits::RECORDED_PATH),
-                response_status: None,
-                count: 1,
-                gateway: self.client.worker().config.name.clone(),
-                request_id: request_id.clone(),
-            });
+            self.waiting.borrow_mut().push(self.event(hit, facts, inspection, self.at));
         }
         self.noted.set(hits.len());
         if self.status.get().is_some() {
             self.record_waiting();
         }
+    }
+
+    /// The event of one use, at this time.
+    pub(crate) fn event(
+        &self,
+        hit: &Hit,
+        facts: &Facts,
+        inspection: &Inspection,
+        at: Timestamp,
+    ) -> Event {
+        let redact = |text: &[u8], limit| inspection.redact(text, limit);
+        let field = |value: &Option<HeaderValue>, limit| {
+            value.as_ref().map(|value| redact(value.as_bytes(), limit))
+        };
+        let target = facts.target.path_and_query().map_or("/", |target| target.as_str());
+        Event {
+            id: EventId::new(),
+            at,
+            kind: EventType::Vpatch,
+            action: hit.action.into(),
+            leak: hit.leak,
+            virtual_patch: hit.patch,
+            token: hit.token,
+            fingerprint: hit.fingerprint.short(),
+            point: hit.point.to_string(),
+            encodings: hit.encodings.iter().map(|name| (*name).to_owned()).collect(),
+            source_ip: self.source.to_string(),
+            peer_ip: self.client.peer().to_string(),
+            forwarded_for: field(&facts.forwarded_for, limits::RECORDED_FORWARDED_FOR),
+            client_cert: None,
+            user_agent: field(&facts.user_agent, limits::RECORDED_USER_AGENT),
+            method: redact(facts.method.as_str().as_bytes(), limits::RECORDED_METHOD),
+            host: redact(facts.host.as_bytes(), limits::RECORDED_HOST),
+            path: redact(target.as_bytes(), limits::RECORDED_PATH),
+            response_status: self.status.get(),
+            count: 1,
+            gateway: self.client.worker().config.name.clone(),
+            request_id: self.presentable_id(inspection),
+        }
+    }
+
+    /// Records an event of a WebSocket's message.
+    pub(crate) fn record(&self, event: Event) {
+        self.client.worker().recorder.record(event);
+    }
+
+    /// What a client is told whose message was refused: the id to quote.
+    pub(crate) fn reason(&self) -> String {
+        format!("refused; request id {}", String::from_utf8_lossy(self.request_id().as_bytes()))
+    }
+
+    /// The exchange has become a WebSocket, which may last: its outcome is counted now.
+    pub(crate) fn becomes_websocket(&self) {
+        self.client.worker().counters.outcome(self.outcome.get());
+        self.is_counted.set(true);
     }
 
     /// The id as text. One that a trusted proxy set, and that has a token in it, is replaced: it
@@ -226,6 +257,21 @@ impl Exchange {
         if let Some(spent) = inspector.spent() {
             self.metrics().inspection.observe(spent.as_secs_f64());
         }
+        self.counted(inspection);
+    }
+
+    /// Counts what a WebSocket's message came to, at its end.
+    pub(crate) fn message_ended(&self, outcome: websocket::Outcome, inspection: &Inspection) {
+        self.client.worker().counters.message(outcome);
+        if outcome == websocket::Outcome::Refused
+            && let Some(cause) = inspection.incomplete().last()
+        {
+            self.metrics().refused.with_label_values(&[cause]).inc();
+        }
+        self.counted(inspection);
+    }
+
+    fn counted(&self, inspection: &Inspection) {
         self.client.worker().counters.inspected_bytes.inc_by(inspection.inspected_bytes());
         self.too_many(inspection.hits_beyond());
         for cause in inspection.would_refuse() {
@@ -241,7 +287,7 @@ impl Exchange {
     }
 
     /// Counts uses that no event tells of.
-    fn too_many(&self, uses: u64) {
+    pub(crate) fn too_many(&self, uses: u64) {
         if uses > 0 {
             let dropped = &self.metrics().events_dropped;
             dropped.with_label_values(&["too_many_in_request"]).inc_by(uses);
@@ -264,13 +310,16 @@ impl Exchange {
 impl Drop for Exchange {
     fn drop(&mut self) {
         self.record_waiting();
-        self.client.worker().counters.outcome(self.outcome.get());
+        if !self.is_counted.get() {
+            self.client.worker().counters.outcome(self.outcome.get());
+        }
     }
 }
 
 /// The counters that each request touches, looked up once.
 pub(crate) struct Counters {
     outcomes: [(Outcome, prometheus::IntCounter); 6],
+    messages: [(websocket::Outcome, prometheus::IntCounter); 4],
     inspected_bytes: prometheus::IntCounter,
     inspections: Cell<u64>,
 }
@@ -285,7 +334,16 @@ impl Counters {
             Outcome::UpstreamError,
             Outcome::ClientGone,
         ];
+        let messages = [
+            (websocket::Outcome::Passed, "passed"),
+            (websocket::Outcome::Blocked, "blocked"),
+            (websocket::Outcome::Refused, "refused"),
+            (websocket::Outcome::Uninspected, "uninspected"),
+        ];
         Self {
+            messages: messages.map(|(outcome, label)| {
+                (outcome, metrics.websocket_messages.with_label_values(&[label]))
+            }),
             outcomes: outcomes
                 .map(|outcome| (outcome, metrics.requests.with_label_values(&[outcome.label()]))),
             inspected_bytes: metrics.inspected_bytes.clone(),
@@ -298,6 +356,12 @@ impl Counters {
         let count = self.inspections.get().wrapping_add(1);
         self.inspections.set(count);
         count.is_multiple_of(inspector::SAMPLE)
+    }
+
+    fn message(&self, outcome: websocket::Outcome) {
+        if let Some((_, counter)) = self.messages.iter().find(|(name, _)| *name == outcome) {
+            counter.inc();
+        }
     }
 
     pub(crate) fn outcome(&self, outcome: Outcome) {

@@ -35,6 +35,7 @@ use super::stream::StreamingBody;
 use super::trailers::{self, Passing};
 use super::upstream::Lease;
 use super::watched::Watched;
+use super::websocket::{Opening, extensions};
 use super::{forwarded, hop, request_id, route, upgrade};
 use crate::inspect::{Context, Inspection};
 use crate::model::clock;
@@ -113,13 +114,15 @@ impl Life {
         // route
         let destination = route::find(&worker.config, &admitted.host, parts.uri.path())
             .ok_or(Failure::NoRoute)?;
-        let mode = match destination.mode {
-            FiltrationMode::Block if worker.bypass.is_on() => FiltrationMode::Monitoring,
-            mode => mode,
-        };
+        let mode = worker.in_force(destination.mode);
         // inspect head, hold body
-        let asked = upgrade::take(&mut parts, self.body_open);
-        let mut inspector = self.inspector(&admitted.host, mode);
+        let context = self.context(&admitted.host, mode);
+        let asked = upgrade::take(&mut parts, self.body_open).map(|on_client| {
+            let exchange = Rc::clone(&self.exchange);
+            let opening = Opening::new(&parts, context.clone(), destination.mode, exchange);
+            upgrade::Asked { on_client, opening }
+        });
+        let mut inspector = self.inspector(context);
         let held = self.inspect(&mut inspector, &parts, &mut body, &admitted, mode).await;
         if !inspector.inspection().hits().is_empty() {
             self.exchange.note(inspector.inspection(), &Facts::of(&parts, &admitted.host));
@@ -128,7 +131,11 @@ impl Life {
             self.exchange.inspected(&inspector);
         }
         // forward
-        let (body, framing) = match held? {
+        let held = held?;
+        if asked.is_some() && inspector.inspection().blocks() {
+            extensions::keep_known(&mut parts.headers);
+        }
+        let (body, framing) = match held {
             Held::Whole { bytes, trailers } => {
                 if let Some(trailers) = &trailers {
                     let forbidden = trailers.keys().filter(|name| !trailers::may_trail(name));
@@ -203,16 +210,19 @@ impl Life {
         hold::hold(body, admitted.declared, config.hold, idle, inspector).await
     }
 
-    fn inspector(&self, host: &str, mode: FiltrationMode) -> Inspector {
-        let worker = self.client.worker();
-        let context = Context {
+    fn context(&self, host: &str, mode: FiltrationMode) -> Context {
+        Context {
             client: self.exchange.source(),
             client_cert: None,
             host: host.to_owned(),
             mode,
             now: self.at,
-            fail: worker.config.fail,
-        };
+            fail: self.client.worker().config.fail,
+        }
+    }
+
+    fn inspector(&self, context: Context) -> Inspector {
+        let worker = self.client.worker();
         let inspection = Inspection::new(worker.patchset.load(), context);
         Inspector::new(inspection, worker.counters.is_sampled())
     }
@@ -262,6 +272,9 @@ impl Life {
         }
         parts.version = Version::HTTP_11;
         self.exchange.answered(parts.status, Outcome::Forwarded);
+        if switches {
+            self.exchange.becomes_websocket();
+        }
         let passing = match self.version {
             Version::HTTP_2 => Passing::All,
             Version::HTTP_11 if self.takes_trailers => Passing::named_by(&parts.headers),

@@ -13,13 +13,19 @@ use hyper_util::rt::TokioIo;
 use super::connection::Client;
 use super::failure::Failure;
 use super::hop;
+use super::websocket::{self, Opening, extensions};
 
 /// The client's side of an upgrade that was asked for and may be passed.
-pub(crate) struct Asked(OnUpgrade);
+pub(crate) struct Asked {
+    /// The client's connection, once it is answered.
+    pub(crate) on_client: OnUpgrade,
+    /// What its messages' inspection depends on.
+    pub(crate) opening: Opening,
+}
 
 /// Takes the upgrade out of a request, where it asks for WebSocket and has no body. The request's
 /// head is inspected like any other.
-pub(crate) fn take(parts: &mut Parts, has_body: bool) -> Option<Asked> {
+pub(crate) fn take(parts: &mut Parts, has_body: bool) -> Option<OnUpgrade> {
     if !parts.headers.contains_key(UPGRADE) {
         return None;
     }
@@ -29,7 +35,7 @@ pub(crate) fn take(parts: &mut Parts, has_body: bool) -> Option<Asked> {
         && !has_body
         && hop::has_token(&parts.headers, &CONNECTION, "upgrade")
         && is_websocket(&parts.headers);
-    on_upgrade.filter(|_| passes).map(Asked)
+    on_upgrade.filter(|_| passes)
 }
 
 /// Puts the upgrade back among fields from which those of the hop before were stripped.
@@ -47,20 +53,22 @@ pub(crate) fn switch(
     response: &mut Response<Incoming>,
     client: &Rc<Client>,
 ) -> Result<(), Failure> {
-    let Some(Asked(on_client)) = asked.filter(|_| is_websocket(response.headers())) else {
+    let Some(Asked { on_client, opening }) = asked.filter(|_| is_websocket(response.headers()))
+    else {
         return Err(Failure::BadResponse(
             "The service behind the gateway switched to a protocol that was not asked for.",
         ));
     };
-    let on_upstream = hyper::upgrade::on(response);
+    let on_upstream = hyper::upgrade::on(&mut *response);
+    let agreed = extensions::agreed(response.headers());
     client.pulse().becomes_tunnel();
     // Counted from here on, so that a drain in between waits for it.
     let open = client.worker().open();
+    let worker = Rc::clone(client.worker());
     tokio::task::spawn_local(async move {
         if let (Ok(client), Ok(upstream)) = tokio::join!(on_client, on_upstream) {
-            let (mut client, mut upstream) = (TokioIo::new(client), TokioIo::new(upstream));
-            // Either side may end it at any time; both are then closed.
-            let _ = tokio::io::copy_bidirectional(&mut client, &mut upstream).await;
+            websocket::join(TokioIo::new(client), TokioIo::new(upstream), opening, agreed, worker)
+                .await;
         }
         drop(open);
     });

@@ -21,6 +21,7 @@ use super::upstream::Upstreams;
 use crate::config::{self, limits};
 use crate::events::Recorder;
 use crate::matcher::PatchsetHandle;
+use crate::model::rule::FiltrationMode;
 use crate::telemetry::metrics::Metrics;
 
 /// What all workers are given.
@@ -73,6 +74,14 @@ impl Worker {
             spare: RefCell::default(),
             open: Cell::new(0),
             closed: Notify::new(),
+        }
+    }
+
+    /// The filtration mode in force where a route has this one: the bypass switch weakens it.
+    pub(crate) fn in_force(&self, mode: FiltrationMode) -> FiltrationMode {
+        match mode {
+            FiltrationMode::Block if self.bypass.is_on() => FiltrationMode::Monitoring,
+            mode => mode,
         }
     }
 

@@ -34,6 +34,10 @@ pub struct Metrics {
     /// `leakgate_trailers_dropped_total{direction}`: fields after a body that could not be passed on,
     /// of the `request` or the `response`.
     pub trailers_dropped: IntCounterVec,
+    /// `leakgate_websocket_messages_total{outcome}`: messages of clients after an upgrade: `passed`,
+    /// `blocked`, `refused` (by the decision table), `uninspected` (passed though they, or all that
+    /// follows in their connection, could not be inspected whole).
+    pub websocket_messages: IntCounterVec,
     /// `leakgate_patchset_version`: of the patchset in force.
     pub patchset_version: IntGauge,
     /// `leakgate_patchset_tokens`: tokens in it.
@@ -129,6 +133,12 @@ impl Metrics {
                 "trailers_dropped_total",
                 "Fields after a body that could not be passed on.",
                 "direction",
+            )?,
+            websocket_messages: counters(
+                &registry,
+                "websocket_messages_total",
+                "Messages of clients in WebSockets by outcome.",
+                "outcome",
             )?,
             patchset_version: gauge(
                 &registry,

@@ -15,3 +15,4 @@ mod streaming;
 mod support;
 mod upgrade;
 mod upstreams;
+mod websocket;

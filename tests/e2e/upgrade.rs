@@ -4,6 +4,7 @@ use futures_util::{SinkExt, StreamExt};
 use tokio_tungstenite::tungstenite::Message;
 
 use crate::support::gateway::{start, start_blocking};
+use crate::support::socket::ASK;
 use crate::support::soon;
 use crate::support::tokens::token;
 use crate::support::wire::{OK, Upstream};
@@ -36,9 +37,6 @@ async fn websocket_messages_go_both_ways() {
     soon("the client's end", client).await.unwrap();
     gateway.stop().await;
 }
-
-const ASK: &str = "Connection: keep-alive, Upgrade\r\nUpgrade: websocket\r\n\
-                   Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: eHh4eHh4eHh4eHh4eHh4eA==\r\n";
 
 #[tokio::test]
 async fn the_fields_of_an_upgrade_are_passed_and_bytes_follow() {

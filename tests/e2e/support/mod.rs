@@ -3,6 +3,7 @@
 
 pub mod gateway;
 pub mod program;
+pub mod socket;
 pub mod tokens;
 pub mod upstream;
 pub mod wire;

@@ -100,10 +100,15 @@ impl Wire {
 
     /// Exactly so many bytes.
     pub async fn exactly(&mut self, count: usize) -> String {
+        String::from_utf8_lossy(&self.bytes(count).await).into_owned()
+    }
+
+    /// Exactly so many bytes, which need not be text.
+    pub async fn bytes(&mut self, count: usize) -> Vec<u8> {
         while self.ahead.len() < count {
             assert!(self.more().await.unwrap(), "ended too early");
         }
-        String::from_utf8_lossy(&self.ahead.drain(..count).collect::<Vec<_>>()).into_owned()
+        self.ahead.drain(..count).collect()
     }
 
     /// A head, to its empty line.
@@ -150,8 +155,13 @@ impl Wire {
 
     /// Everything to the end of the connection, also where it is reset.
     pub async fn rest(&mut self) -> String {
+        String::from_utf8_lossy(&self.rest_bytes().await).into_owned()
+    }
+
+    /// The same where it need not be text.
+    pub async fn rest_bytes(&mut self) -> Vec<u8> {
         while let Ok(true) = self.more().await {}
-        String::from_utf8_lossy(&std::mem::take(&mut self.ahead)).into_owned()
+        std::mem::take(&mut self.ahead)
     }
 
     /// Sends a request and reads the answer.

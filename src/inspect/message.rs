@@ -1,0 +1,278 @@
+//! The messages of a WebSocket, each inspected for itself against the patchset in force when it
+//! begins.
+
+use std::sync::Arc;
+
+use http::request::Parts;
+use jiff::Timestamp;
+
+use super::decide::{self, Cause};
+use super::scope::{self, Asked};
+use super::search;
+use super::text::{Finds, Text};
+use super::{Context, Inspection};
+use crate::config::limits;
+use crate::decode::{Budget, Layer, NotInflated, Permessage};
+use crate::matcher::Patchset;
+use crate::model::rule::FiltrationMode;
+use crate::model::verdict::{Hit, Point, Verdict};
+
+/// What the request that opens a WebSocket tells about all of its messages.
+#[derive(Debug)]
+pub struct Opening {
+    asked: Asked,
+    context: Context,
+}
+
+impl Opening {
+    /// Of this request; the mode and the time of the context are those of each message instead.
+    pub fn new(parts: &Parts, context: Context) -> Self {
+        Self { asked: Asked::new(&parts.method, &parts.uri, &parts.headers), context }
+    }
+}
+
+/// What is in force when a message begins.
+#[derive(Clone)]
+pub struct InForce {
+    /// The patchset.
+    pub patchset: Arc<Patchset>,
+    /// The filtration mode: the route's, weakened to `Monitoring` by the bypass switch.
+    pub mode: FiltrationMode,
+    /// The time.
+    pub now: Timestamp,
+}
+
+impl InForce {
+    /// Whether anything at all may be refused.
+    pub fn may_block(&self) -> bool {
+        self.mode == FiltrationMode::Block && self.patchset.any_blocking()
+    }
+}
+
+impl Inspection {
+    /// Whether a blocking patch is in scope of this request, and the mode lets it act.
+    pub fn blocks(&self) -> bool {
+        self.patchset.any_blocking()
+            && scope::any_blocks(self.patchset.all_rules(), self.asked.as_ref(), &self.context)
+    }
+
+    fn whole_message(&mut self, text: &[u8]) {
+        let held = search::held(&self.patchset, &self.relevant, &mut self.budget, text);
+        for (token, layers) in held {
+            self.hit(token, Point::Websocket, &layers);
+        }
+    }
+
+    fn of_message(opening: &Opening, in_force: &InForce) -> Self {
+        let InForce { patchset, mode, now } = in_force;
+        let context = Context { mode: *mode, now: *now, ..opening.context.clone() };
+        let mut inspection = Self::new(Arc::clone(patchset), context);
+        inspection.asked = Some(opening.asked.clone());
+        inspection
+    }
+}
+
+/// The messages that one side of a WebSocket sends, one after the other.
+pub struct Messages {
+    opening: Arc<Opening>,
+    inflater: Option<Permessage>,
+    /// Why compressed messages cannot be read any more.
+    unreadable: Option<&'static Cause>,
+    current: Option<Message>,
+}
+
+/// A message under way.
+struct Message {
+    inspection: Inspection,
+    /// What reads it, once it comes in pieces.
+    pieces: Option<Pieces>,
+    compressed: bool,
+    /// Whether no more of it can be read.
+    broken: bool,
+    /// How many of its hits were told of.
+    told: usize,
+}
+
+/// A text that comes in pieces, and what was found in it.
+struct Pieces {
+    text: Text,
+    finds: Finds,
+}
+
+impl Messages {
+    /// Messages that may be compressed where `keeps_context` is given: it says whether one may refer
+    /// to those before it.
+    pub fn new(opening: Arc<Opening>, keeps_context: Option<bool>) -> Self {
+        let inflater =
+            keeps_context.map(|keeps| Permessage::new(keeps, limits::WEBSOCKET_INFLATED_BYTES));
+        Self { opening, inflater, unreadable: None, current: None }
+    }
+
+    /// Begins a message.
+    pub fn begin(&mut self, in_force: &InForce, compressed: bool) -> Verdict {
+        let inspection = Inspection::of_message(&self.opening, in_force);
+        let mut message = Message { inspection, pieces: None, compressed, broken: false, told: 0 };
+        if compressed {
+            match (self.unreadable, &mut self.inflater) {
+                (None, Some(inflater)) => inflater.begin(),
+                (cause, _) => message.breaks(cause.unwrap_or(&decide::WEBSOCKET)),
+            }
+        }
+        let verdict = message.inspection.verdict();
+        self.current = Some(message);
+        verdict
+    }
+
+    /// Begins, in a message's place, what cannot be read as messages.
+    pub fn begin_malformed(&mut self, in_force: &InForce) -> Verdict {
+        let verdict = self.begin(in_force, false);
+        match &mut self.current {
+            Some(message) => {
+                message.breaks(&decide::WEBSOCKET);
+                message.inspection.verdict()
+            }
+            None => verdict,
+        }
+    }
+
+    /// Inspects a message that is at hand whole, instead of [`Self::push`] with all of it: as short
+    /// ones mostly are, for which this costs less.
+    pub fn whole(&mut self, bytes: &[u8]) -> Verdict {
+        match &mut self.current {
+            Some(message) if !message.compressed => {
+                if message.is_read() {
+                    message.inspection.whole_message(bytes);
+                }
+                message.inspection.verdict()
+            }
+            _ => self.push(bytes),
+        }
+    }
+
+    /// Inspects the next bytes of the message.
+    pub fn push(&mut self, bytes: &[u8]) -> Verdict {
+        let Some(message) = &mut self.current else { return Verdict::Pass };
+        message.inspection.budget.earn(bytes.len());
+        if message.compressed {
+            message.inflate(&mut self.inflater, &mut self.unreadable, Some(bytes));
+        } else if message.is_read() {
+            let Message { pieces, inspection, .. } = message;
+            Pieces::of(pieces, inspection, false).push(bytes, &mut inspection.budget);
+        }
+        message.verdict()
+    }
+
+    /// Decides what is undecided as if the message ended here. Called before bytes that were handed
+    /// in are forwarded while the message goes on.
+    pub fn settle(&mut self) -> Verdict {
+        let Some(message) = &mut self.current else { return Verdict::Pass };
+        if message.is_read()
+            && let Some(Pieces { text, finds }) = &mut message.pieces
+        {
+            text.settle(finds);
+        }
+        message.verdict()
+    }
+
+    /// Inspects the message's end.
+    pub fn finish(&mut self) -> Verdict {
+        let Some(message) = &mut self.current else { return Verdict::Pass };
+        if message.compressed {
+            message.inflate(&mut self.inflater, &mut self.unreadable, None);
+        }
+        if message.is_read()
+            && let Some(Pieces { text, finds }) = &mut message.pieces
+        {
+            text.finish(&mut message.inspection.budget, finds);
+        }
+        message.verdict()
+    }
+
+    /// What was found in the message since this was last asked, with its inspection; `None` where
+    /// no message is under way.
+    pub fn news(&mut self) -> Option<(&[Hit], &Inspection)> {
+        let message = self.current.as_mut()?;
+        let hits = message.inspection.hits();
+        let new = hits.get(message.told..).unwrap_or_default();
+        message.told = hits.len();
+        Some((new, &message.inspection))
+    }
+
+    /// Lets go of the message, and of its patchset.
+    pub fn end(&mut self) {
+        self.current = None;
+    }
+}
+
+impl Message {
+    /// Whether looking at its text can change anything.
+    fn is_read(&self) -> bool {
+        self.inspection.goes_on() && !self.broken
+    }
+
+    fn breaks(&mut self, cause: &'static Cause) {
+        self.broken = true;
+        self.inspection.incompletely(cause);
+    }
+
+    /// Inflates these bytes, or the message's end. Goes on where nothing is looked for, since a
+    /// later message may refer to this one.
+    fn inflate(
+        &mut self,
+        inflater: &mut Option<Permessage>,
+        unreadable: &mut Option<&'static Cause>,
+        bytes: Option<&[u8]>,
+    ) {
+        let Some(inflater) = inflater.as_mut().filter(|_| !self.broken) else { return };
+        let mut text = if self.is_read() {
+            Some(Pieces::of(&mut self.pieces, &self.inspection, true))
+        } else {
+            None
+        };
+        let inspection = &mut self.inspection;
+        let mut read = |inflated: &[u8], budget: &mut Budget| {
+            if let Some(text) = &mut text {
+                text.push(inflated, budget);
+            }
+        };
+        let result = match bytes {
+            Some(bytes) => inflater.push(bytes, &mut inspection.budget, &mut read),
+            None => inflater.finish(&mut inspection.budget, &mut read),
+        };
+        let cause = match result {
+            Ok(()) => return,
+            Err(NotInflated::Malformed) => &decide::WEBSOCKET,
+            Err(NotInflated::Budget) => &decide::BUDGET,
+        };
+        if inflater.keeps_context() {
+            *unreadable = Some(cause);
+        }
+        self.breaks(cause);
+    }
+
+    fn verdict(&mut self) -> Verdict {
+        if let Some(pieces) = &mut self.pieces {
+            for (token, layers) in pieces.finds.take() {
+                self.inspection.hit(token, Point::Websocket, &layers);
+            }
+        }
+        self.inspection.verdict()
+    }
+}
+
+impl Pieces {
+    /// Those of this message, begun where they are not yet.
+    fn of<'a>(pieces: &'a mut Option<Self>, of: &Inspection, compressed: bool) -> &'a mut Self {
+        pieces.get_or_insert_with(|| {
+            let layers = if compressed { vec![Layer::Deflate] } else { Vec::new() };
+            Self {
+                text: Text::new(&of.patchset, of.relevant, layers),
+                finds: Finds::new(&of.patchset),
+            }
+        })
+    }
+
+    fn push(&mut self, bytes: &[u8], budget: &mut Budget) {
+        self.text.push(bytes, budget, &mut self.finds);
+    }
+}
