@@ -201,10 +201,18 @@ fn gateway(r: &mut Reader) -> Gateway {
             status: block.choice("status", &[("403", 403), ("401", 401)]).unwrap_or(403),
             contact: block.parsed("contact", "a URL or an address"),
         }),
-        fail: r.section("fail", |fail| Fail {
-            budget: fail
-                .choice("budget", &[("open", FailMode::Open), ("closed", FailMode::Closed)])
-                .unwrap_or(default.fail.budget),
+        fail: r.section("fail", |fail| {
+            let mut mode = |cause, default| {
+                let modes = [("open", FailMode::Open), ("closed", FailMode::Closed)];
+                fail.choice(cause, &modes).unwrap_or(default)
+            };
+            Fail {
+                budget: mode("budget", default.fail.budget),
+                coding: mode("coding", default.fail.coding),
+                undecodable: mode("undecodable", default.fail.undecodable),
+                malformed: mode("malformed", default.fail.malformed),
+                encrypted: mode("encrypted", default.fail.encrypted),
+            }
         }),
         upstreams,
     }
