@@ -177,3 +177,98 @@ impl Transcoder {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+    use crate::decode::encode::chunks;
+
+    fn transcoded(charset: Charset, bytes: &[u8], cuts: &[u16]) -> (String, bool) {
+        let mut transcoder = Transcoder::new(charset);
+        let mut out = Vec::new();
+        for piece in chunks(bytes, cuts) {
+            transcoder.push(piece, false, &mut |text| {
+                out.extend_from_slice(text);
+                true
+            });
+        }
+        transcoder.push(&[], true, &mut |text| {
+            out.extend_from_slice(text);
+            true
+        });
+        (String::from_utf8(out).unwrap(), transcoder.malformed())
+    }
+
+    #[test]
+    fn labels() {
+        assert_eq!(Charset::labelled(b"UTF_16le"), [Charset::Utf16Le]);
+        assert_eq!(Charset::labelled(b"utf-16"), [Charset::Utf16Le, Charset::Utf16Be]);
+        assert_eq!(Charset::labelled(b"unicode-1-1-utf-7"), [Charset::Utf7]);
+        for label in ["utf-8", "us-ascii", "iso-8859-1", "shift_jis", "gb18030", "", "?"] {
+            assert!(Charset::labelled(label.as_bytes()).is_empty(), "{label}");
+        }
+        assert_eq!(Charset::sniff(b"ab"), None);
+        assert_eq!(Charset::sniff(b"{\"a\""), None);
+    }
+
+    #[test]
+    fn utf_7_as_the_rfc_has_it() {
+        for (text, expected) in [
+            ("A+ImIDkQ.", "A\u{2262}\u{391}."),
+            ("Hi Mom +Jjo-!", "Hi Mom \u{263a}!"),
+            ("+ZeVnLIqe-", "\u{65e5}\u{672c}\u{8a9e}"),
+            ("1 +- 1 +2D3eAA-", "1 + 1 \u{1f600}"),
+            ("+AGE-b+AGM", "abc"),
+        ] {
+            assert_eq!(
+                transcoded(Charset::Utf7, text.as_bytes(), &[]),
+                (expected.to_owned(), false)
+            );
+        }
+        assert!(transcoded(Charset::Utf7, b"\xff", &[]).1);
+    }
+
+    proptest! {
+        #[test]
+        fn what_is_encoded(text in "\\PC{0,60}", cuts in prop::collection::vec(any::<u16>(), 0..8)) {
+            let units: Vec<u16> = text.encode_utf16().collect();
+            let bytes = |to: fn(u16) -> [u8; 2]| units.iter().flat_map(|&unit| to(unit)).collect::<Vec<_>>();
+            let wide = |to: fn(u32) -> [u8; 4]| text.chars().flat_map(|c| to(u32::from(c))).collect::<Vec<_>>();
+            let seven: String = text.chars().map(|char| {
+                let mut units = [0; 2];
+                let units: Vec<u8> =
+                    char.encode_utf16(&mut units).iter().flat_map(|unit| unit.to_be_bytes()).collect();
+                let base64 = ::base64::engine::general_purpose::STANDARD_NO_PAD;
+                format!("+{}-", ::base64::Engine::encode(&base64, units))
+            }).collect();
+            for (charset, bytes) in [
+                (Charset::Utf16Le, bytes(u16::to_le_bytes)),
+                (Charset::Utf16Be, bytes(u16::to_be_bytes)),
+                (Charset::Utf32Le, wide(u32::to_le_bytes)),
+                (Charset::Utf32Be, wide(u32::to_be_bytes)),
+                (Charset::Utf7, seven.into_bytes()),
+            ] {
+                prop_assert_eq!(transcoded(charset, &bytes, &cuts), (text.clone(), false));
+            }
+            let japanese = encoding_rs::ISO_2022_JP;
+            let (bytes, _, unmappable) = japanese.encode(&text);
+            if !unmappable {
+                let (expected, _) = japanese.decode_without_bom_handling(&bytes);
+                let charset = Charset::Other(japanese);
+                prop_assert_eq!(transcoded(charset, &bytes, &cuts).0, expected.into_owned());
+            }
+        }
+
+        #[test]
+        fn chunks_never_matter(
+            bytes in prop::collection::vec(any::<u8>(), 0..60),
+            cuts in prop::collection::vec(any::<u16>(), 0..8),
+        ) {
+            for charset in [Charset::Utf16Le, Charset::Utf32Be, Charset::Utf7] {
+                prop_assert_eq!(transcoded(charset, &bytes, &cuts), transcoded(charset, &bytes, &[]));
+            }
+        }
+    }
+}

@@ -101,6 +101,8 @@ struct Step {
     read: usize,
     written: usize,
     ended: bool,
+    /// Whether the bytes behind that are damaged.
+    broken: bool,
 }
 
 impl Inflater {
@@ -158,6 +160,9 @@ impl Inflater {
                 if !out(self.buffer.get(..step.written).unwrap_or_default()) {
                     return Ok(());
                 }
+            }
+            if step.broken {
+                return Err(Undecodable);
             }
             if step.ended {
                 self.phase = Phase::Between;
@@ -238,9 +243,14 @@ impl Engine {
                 let read = usize::try_from(flate.total_in() - came_in).ok()?;
                 let written = usize::try_from(flate.total_out() - went_out).ok()?;
                 match status {
-                    Ok(status) => Some(Step { read, written, ended: status == Status::StreamEnd }),
-                    // What was decompressed before the damage counts; the next step fails again.
-                    Err(_) if written > 0 => Some(Step { read, written, ended: false }),
+                    Ok(status) => {
+                        let ended = status == Status::StreamEnd;
+                        Some(Step { read, written, ended, broken: false })
+                    }
+                    // What was decompressed before the damage counts.
+                    Err(_) if written > 0 => {
+                        Some(Step { read, written, ended: false, broken: true })
+                    }
                     Err(_) => None,
                 }
             }
@@ -259,8 +269,13 @@ impl Engine {
                 );
                 match result {
                     BrotliResult::ResultFailure if written == 0 => None,
-                    BrotliResult::ResultSuccess => Some(Step { read, written, ended: true }),
-                    _ => Some(Step { read, written, ended: false }),
+                    BrotliResult::ResultSuccess => {
+                        Some(Step { read, written, ended: true, broken: false })
+                    }
+                    BrotliResult::ResultFailure => {
+                        Some(Step { read, written, ended: false, broken: true })
+                    }
+                    _ => Some(Step { read, written, ended: false, broken: false }),
                 }
             }
             Self::Zstd(zstd) => {
@@ -269,9 +284,13 @@ impl Engine {
                 let result = zstd.run(&mut input, &mut out);
                 let (read, written) = (input.pos(), out.pos());
                 match result {
-                    Ok(0) if read + written > 0 => Some(Step { read, written, ended: true }),
-                    Ok(_) => Some(Step { read, written, ended: false }),
-                    Err(_) if written > 0 => Some(Step { read, written, ended: false }),
+                    Ok(0) if read + written > 0 => {
+                        Some(Step { read, written, ended: true, broken: false })
+                    }
+                    Ok(_) => Some(Step { read, written, ended: false, broken: false }),
+                    Err(_) if written > 0 => {
+                        Some(Step { read, written, ended: false, broken: true })
+                    }
                     Err(_) => None,
                 }
             }

@@ -168,3 +168,55 @@ fn hex(digit: u8) -> u8 {
         _ => digit.wrapping_sub(b'A').wrapping_add(10),
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use ::base64::Engine as _;
+    use ::base64::engine::general_purpose::{STANDARD, URL_SAFE_NO_PAD};
+    use proptest::prelude::*;
+
+    use super::*;
+    use crate::decode::encode::chunks;
+
+    fn undone(name: &str, text: &[u8], cuts: &[u16]) -> Vec<u8> {
+        let mut transfer = Transfer::named(name.as_bytes()).unwrap();
+        let mut out = Vec::new();
+        for piece in chunks(text, cuts) {
+            transfer.push(piece, &mut out);
+        }
+        transfer.finish(&mut out);
+        out
+    }
+
+    #[test]
+    fn lenient_reading() {
+        let base64 = |text: &str| undone(" Base64 ", text.as_bytes(), &[]);
+        assert_eq!(base64("YW Jj!\r\nZA=="), b"abcd");
+        assert_eq!(base64("YQ==YmM=ZGVm"), b"abcdef");
+        assert_eq!(base64("=YWJj"), b"abc");
+        let quoted = |text: &str| undone("QUOTED-printable", text.as_bytes(), &[]);
+        assert_eq!(quoted("a=3db= \t\r\nc=\nd=\r\n"), b"a=bcd");
+        assert_eq!(quoted("a=zz =4x ==41 =4=42 ="), b"a=zz =4x =A =4B =");
+        assert!(Transfer::named(b"8bit").is_none());
+    }
+
+    proptest! {
+        #[test]
+        fn what_libraries_encode(
+            text in prop::collection::vec(any::<u8>(), 0..200),
+            cuts in prop::collection::vec(any::<u16>(), 0..8),
+        ) {
+            let quoted = quoted_printable::encode(&text);
+            prop_assert_eq!(&undone("quoted-printable", &quoted, &cuts), &text);
+            prop_assert_eq!(&undone("base64", STANDARD.encode(&text).as_bytes(), &cuts), &text);
+            prop_assert_eq!(&undone("base64", URL_SAFE_NO_PAD.encode(&text).as_bytes(), &cuts), &text);
+        }
+
+        #[test]
+        fn chunks_never_matter(text in "[=0-9A-F \t\r\nx]{0,40}", cuts in prop::collection::vec(any::<u16>(), 0..8)) {
+            for name in ["base64", "quoted-printable"] {
+                prop_assert_eq!(undone(name, text.as_bytes(), &cuts), undone(name, text.as_bytes(), &[]));
+            }
+        }
+    }
+}

@@ -160,6 +160,9 @@ impl About {
 }
 
 fn is_of_interest(value: &[u8]) -> bool {
+    if value == b"application/json" {
+        return false;
+    }
     if value.contains(&b',') {
         return true;
     }

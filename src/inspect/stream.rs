@@ -20,6 +20,8 @@ use crate::matcher::{Patchset, TokenIndex};
 
 /// Bytes by which JSON or a form are told.
 const SHAPE: usize = 256;
+/// U+FEFF, which tells the order of bytes and is no text.
+const BYTE_ORDER_MARK: &[u8] = b"\xef\xbb\xbf";
 
 /// State of one stream.
 pub(super) struct Stream {
@@ -236,6 +238,13 @@ impl Stream {
     /// Tells from the first bytes, and from what is said, in which ways this is to be read.
     fn begin(&mut self, beginning: &[u8], env: &mut Env<'_>) {
         self.begun = true;
+        if self.about.is_none()
+            && sniff(beginning).is_none()
+            && Charset::sniff(beginning).is_none()
+            && multipart::boundary_of(beginning).is_none()
+        {
+            return;
+        }
         let about = self.about.take().unwrap_or_default();
         if about.is_encrypted() {
             env.incomplete(&decide::ENCRYPTED);
@@ -399,6 +408,9 @@ impl Stream {
     fn hold(&mut self, piece: &[u8]) {
         let Some(held) = &mut self.held else { return };
         held.extend_from_slice(piece);
+        if held.starts_with(BYTE_ORDER_MARK) {
+            held.drain(..BYTE_ORDER_MARK.len());
+        }
         let is_shapeless = held.len() >= SHAPE && shape(held).is_none();
         if held.len() > limits::HOLD_LIMIT || is_shapeless {
             self.held = None;

@@ -423,6 +423,76 @@ fn causes_and_their_statuses() {
 }
 
 #[test]
+fn what_streams_is_decided_before_it_is_released() {
+    let mut encoder = GzEncoder::new(Vec::new(), Compression::default());
+    encoder.write_all(TOKEN.as_bytes()).unwrap();
+    encoder.flush().unwrap();
+    let gzip = encoder.get_ref().clone();
+    let utf_16 = wide(TOKEN, utf_16be);
+    let head = "--XX\r\nContent-Transfer-Encoding: base64\r\n\r\n";
+    let part = format!("{head}{}", base64_of(TOKEN.as_bytes()));
+    let cases: &[(Fields<'_>, &[u8])] = &[
+        (&[("content-encoding", "gzip")], &gzip),
+        (&[], &gzip),
+        (&[("content-type", "text/plain; charset=utf-16be")], &utf_16),
+        (FORM, part.as_bytes()),
+    ];
+    for (fields, piece) in cases {
+        let mut inspection = inspection(&blocking(TOKEN.as_bytes()));
+        let fields: Vec<(&str, &[u8])> =
+            fields.iter().map(|(name, value)| (*name, value.as_bytes())).collect();
+        inspection.head(&parts("/", &fields));
+        inspection.body(piece);
+        assert_eq!(inspection.settle(), Verdict::Refuse(Refusal::Leaked), "{fields:?}");
+    }
+}
+
+#[test]
+fn containers_inside_each_other() {
+    let named = "Content-Disposition: form-data; name=f\r\nContent-Transfer-Encoding: base64";
+    let body = gzip(&multipart(named, base64_of(&zstd(&padded())).as_bytes()));
+    let fields = [FORM[0], ("content-encoding", "gzip")];
+    assert_eq!(hits(&fields, &body), ["body:multipart:f gzip,base64,zstd"]);
+    let marked = format!("\u{feff}{{\"a\":\"{TOKEN}\"}}");
+    assert_eq!(hits(&[], &wide(&marked, utf_16le)), ["body:json:$.a utf-16"]);
+    // As deep as they may be, and deeper.
+    let mut deep = padded();
+    for depth in 1..=limits::CONTAINER_DEPTH + 1 {
+        deep = gzip(&deep);
+        let (found, causes) = seen(&[], &deep);
+        if depth <= limits::CONTAINER_DEPTH {
+            assert_eq!(found, [format!("body {}", vec!["gzip"; depth].join(","))]);
+        } else {
+            assert_eq!((found, causes), (Vec::new(), vec!["budget"]));
+        }
+    }
+}
+
+#[test]
+fn unpacking_is_bounded() {
+    let escapes = r"%255Cu0025%2525%5C%5C\\u005Cu0025\u0074%2b+".repeat(40_000);
+    let members = gzip(b"").repeat(4_000);
+    let messages = [("content-type", "application/grpc"), ("grpc-encoding", "gzip")];
+    let empty = message(true, b"?").repeat(20_000);
+    let cases: &[(Fields<'_>, &[u8])] = &[
+        (&[("content-encoding", "gzip")], &gzip(escapes.as_bytes())),
+        (&[("content-encoding", "gzip")], &members),
+        (&messages, &empty),
+    ];
+    for (fields, body) in cases {
+        let inspection =
+            inspected(fields, &[body], Fail { budget: FailMode::Open, ..Fail::default() });
+        let came_in = body.len() as u64;
+        let unpacked = came_in * limits::UNPACK_RATIO + limits::DECODE_FREE_BYTES;
+        let bound = came_in * (limits::DECODE_RATIO + 1)
+            + limits::DECODE_FREE_BYTES
+            + unpacked * (limits::DECODE_OF_UNPACKED + 1)
+            + 131_072;
+        assert!(inspection.inspected_bytes() <= bound, "{fields:?}");
+    }
+}
+
+#[test]
 fn a_long_compressed_body_is_inspected_to_its_end() {
     // Bytes that do not compress, so that the budget holds.
     let mut seed = 7_u64;
