@@ -16,6 +16,9 @@ impl Transfer {
     /// By the value of `Content-Transfer-Encoding`; nothing where it changes nothing or is unknown.
     pub fn named(name: &[u8]) -> Option<Self> {
         let name = name.trim_ascii();
+        // A comment or a parameter may follow.
+        let end = name.iter().position(|byte| !byte.is_ascii_alphanumeric() && *byte != b'-');
+        let name = name.get(..end.unwrap_or(name.len())).unwrap_or_default();
         if name.eq_ignore_ascii_case(b"base64") {
             Some(Self::Base64(Base64::default()))
         } else if name.eq_ignore_ascii_case(b"quoted-printable") {
@@ -190,7 +193,7 @@ mod tests {
 
     #[test]
     fn lenient_reading() {
-        let base64 = |text: &str| undone(" Base64 ", text.as_bytes(), &[]);
+        let base64 = |text: &str| undone(" Base64 (of course)", text.as_bytes(), &[]);
         assert_eq!(base64("YW Jj!\r\nZA=="), b"abcd");
         assert_eq!(base64("YQ==YmM=ZGVm"), b"abcdef");
         assert_eq!(base64("=YWJj"), b"abc");

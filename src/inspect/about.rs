@@ -27,8 +27,12 @@ impl Named {
     /// By its name in `Content-Encoding` or `grpc-encoding`.
     pub(super) fn new(name: &[u8]) -> Self {
         match name.trim_ascii().to_ascii_lowercase().as_slice() {
-            // What S3 calls a coding is a framing, of signed chunks.
-            b"" | b"identity" | b"aws-chunked" => Self::Identity,
+            b"" | b"identity" => Self::Identity,
+            // What S3 calls a coding is a framing, of signed chunks; the others are no codings, but
+            // honest clients send them, and no backend undoes anything for them.
+            b"aws-chunked" | b"utf-8" | b"utf8" | b"none" | b"binary" | b"7bit" | b"8bit" => {
+                Self::Identity
+            }
             b"gzip" | b"x-gzip" => Self::Coding(Coding::Gzip),
             b"deflate" => Self::Deflate,
             b"br" => Self::Coding(Coding::Brotli),
@@ -51,6 +55,8 @@ pub(super) struct About {
     pub(super) messages: Option<Named>,
     /// Whether the base64 around messages is undone.
     pub(super) unwrapped: bool,
+    /// The charset of what declares none.
+    pub(super) default_charset: Option<Vec<u8>>,
     /// Whether the charset has been seen to.
     pub(super) charset_undone: bool,
 }
@@ -86,7 +92,9 @@ impl About {
             match name.as_slice() {
                 b"content-type" => types.extend(Parameterized::list(value)),
                 b"content-encoding" => about.coded(value),
-                b"content-transfer-encoding" => about.transfer = Transfer::named(value),
+                b"content-transfer-encoding" => {
+                    about.transfer = Transfer::named(value).or(about.transfer);
+                }
                 _ => {}
             }
         }
@@ -107,8 +115,13 @@ impl About {
     pub(super) fn charsets(&self) -> Vec<Charset> {
         let mut charsets = Vec::new();
         if !self.charset_undone {
-            for value in self.types.iter().flat_map(|media| media.all(b"charset")) {
-                for charset in Charset::labelled(&value) {
+            let mut labels: Vec<Vec<u8>> =
+                self.types.iter().flat_map(|media| media.all(b"charset")).collect();
+            if labels.is_empty() {
+                labels.extend(self.default_charset.clone());
+            }
+            for label in labels {
+                for charset in Charset::labelled(&label) {
                     if !charsets.contains(charset) {
                         charsets.push(*charset);
                     }

@@ -10,6 +10,7 @@ mod head;
 mod multipart;
 mod params;
 mod place;
+mod reading;
 mod redact;
 mod scope;
 mod search;
@@ -18,6 +19,8 @@ mod stream;
 mod tests;
 #[cfg(test)]
 mod tests_bodies;
+#[cfg(test)]
+mod tests_parts;
 mod text;
 
 use std::net::IpAddr;

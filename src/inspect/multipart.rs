@@ -39,6 +39,10 @@ pub(super) struct Multipart {
     fields_length: usize,
     part: Option<Box<Stream>>,
     parts: usize,
+    /// What the part `_charset_` says, which is the charset of those behind it.
+    charset: Option<Vec<u8>>,
+    /// Whether that part is under way.
+    says_charset: bool,
     /// Bytes of the stream that were decided about.
     done: u64,
     /// Where parts began, since the last piece began; before that, the last one.
@@ -80,6 +84,8 @@ impl Multipart {
             fields_length: 0,
             part: None,
             parts: 0,
+            charset: None,
+            says_charset: false,
             done: 0,
             begun: Vec::new(),
             closed: false,
@@ -185,7 +191,14 @@ impl Multipart {
         if self.state == State::Body
             && let Some(part) = &mut self.part
         {
-            part.push(text.get(..bytes).unwrap_or_default(), env);
+            let text = text.get(..bytes).unwrap_or_default();
+            if self.says_charset
+                && let Some(charset) = &mut self.charset
+            {
+                charset.extend_from_slice(text);
+                charset.truncate(limits::PART_NAME_BYTES);
+            }
+            part.push(text, env);
         }
         Some(bytes)
     }
@@ -292,6 +305,7 @@ impl Multipart {
         let named = Arc::new(Named { name: name.map(<[u8]>::to_vec), position: self.parts });
         self.parts += 1;
         let place = Place::Part(Arc::clone(&named));
+        let name = named.name.clone();
         let start = self.done.saturating_sub(self.fields_length as u64);
         self.begun.push((start, named));
         let types = fields.iter().filter(|(name, _)| name == b"content-type");
@@ -306,7 +320,12 @@ impl Multipart {
                 env.found(found, place.clone());
             }
         }
-        let about = About::of_part(&fields);
+        let mut about = About::of_part(&fields);
+        about.default_charset = self.charset.clone();
+        self.says_charset = name.is_some_and(|name| name == b"_charset_");
+        if self.says_charset {
+            self.charset = Some(Vec::new());
+        }
         self.part = Some(Box::new(Stream::plain(about, &self.outer, place, self.depth)));
         self.state = State::Body;
         self.line_start = true;

@@ -28,9 +28,11 @@ struct Param {
 }
 
 impl Parameterized {
-    /// The values of one field, which may be a list.
+    /// The values of one field, which may be a list; some backends take a list for one value.
     pub(super) fn list(field: &[u8]) -> Vec<Self> {
-        split(field, b',').into_iter().take(limits::MEDIA_TYPES).map(Self::one).collect()
+        let pieces = split(field, b',');
+        let whole = (pieces.len() > 1).then_some(field);
+        whole.into_iter().chain(pieces).take(limits::MEDIA_TYPES).map(Self::one).collect()
     }
 
     /// One value.
@@ -214,7 +216,10 @@ mod tests {
         assert_eq!(value.all(b"name"), [b"a".to_vec(), b"b;\"c".to_vec()]);
         assert_eq!(value.all(b"filename"), [b"x y".to_vec(), b"cd".to_vec()]);
         assert_eq!(value.decoded(), [b"b;\"c".to_vec(), b"x y".to_vec(), b"cd".to_vec()]);
-        assert_eq!(Parameterized::list(b"a; b=\",\", c").len(), 2);
+        assert_eq!(Parameterized::list(b"a; b=\",\"").len(), 1);
+        let list = Parameterized::list(b"a; b=c,d");
+        let values: Vec<_> = list.iter().map(|value| value.plain(b"b")).collect();
+        assert_eq!(values, [Some(&b"c,d"[..]), Some(b"c"), None]);
         let wide = Parameterized::one(b"x; filename*=utf-16''%00a%00b");
         assert_eq!(wide.decoded(), [b"ab".to_vec()]);
     }

@@ -5,10 +5,11 @@ use std::sync::Arc;
 
 use super::about::{About, Named};
 use super::body::{Env, Place};
-use super::decide;
+use super::decide::{self, Cause};
 use super::grpc::Messages;
 use super::head::shape;
 use super::multipart::{self, Multipart};
+use super::reading::Reading;
 use super::search::locate;
 use super::text::Text;
 use crate::config::limits;
@@ -43,15 +44,6 @@ pub(super) struct Stream {
     /// Dots so far, where five parts between dots are an encrypted text.
     dots: Option<usize>,
     depth: usize,
-}
-
-/// One way to read a stream.
-enum Reading {
-    Coded { inflater: Box<Inflater>, declared: bool, next: Box<Stream> },
-    Charset { transcoder: Transcoder, declared: bool, malformed: bool, next: Box<Stream> },
-    Transfer { transfer: Transfer, next: Box<Stream> },
-    Multipart(Box<Multipart>),
-    Messages(Box<Messages>),
 }
 
 impl Stream {
@@ -127,13 +119,7 @@ impl Stream {
         let found = env.shared.finds.take();
         self.put(found, &[], env);
         for reading in &mut self.readings {
-            match reading {
-                Reading::Coded { next, .. }
-                | Reading::Charset { next, .. }
-                | Reading::Transfer { next, .. } => next.settle(env),
-                Reading::Multipart(multipart) => multipart.settle(env),
-                Reading::Messages(messages) => messages.settle(env),
-            }
+            reading.settle(env);
         }
     }
 
@@ -150,53 +136,17 @@ impl Stream {
             self.feed(&beginning, env);
         }
         for mut reading in std::mem::take(&mut self.readings) {
-            self.end(&mut reading, env);
+            if !reading.finish(env) {
+                self.one_failed(&reading);
+            }
         }
         if self.declared.take() == Some(0) && !env.budget.is_spent() {
-            env.incomplete(&decide::UNDECODABLE);
-        }
-    }
-
-    /// Ends one reading of the stream.
-    fn end(&mut self, reading: &mut Reading, env: &mut Env<'_>) {
-        match reading {
-            Reading::Coded { inflater, declared, next } => {
-                if inflater.finish().is_err()
-                    && *declared
-                    && let Some(left) = &mut self.declared
-                {
-                    *left = left.saturating_sub(1);
-                }
-                next.close(env);
-            }
-            Reading::Charset { transcoder, declared, malformed, next } => {
-                transcoder.push(&[], true, &mut |text| {
-                    let room = env.budget.unpack(text.len());
-                    if room {
-                        next.push(text, env);
-                    }
-                    room
-                });
-                if *declared && !*malformed && transcoder.malformed() {
-                    env.incomplete(&decide::MALFORMED);
-                }
-                next.close(env);
-            }
-            Reading::Transfer { transfer, next } => {
-                let mut rest = Vec::new();
-                transfer.finish(&mut rest);
-                if env.budget.unpack(rest.len()) {
-                    next.push(&rest, env);
-                }
-                next.close(env);
-            }
-            Reading::Multipart(multipart) => multipart.finish(env),
-            Reading::Messages(messages) => messages.finish(env),
+            env.incomplete(self.cause(&decide::UNDECODABLE));
         }
     }
 
     /// Ends a stream that another one holds open.
-    fn close(&mut self, env: &mut Env<'_>) {
+    pub(super) fn close(&mut self, env: &mut Env<'_>) {
         self.finish(env);
         env.shared.open = env.shared.open.saturating_sub(1);
     }
@@ -217,21 +167,21 @@ impl Stream {
                 continue;
             }
             let mut reading = self.readings.swap_remove(at);
-            if let Reading::Coded { declared: true, .. } = reading
-                && let Some(left) = &mut self.declared
-            {
-                *left = left.saturating_sub(1);
-            }
-            match &mut reading {
-                Reading::Coded { next, .. }
-                | Reading::Charset { next, .. }
-                | Reading::Transfer { next, .. } => next.close(env),
-                Reading::Multipart(_) | Reading::Messages(_) => {}
-            }
+            self.one_failed(&reading);
+            reading.abandon(env);
         }
         if self.declared == Some(0) && !env.budget.is_spent() {
             self.declared = None;
-            env.incomplete(&decide::UNDECODABLE);
+            env.incomplete(self.cause(&decide::UNDECODABLE));
+        }
+    }
+
+    /// Counts a reading that came to nothing, where it was declared.
+    fn one_failed(&mut self, reading: &Reading) {
+        if let Reading::Coded { declared: true, .. } = reading
+            && let Some(left) = &mut self.declared
+        {
+            *left = left.saturating_sub(1);
         }
     }
 
@@ -295,7 +245,7 @@ impl Stream {
             Named::Coding(_) | Named::Identity | Named::Unknown => &[],
         };
         if codings.is_empty() {
-            env.incomplete(&decide::CODING);
+            env.incomplete(self.cause(&decide::CODING));
             return;
         }
         let mut inner = about.clone();
@@ -319,6 +269,12 @@ impl Stream {
         let next = self.inside(coding.layer(), about, env);
         self.readings.push(Reading::Coded { inflater: Box::new(inflater), declared, next });
         true
+    }
+
+    /// The cause that a coding of this stream is. Few backends look at a part's coding, so that one
+    /// that is wrong makes the body malformed at most.
+    fn cause(&self, cause: &'static Cause) -> &'static Cause {
+        if matches!(self.place, Place::Part(_)) { &decide::MALFORMED } else { cause }
     }
 
     fn reads(&self, coding: Coding) -> bool {
@@ -444,59 +400,6 @@ impl Stream {
             let before_end = at.map_or(piece.len(), |at| piece.len() - at.range.start);
             let place = multipart.part_before_end(before_end).unwrap_or_else(|| self.place.clone());
             env.found(vec![(token, layers)], place);
-        }
-    }
-}
-
-impl Reading {
-    /// Takes the next bytes. False where this reading has come to an end before the stream.
-    fn push(&mut self, piece: &[u8], env: &mut Env<'_>) -> bool {
-        match self {
-            Self::Coded { inflater, next, .. } => {
-                let mut room = true;
-                let result = inflater.push(piece, &mut |text| {
-                    let cost = if text.is_empty() { limits::UNPACK_BEGIN_COST } else { text.len() };
-                    room = env.budget.unpack(cost);
-                    if room {
-                        next.push(text, env);
-                    }
-                    room
-                });
-                result.is_ok() && room
-            }
-            Self::Charset { transcoder, declared, malformed, next } => {
-                let mut room = true;
-                transcoder.push(piece, false, &mut |text| {
-                    room = env.budget.unpack(text.len());
-                    if room {
-                        next.push(text, env);
-                    }
-                    room
-                });
-                if *declared && !*malformed && transcoder.malformed() {
-                    *malformed = true;
-                    env.incomplete(&decide::MALFORMED);
-                }
-                // What only looked like it was something else.
-                room && (*declared || !transcoder.is_hopeless())
-            }
-            Self::Transfer { transfer, next } => {
-                let mut text = Vec::new();
-                for piece in piece.chunks(limits::TRANSFER_PIECE_BYTES) {
-                    text.clear();
-                    transfer.push(piece, &mut text);
-                    if !env.budget.unpack(text.len()) {
-                        return false;
-                    }
-                    next.push(&text, env);
-                }
-                true
-            }
-            Self::Multipart(multipart) => {
-                multipart.push(piece, env);
-                true
-            }
-            Self::Messages(messages) => messages.push(piece, env),
         }
     }
 }
