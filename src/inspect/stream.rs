@@ -103,9 +103,7 @@ impl Stream {
         } else {
             self.beginning.extend_from_slice(piece);
             if tells(&self.beginning) {
-                let beginning = std::mem::take(&mut self.beginning);
-                self.begin(&beginning, env);
-                self.feed(&beginning, env);
+                self.begin_held(env);
             }
         }
         self.put(found, piece, env);
@@ -118,6 +116,10 @@ impl Stream {
         }
         let found = env.shared.finds.take();
         self.put(found, &[], env);
+        // What is said holds, whatever the first line would tell beside it.
+        if !self.begun && self.about.is_some() && self.beginning.len() >= inflate::MAGIC {
+            self.begin_held(env);
+        }
         for reading in &mut self.readings {
             reading.settle(env);
         }
@@ -131,9 +133,7 @@ impl Stream {
         let found = env.shared.finds.take();
         self.put(found, &[], env);
         if !self.begun && !self.beginning.is_empty() {
-            let beginning = std::mem::take(&mut self.beginning);
-            self.begin(&beginning, env);
-            self.feed(&beginning, env);
+            self.begin_held(env);
         }
         for mut reading in std::mem::take(&mut self.readings) {
             if !reading.finish(env) {
@@ -174,6 +174,13 @@ impl Stream {
             self.declared = None;
             env.incomplete(self.cause(&decide::UNDECODABLE));
         }
+    }
+
+    /// Begins with the bytes that were held for it.
+    fn begin_held(&mut self, env: &mut Env<'_>) {
+        let beginning = std::mem::take(&mut self.beginning);
+        self.begin(&beginning, env);
+        self.feed(&beginning, env);
     }
 
     /// Counts a reading that came to nothing, where it was declared.

@@ -293,11 +293,13 @@ fn what_streams_is_decided_before_it_is_released() {
     let utf_16 = wide(TOKEN, utf_16be);
     let head = "--XX\r\nContent-Transfer-Encoding: base64\r\n\r\n";
     let part = format!("{head}{}", base64_of(TOKEN.as_bytes()));
+    let dashes = format!("--{}", utf_7(TOKEN));
     let cases: &[(Fields<'_>, &[u8])] = &[
         (&[("content-encoding", "gzip")], &gzip),
         (&[], &gzip),
         (&[("content-type", "text/plain; charset=utf-16be")], &utf_16),
         (FORM, part.as_bytes()),
+        (&[("content-type", "text/plain; charset=utf-7")], dashes.as_bytes()),
     ];
     for (fields, piece) in cases {
         let mut inspection = inspection(&blocking(TOKEN.as_bytes()));
