@@ -202,10 +202,16 @@ fn gateway(r: &mut Reader) -> Gateway {
             contact: block.parsed("contact", "a URL or an address"),
         }),
         fail: r.section("fail", |fail| {
-            let modes = [("open", FailMode::Open), ("closed", FailMode::Closed)];
-            let mut mode = |name, default: FailMode| fail.choice(name, &modes).unwrap_or(default);
+            let mut mode = |cause, default| {
+                let modes = [("open", FailMode::Open), ("closed", FailMode::Closed)];
+                fail.choice(cause, &modes).unwrap_or(default)
+            };
             Fail {
                 budget: mode("budget", default.fail.budget),
+                coding: mode("coding", default.fail.coding),
+                undecodable: mode("undecodable", default.fail.undecodable),
+                malformed: mode("malformed", default.fail.malformed),
+                encrypted: mode("encrypted", default.fail.encrypted),
                 websocket: mode("websocket", default.fail.websocket),
             }
         }),

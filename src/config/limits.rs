@@ -108,6 +108,29 @@ pub const DECODE_RATIO: u64 = 16;
 pub const DECODE_FREE_BYTES: u64 = 256 * 1024;
 /// Texts under decoding at once in one request.
 pub const DECODE_TEXTS: usize = 64;
+/// Bytes that all decompression and transcoding of one request may produce, per byte that came in,
+/// above [`DECODE_FREE_BYTES`]. Text compresses to a tenth, logs to a twentieth.
+pub const UNPACK_RATIO: u64 = 32;
+/// Bytes that layers may produce for each byte that was decompressed, beside [`DECODE_RATIO`].
+pub const DECODE_OF_UNPACKED: u64 = 4;
+/// Bytes that beginning another decompression counts as, for what it costs beside its output.
+pub const UNPACK_BEGIN_COST: usize = 512;
+/// Codings of one body, one around the other.
+pub const CODINGS: usize = 3;
+/// Containers (codings, charsets, parts, messages) of one body, one inside the other.
+pub const CONTAINER_DEPTH: usize = 8;
+/// Containers of one body that are open at once.
+pub const CONTAINERS: usize = 32;
+/// Bytes of a transfer encoding (base64, quoted-printable) that are decoded in one go.
+pub const TRANSFER_PIECE_BYTES: usize = 16 * 1024;
+/// Values of `Content-Type` of one body, and of one parameter of them, that are tried.
+pub const MEDIA_TYPES: usize = 3;
+/// Bytes of the boundary of a multipart body.
+pub const BOUNDARY_BYTES: usize = 256;
+/// Bytes of the header fields of one part.
+pub const PART_HEAD_BYTES: usize = 16 * 1024;
+/// Bytes of a part's name that a point is told by; a longer one is told by its position.
+pub const PART_NAME_BYTES: usize = 256;
 /// Hits of one request that are kept; more are counted.
 pub const HITS_PER_REQUEST: usize = 256;
 /// Places in one text at which the same token is recorded.

@@ -141,6 +141,14 @@ pub enum FailMode {
 pub struct Fail {
     /// The decoder's budget is spent.
     pub budget: FailMode,
+    /// A `Content-Encoding` or `grpc-encoding` is unknown, or there are too many.
+    pub coding: FailMode,
+    /// A declared coding does not decode.
+    pub undecodable: FailMode,
+    /// A body of a known type (multipart, gRPC, charset) is not well-formed.
+    pub malformed: FailMode,
+    /// A body is encrypted, as its type says.
+    pub encrypted: FailMode,
     /// A WebSocket's frames or compressed messages are malformed.
     pub websocket: FailMode,
 }
@@ -236,7 +244,14 @@ impl Default for Block {
 
 impl Default for Fail {
     fn default() -> Self {
-        Self { budget: FailMode::Closed, websocket: FailMode::Closed }
+        Self {
+            budget: FailMode::Closed,
+            coding: FailMode::Closed,
+            undecodable: FailMode::Closed,
+            malformed: FailMode::Open,
+            encrypted: FailMode::Open,
+            websocket: FailMode::Closed,
+        }
     }
 }
 

@@ -14,6 +14,10 @@ pub struct Limits {
     pub free: u64,
     /// Texts under decoding at once.
     pub texts: usize,
+    /// Decompressed or otherwise unpacked bytes for each byte that came in, above `free`.
+    pub unpacked_ratio: u64,
+    /// Decoded bytes for each unpacked byte, beside those for what came in.
+    pub decoded_of_unpacked: u64,
 }
 
 /// What one request may ask for, and what it has used.
@@ -22,6 +26,7 @@ pub struct Budget {
     limits: Limits,
     came_in: u64,
     produced: u64,
+    unpacked: u64,
     spent: bool,
 }
 
@@ -29,7 +34,7 @@ impl Budget {
     /// A budget of which nothing is used.
     pub fn new(limits: Limits) -> Self {
         let limits = Limits { depth: limits.depth.min(MAX_DEPTH), ..limits };
-        Self { limits, came_in: 0, produced: 0, spent: false }
+        Self { limits, came_in: 0, produced: 0, unpacked: 0, spent: false }
     }
 
     /// Says that so many bytes came in.
@@ -40,24 +45,35 @@ impl Budget {
     /// Takes so many decoded bytes, and tells whether they were there.
     pub fn spend(&mut self, bytes: usize) -> bool {
         self.produced += bytes as u64;
-        let allowed =
-            self.limits.free.saturating_add(self.came_in.saturating_mul(self.limits.ratio));
-        self.spent |= self.produced > allowed;
+        self.spent |= !self.allows_more();
+        !self.spent
+    }
+
+    /// Takes so many bytes that a container (a compression, a charset, a transfer encoding) holds,
+    /// and tells whether they were there. They are counted apart from those of escapes, since each of
+    /// them may hold escapes in its turn.
+    pub fn unpack(&mut self, bytes: usize) -> bool {
+        self.unpacked += bytes as u64;
+        self.spent |= self.unpacked
+            > self
+                .limits
+                .free
+                .saturating_add(self.came_in.saturating_mul(self.limits.unpacked_ratio));
         !self.spent
     }
 
     /// Layers that may be undone one inside the other.
-    pub(super) fn depth(&self) -> usize {
+    pub fn depth(&self) -> usize {
         self.limits.depth
     }
 
     /// Says that something lies deeper than that.
-    pub(super) fn too_deep(&mut self) {
+    pub fn too_deep(&mut self) {
         self.spent = true;
     }
 
     /// Whether there is room for one more text beside `texts`. If not, something stays undecoded.
-    pub(super) fn room(&mut self, texts: usize) -> bool {
+    pub fn room(&mut self, texts: usize) -> bool {
         let fits = texts < self.limits.texts;
         self.spent |= !fits;
         fits
@@ -70,12 +86,16 @@ impl Budget {
 
     /// Whether decoded bytes may still be produced.
     pub(super) fn allows_more(&self) -> bool {
-        self.produced
-            <= self.limits.free.saturating_add(self.came_in.saturating_mul(self.limits.ratio))
+        let allowed = self
+            .limits
+            .free
+            .saturating_add(self.came_in.saturating_mul(self.limits.ratio))
+            .saturating_add(self.unpacked.saturating_mul(self.limits.decoded_of_unpacked));
+        self.produced <= allowed
     }
 
     /// Bytes that came in and bytes that were decoded from them.
     pub fn inspected(&self) -> u64 {
-        self.came_in + self.produced
+        self.came_in + self.produced + self.unpacked
     }
 }

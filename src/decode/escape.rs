@@ -70,7 +70,7 @@ pub(super) const fn mark(layer: Layer) -> u8 {
     match layer {
         Layer::Json => b'\\',
         Layer::Form => b'+',
-        Layer::Percent | Layer::Base64 | Layer::Deflate => b'%',
+        _ => b'%',
     }
 }
 
@@ -80,7 +80,7 @@ pub(super) fn at(layer: Layer, text: &[u8]) -> Escape {
         Layer::Percent => percent(text),
         Layer::Json => json(text),
         Layer::Form => Product::byte(1, b' '),
-        Layer::Base64 | Layer::Deflate => Escape::Literal,
+        _ => Escape::Literal,
     }
 }
 

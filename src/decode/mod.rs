@@ -5,20 +5,26 @@
 //! Both nest the layers in every order, and both pass over an escape whose product can stand in no
 //! token and in no other escape (a newline, a quote, a space, mostly): see [`Relevant`]. So ordinary
 //! text costs a search for a few bytes.
+//!
+//! A *container* is undone as a whole, as bytes come in: [`inflate`], [`charset`], [`transfer`].
 
 pub mod base64;
 mod branch;
 mod budget;
 mod byteset;
+pub mod charset;
 #[cfg(test)]
 pub(crate) mod encode;
 mod escape;
+pub mod inflate;
 mod layer;
 mod permessage;
 #[cfg(test)]
 mod tests;
+pub mod transfer;
 mod tree;
 mod unescape;
+mod utf7;
 mod wakes;
 mod whole;
 

@@ -78,9 +78,9 @@ impl Permessage {
             let made = usize::try_from(stream.total_out() - made).unwrap_or(usize::MAX);
             bytes = bytes.get(taken..).unwrap_or_default();
             if made > 0 {
-                budget.spend(made);
+                let fits = budget.unpack(made);
                 read(self.out.get(..made).unwrap_or_default(), budget);
-                if !budget.allows_more() {
+                if !fits || !budget.allows_more() {
                     return Err(NotInflated::Budget);
                 }
             }
@@ -123,7 +123,14 @@ mod tests {
     use crate::decode::Limits;
 
     fn budget() -> Budget {
-        Budget::new(Limits { depth: 8, ratio: 16, free: 256 * 1024, texts: 64 })
+        Budget::new(Limits {
+            depth: 8,
+            ratio: 16,
+            free: 256 * 1024,
+            texts: 64,
+            unpacked_ratio: 32,
+            decoded_of_unpacked: 4,
+        })
     }
 
     /// One message as a sender compresses it.

@@ -34,8 +34,40 @@ pub const WEBSOCKET: Cause = Cause {
     configured: |fail| fail.websocket,
 };
 
+/// A coding of the body, or of its messages, is unknown, or there are too many.
+pub const CODING: Cause = Cause {
+    name: "coding",
+    status: 415,
+    detail: "a coding of the body is unknown, or it is coded more often than three times",
+    configured: |fail| fail.coding,
+};
+
+/// A coding that was declared does not decode.
+pub const UNDECODABLE: Cause = Cause {
+    name: "undecodable",
+    status: 400,
+    detail: "the body does not decode as its coding says",
+    configured: |fail| fail.undecodable,
+};
+
+/// A body of a known type is not well-formed.
+pub const MALFORMED: Cause = Cause {
+    name: "malformed",
+    status: 400,
+    detail: "the body is not what its type says",
+    configured: |fail| fail.malformed,
+};
+
+/// A body is encrypted.
+pub const ENCRYPTED: Cause = Cause {
+    name: "encrypted",
+    status: 400,
+    detail: "the body is encrypted",
+    configured: |fail| fail.encrypted,
+};
+
 /// Every row of the table.
-pub const CAUSES: &[&Cause] = &[&BUDGET, &WEBSOCKET];
+pub const CAUSES: &[&Cause] = &[&BUDGET, &CODING, &UNDECODABLE, &MALFORMED, &ENCRYPTED, &WEBSOCKET];
 
 /// What follows from one cause.
 #[derive(Clone, PartialEq, Eq, Debug)]
@@ -67,8 +99,14 @@ mod tests {
     use super::*;
 
     /// Name, status, default.
-    const TABLE: &[(&str, u16, FailMode)] =
-        &[("budget", 413, FailMode::Closed), ("websocket", 400, FailMode::Closed)];
+    const TABLE: &[(&str, u16, FailMode)] = &[
+        ("budget", 413, FailMode::Closed),
+        ("coding", 415, FailMode::Closed),
+        ("undecodable", 400, FailMode::Closed),
+        ("malformed", 400, FailMode::Open),
+        ("encrypted", 400, FailMode::Open),
+        ("websocket", 400, FailMode::Closed),
+    ];
 
     #[test]
     fn each_row() {
@@ -82,14 +120,29 @@ mod tests {
 
     #[test]
     fn only_a_closed_row_under_a_blocking_patch_refuses() {
-        let fail = |budget| Fail { budget, ..Fail::default() };
-        assert_eq!(decide(&BUDGET, &fail(FailMode::Open), true), Outcome::Pass);
-        assert_eq!(decide(&BUDGET, &fail(FailMode::Open), false), Outcome::Pass);
-        assert_eq!(decide(&BUDGET, &fail(FailMode::Closed), false), Outcome::WouldRefuse);
-        let refused = decide(&BUDGET, &fail(FailMode::Closed), true);
-        let Outcome::Refuse(Refusal::Incomplete { cause, status, .. }) = refused else {
-            panic!("{refused:?}")
-        };
-        assert_eq!((cause, status), ("budget", 413));
+        for (cause, &(name, status, _)) in CAUSES.iter().zip(TABLE) {
+            let fail = |mode| {
+                let mut fail = Fail::default();
+                let key = match name {
+                    "budget" => &mut fail.budget,
+                    "coding" => &mut fail.coding,
+                    "undecodable" => &mut fail.undecodable,
+                    "malformed" => &mut fail.malformed,
+                    "encrypted" => &mut fail.encrypted,
+                    "websocket" => &mut fail.websocket,
+                    other => panic!("{other}"),
+                };
+                *key = mode;
+                fail
+            };
+            assert_eq!(decide(cause, &fail(FailMode::Open), true), Outcome::Pass);
+            assert_eq!(decide(cause, &fail(FailMode::Open), false), Outcome::Pass);
+            assert_eq!(decide(cause, &fail(FailMode::Closed), false), Outcome::WouldRefuse);
+            let refused = decide(cause, &fail(FailMode::Closed), true);
+            let Outcome::Refuse(Refusal::Incomplete { cause, status: told, .. }) = refused else {
+                panic!("{refused:?}")
+            };
+            assert_eq!((cause, told), (name, status));
+        }
     }
 }

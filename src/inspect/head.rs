@@ -166,7 +166,7 @@ impl Inspection {
         self.name_or_position(text.get(name.clone()).unwrap_or_default(), position)
     }
 
-    fn name_or_position(&self, name: &[u8], position: usize) -> String {
+    pub(super) fn name_or_position(&self, name: &[u8], position: usize) -> String {
         redact::name(&self.patchset, &self.relevant, name)
             .unwrap_or_else(|| format!("[{position}]"))
     }
@@ -217,12 +217,13 @@ impl Inspection {
 
 /// What a body is, by its first bytes.
 #[derive(Clone, Copy)]
-enum Shape {
+pub(super) enum Shape {
     Json,
     Form,
 }
 
-fn shape(text: &[u8]) -> Option<Shape> {
+/// What a text is that begins so.
+pub(super) fn shape(text: &[u8]) -> Option<Shape> {
     let text = text.trim_ascii_start();
     if matches!(text.first(), Some(b'{' | b'[' | b'"')) {
         return Some(Shape::Json);

@@ -1,17 +1,27 @@
 //! Inspection: a request's points, decoded and matched, decided by rules and the decision table.
 //! Does no I/O.
 
+mod about;
 mod body;
 pub mod decide;
 pub mod explain;
+mod grpc;
 mod head;
 mod message;
+mod multipart;
+mod params;
 mod place;
+mod reading;
 mod redact;
 mod scope;
 mod search;
+mod stream;
 #[cfg(test)]
 mod tests;
+#[cfg(test)]
+mod tests_bodies;
+#[cfg(test)]
+mod tests_parts;
 mod text;
 
 use std::net::IpAddr;
@@ -24,7 +34,8 @@ use jiff::Timestamp;
 pub use message::{InForce, Messages, Opening};
 pub use redact::redact;
 
-use self::body::Body;
+use self::about::About;
+use self::body::{Body, Group, Place};
 use self::decide::{Cause, Outcome};
 use self::scope::Asked;
 use crate::config::{Fail, limits};
@@ -73,6 +84,8 @@ pub struct Inspection {
     relevant: Relevant,
     budget: Budget,
     asked: Option<Asked>,
+    /// What the head says of the body, where that matters.
+    about: Option<Box<About>>,
     body: Option<Box<Body>>,
     hits: Vec<Hit>,
     hits_beyond: u64,
@@ -91,6 +104,7 @@ impl Inspection {
             patchset,
             context,
             asked: None,
+            about: None,
             body: None,
             hits: Vec::new(),
             hits_beyond: 0,
@@ -107,6 +121,7 @@ impl Inspection {
             self.method(&parts.method);
             self.target(&parts.uri);
             self.fields(&parts.headers, false);
+            self.about = About::of_head(&parts.headers);
         }
         self.verdict()
     }
@@ -130,7 +145,7 @@ impl Inspection {
         if self.goes_on()
             && let Some(mut body) = self.body.take()
         {
-            body.settle();
+            body.settle(&mut self.budget);
             self.found_in_body(&mut body, None);
             self.body = Some(body);
         }
@@ -245,20 +260,35 @@ impl Inspection {
     }
 
     fn take_body(&mut self) -> Box<Body> {
-        self.body.take().unwrap_or_else(|| Box::new(Body::new(&self.patchset, self.relevant)))
+        self.body.take().unwrap_or_else(|| {
+            Box::new(Body::new(&self.patchset, self.relevant, self.about.take()))
+        })
     }
 
     /// Records what a body has found; `whole` is the text from the body's beginning, where at hand.
     fn found_in_body(&mut self, body: &mut Body, whole: Option<&[u8]>) {
-        let found = body.take_found();
-        if found.is_empty() {
-            return;
+        for Group { place, found } in body.take_found() {
+            let tokens: Vec<TokenIndex> = found.iter().map(|(token, _)| *token).collect();
+            let places = match place {
+                Place::Raw => whole.map(|text| self.places_in_body(text, &tokens)),
+                Place::Decoded(held) => held.map(|text| self.places_in_body(&text, &tokens)),
+                Place::Part(named) => {
+                    let name = named.name.as_ref();
+                    let name = name.map(|name| self.name_or_position(name, named.position));
+                    let name = name.unwrap_or_else(|| format!("[{}]", named.position));
+                    Some(vec![Some(format!("multipart:{name}")); tokens.len()])
+                }
+                Place::Message(number) => {
+                    Some(vec![Some(format!("grpc:[{number}]")); tokens.len()])
+                }
+            };
+            let places = places.unwrap_or_default().into_iter().chain(std::iter::repeat(None));
+            for ((token, layers), place) in found.into_iter().zip(places) {
+                self.hit(token, Point::Body(place), &layers);
+            }
         }
-        let tokens: Vec<TokenIndex> = found.iter().map(|(token, _)| *token).collect();
-        let places = whole.map(|text| self.places_in_body(text, &tokens)).unwrap_or_default();
-        let places = places.into_iter().chain(std::iter::repeat(None));
-        for ((token, layers), place) in found.into_iter().zip(places) {
-            self.hit(token, Point::Body(place), &layers);
+        for cause in body.take_causes() {
+            self.incompletely(cause);
         }
     }
 }

@@ -25,6 +25,8 @@ pub(super) fn budget() -> Budget {
         ratio: limits::DECODE_RATIO,
         free: limits::DECODE_FREE_BYTES,
         texts: limits::DECODE_TEXTS,
+        unpacked_ratio: limits::UNPACK_RATIO,
+        decoded_of_unpacked: limits::DECODE_OF_UNPACKED,
     })
 }
 

@@ -63,21 +63,21 @@ fn blocking_digest(token: &[u8]) -> Arc<Patchset> {
     fixture.writer.build()
 }
 
-fn blocking(token: &[u8]) -> Arc<Patchset> {
+pub(super) fn blocking(token: &[u8]) -> Arc<Patchset> {
     let mut fixture = Fixture::new();
     fixture.add(token, Action::Block, Scope::default());
     fixture.writer.build()
 }
 
-fn context(mode: FiltrationMode) -> Context {
+pub(super) fn context(mode: FiltrationMode) -> Context {
     Context::new("203.0.113.7".parse().unwrap(), "api.example.com", mode, clock::now())
 }
 
-fn inspection(patchset: &Arc<Patchset>) -> Inspection {
+pub(super) fn inspection(patchset: &Arc<Patchset>) -> Inspection {
     Inspection::new(Arc::clone(patchset), context(FiltrationMode::Block))
 }
 
-fn parts(target: &str, fields: &[(&str, &[u8])]) -> Parts {
+pub(super) fn parts(target: &str, fields: &[(&str, &[u8])]) -> Parts {
     let mut request = Request::get(target);
     for (name, value) in fields {
         request = request.header(*name, *value);
@@ -86,7 +86,7 @@ fn parts(target: &str, fields: &[(&str, &[u8])]) -> Parts {
 }
 
 /// Points and encodings of what was found, as events show them.
-fn shown(inspection: &Inspection) -> Vec<String> {
+pub(super) fn shown(inspection: &Inspection) -> Vec<String> {
     inspection
         .hits()
         .iter()
@@ -95,7 +95,7 @@ fn shown(inspection: &Inspection) -> Vec<String> {
 }
 
 /// A token that looks like one and is none.
-const TOKEN: &str = "tok_0123456789abcdefXYZ";
+pub(super) const TOKEN: &str = "tok_0123456789abcdefXYZ";
 const PERCENT: &str = "%74ok_0123456789abcde%66XYZ";
 
 fn in_head(target: &str, fields: &[(&str, &[u8])]) -> Vec<String> {
@@ -222,7 +222,14 @@ fn basic_credentials_that_end_at_padding() {
 #[test]
 fn what_is_known_to_be_held_is_found_without_its_place() {
     let mut inspection = inspection(&blocking(TOKEN.as_bytes()));
-    let nothing = Limits { depth: limits::DECODE_DEPTH, ratio: 0, free: 0, texts: 1 };
+    let nothing = Limits {
+        depth: limits::DECODE_DEPTH,
+        ratio: 0,
+        free: 0,
+        texts: 1,
+        unpacked_ratio: 0,
+        decoded_of_unpacked: 0,
+    };
     let text = PERCENT.replace('%', "%25");
     let places = search::locate_within(
         Budget::new(nothing),
