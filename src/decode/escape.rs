@@ -70,7 +70,7 @@ pub(super) const fn mark(layer: Layer) -> u8 {
     match layer {
         Layer::Json => b'\\',
         Layer::Form => b'+',
-        Layer::Percent | Layer::Base64 => b'%',
+        Layer::Percent | Layer::Base64 | Layer::Hex => b'%',
     }
 }
 
@@ -80,7 +80,7 @@ pub(super) fn at(layer: Layer, text: &[u8]) -> Escape {
         Layer::Percent => percent(text),
         Layer::Json => json(text),
         Layer::Form => Product::byte(1, b' '),
-        Layer::Base64 => Escape::Literal,
+        Layer::Base64 | Layer::Hex => Escape::Literal,
     }
 }
 

@@ -11,6 +11,8 @@ pub enum Layer {
     Form,
     /// Base64, standard or URL-safe.
     Base64,
+    /// Two digits a byte.
+    Hex,
 }
 
 /// The layers that change a text only at their marks.
@@ -24,6 +26,7 @@ impl Layer {
             Self::Json => "json",
             Self::Form => "form",
             Self::Base64 => "base64",
+            Self::Hex => "hex",
         }
     }
 }

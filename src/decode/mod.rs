@@ -5,6 +5,9 @@
 //! Both nest the layers in every order, and both pass over an escape whose product can stand in no
 //! token and in no other escape (a newline, a quote, a space, mostly): see [`Relevant`]. So ordinary
 //! text costs a search for a few bytes.
+//!
+//! *Runs* of base64 and hex are found by their look in any text, given whole or in chunks, and are
+//! decoded at every phase: see [`Runs`].
 
 pub mod base64;
 mod branch;
@@ -13,7 +16,11 @@ mod byteset;
 #[cfg(test)]
 pub(crate) mod encode;
 mod escape;
+mod lanes;
 mod layer;
+mod runs;
+mod runs_whole;
+mod sextet;
 #[cfg(test)]
 mod tests;
 mod tree;
@@ -21,9 +28,10 @@ mod unescape;
 mod wakes;
 mod whole;
 
-pub use budget::{Budget, Limits, MAX_DEPTH};
+pub use budget::{Budget, Limits, MAX_DEPTH, Seat};
 pub use byteset::{ByteSet, Relevant};
 pub use escape::{has_marks, undo};
 pub use layer::Layer;
+pub use runs::{Opening, Part, Runs, Sink, Sought};
 pub use tree::{Reader, Tree};
 pub use whole::{View, visit};

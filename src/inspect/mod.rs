@@ -11,6 +11,8 @@ mod scope;
 mod search;
 #[cfg(test)]
 mod tests;
+#[cfg(test)]
+mod tests_runs;
 mod text;
 
 use std::net::IpAddr;

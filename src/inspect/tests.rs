@@ -54,7 +54,7 @@ impl Fixture {
 }
 
 /// The same as [`blocking`], of a token of which only the digest is known.
-fn blocking_digest(token: &[u8]) -> Arc<Patchset> {
+pub(super) fn blocking_digest(token: &[u8]) -> Arc<Patchset> {
     let mut fixture = Fixture::new();
     let leak = LeakId::new();
     fixture.rule(leak, Action::Block, Scope::default());
@@ -63,7 +63,7 @@ fn blocking_digest(token: &[u8]) -> Arc<Patchset> {
     fixture.writer.build()
 }
 
-fn blocking(token: &[u8]) -> Arc<Patchset> {
+pub(super) fn blocking(token: &[u8]) -> Arc<Patchset> {
     let mut fixture = Fixture::new();
     fixture.add(token, Action::Block, Scope::default());
     fixture.writer.build()
@@ -73,11 +73,11 @@ fn context(mode: FiltrationMode) -> Context {
     Context::new("203.0.113.7".parse().unwrap(), "api.example.com", mode, clock::now())
 }
 
-fn inspection(patchset: &Arc<Patchset>) -> Inspection {
+pub(super) fn inspection(patchset: &Arc<Patchset>) -> Inspection {
     Inspection::new(Arc::clone(patchset), context(FiltrationMode::Block))
 }
 
-fn parts(target: &str, fields: &[(&str, &[u8])]) -> Parts {
+pub(super) fn parts(target: &str, fields: &[(&str, &[u8])]) -> Parts {
     let mut request = Request::get(target);
     for (name, value) in fields {
         request = request.header(*name, *value);
@@ -86,7 +86,7 @@ fn parts(target: &str, fields: &[(&str, &[u8])]) -> Parts {
 }
 
 /// Points and encodings of what was found, as events show them.
-fn shown(inspection: &Inspection) -> Vec<String> {
+pub(super) fn shown(inspection: &Inspection) -> Vec<String> {
     inspection
         .hits()
         .iter()
@@ -95,10 +95,10 @@ fn shown(inspection: &Inspection) -> Vec<String> {
 }
 
 /// A token that looks like one and is none.
-const TOKEN: &str = "tok_0123456789abcdefXYZ";
+pub(super) const TOKEN: &str = "tok_0123456789abcdefXYZ";
 const PERCENT: &str = "%74ok_0123456789abcde%66XYZ";
 
-fn in_head(target: &str, fields: &[(&str, &[u8])]) -> Vec<String> {
+pub(super) fn in_head(target: &str, fields: &[(&str, &[u8])]) -> Vec<String> {
     let mut inspection = inspection(&blocking(TOKEN.as_bytes()));
     let verdict = inspection.head(&parts(target, fields));
     assert_eq!(verdict.passes(), inspection.hits().is_empty());
@@ -501,7 +501,7 @@ fn a_token_known_by_its_digest() {
     assert_eq!(shown, format!("/a/[token:{fingerprint}]?key=[token:{fingerprint}]"));
 }
 
-fn body_found(patchset: &Arc<Patchset>, pieces: &[&[u8]]) -> Option<bool> {
+pub(super) fn body_found(patchset: &Arc<Patchset>, pieces: &[&[u8]]) -> Option<bool> {
     let mut inspection = inspection(patchset);
     for piece in pieces {
         inspection.body(piece);

@@ -8,6 +8,7 @@ use foldhash::quality::RandomState;
 use super::builder::ClassBuilder;
 use super::digest::Digests;
 use super::engine::{Engine, Long, Middle, Short};
+use super::jwt;
 use super::keys::Keys;
 use super::patchset::{Patchset, Rule, TokenInfo};
 use super::rulebook::RulebookWriter;
@@ -35,6 +36,8 @@ pub struct PatchsetWriter {
     lengths: Vec<u16>,
     /// How many tokens there are of each length.
     by_length: BTreeMap<u16, usize>,
+    /// The lengths of the signatures by which JWTs are recognised, by slot.
+    signatures: HashMap<u32, u16, RandomState>,
     /// The byte values of all texts there ever were.
     alphabet: [u64; 4],
     rulebook: RulebookWriter,
@@ -66,6 +69,7 @@ impl PatchsetWriter {
             tokens: Shared::new(),
             lengths: Vec::new(),
             by_length: BTreeMap::new(),
+            signatures: HashMap::default(),
             alphabet: [0; 4],
             rulebook: RulebookWriter::new(),
             digests: Arc::default(),
@@ -180,6 +184,16 @@ impl PatchsetWriter {
             rulebook: book.clone(),
             token_count: self.slots.len(),
             longest: self.by_length.keys().next_back().map_or(0, |length| usize::from(*length)),
+            shortest: self
+                .by_length
+                .range(1..)
+                .next()
+                .map_or(0, |(length, _)| usize::from(*length)),
+            shortest_signature: self
+                .signatures
+                .values()
+                .min()
+                .map_or(0, |length| usize::from(*length)),
             alphabet: self.alphabet,
             minds_borders: self.by_length.range(..FREE_STANDING).next().is_some(),
         })
@@ -232,6 +246,14 @@ impl PatchsetWriter {
                     Short::WINDOW.. => self.short.add(keys, slot, text, length),
                     _ => self.tiny.add(keys, slot, text, length),
                 }
+                // Both in the class of long ones, so that a slot is retired from one class.
+                if let Some(signature) = jwt::signature(text)
+                    && let Ok(length) = u16::try_from(signature.len())
+                    && signature.len() >= Long::WINDOW
+                {
+                    self.long.add(keys, slot, &signature, length);
+                    self.signatures.insert(slot, length);
+                }
             }
         }
         slot
@@ -273,6 +295,7 @@ impl PatchsetWriter {
     /// Takes out what finds the token in this slot, which is under no leak any more.
     fn retire(&mut self, slot: u32) {
         let Some(length) = self.length(slot) else { return };
+        self.signatures.remove(&slot);
         if let Some(tokens) = self.by_length.get_mut(&length) {
             *tokens -= 1;
             if *tokens == 0 {

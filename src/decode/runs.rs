@@ -1,0 +1,458 @@
+//! Runs of base64 and hex inside a text that comes in chunks.
+//!
+//! A run is what a lenient decoder may take for base64: a stretch of its characters, in either
+//! alphabet and long enough, and what follows it over padding, a few characters of junk, or line
+//! breaks. Where the encoded text begins in the run is not known, so the run is decoded at every
+//! phase; a token is found wherever it stands in the encoded text, and whatever stands before it.
+//! Hex digits are characters of base64 too, so that one search finds both.
+
+use super::branch::keep_tail;
+use super::budget::Budget;
+use super::byteset::ByteSet;
+use super::lanes::Lanes;
+use super::layer::Layer;
+use super::sextet::{ESCAPE, JUNK, LAST, PADDING, WRAP, class, is_character, nibble, stretch};
+
+/// Characters that stand together somewhere in a run, at most, for it to be found.
+const ANCHOR: usize = 12;
+/// Characters that stand together before a line break over which a run goes on.
+const LINE: usize = 16;
+/// Characters of junk, padding or line breaks in a row over which a run goes on.
+const GAP: usize = 4;
+/// Bytes before the anchor in which the run may have begun.
+const LEFT: usize = 64;
+
+/// What is looked for in runs.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Sought {
+    /// Bytes of the shortest token; 0 where nothing is looked for.
+    pub(super) shortest: usize,
+    /// Bytes of the shortest signature; 0 where there is none.
+    pub(super) signature: usize,
+    /// Whether all tokens are ASCII.
+    pub(super) ascii: bool,
+}
+
+impl Sought {
+    /// Nothing.
+    pub const NOTHING: Self = Self { shortest: 0, signature: 0, ascii: true };
+
+    /// Tokens of at least `shortest` bytes, all of them in `alphabet`; and, in the bytes that runs
+    /// decode to and nowhere else, signatures of at least so many bytes.
+    pub fn new(shortest: usize, alphabet: ByteSet, signature: Option<usize>) -> Self {
+        let ascii = (128..=255).all(|byte| !alphabet.contains(byte));
+        // Where everything that is decoded is read as text, so are signatures.
+        let signature = signature.filter(|_| ascii).unwrap_or_default();
+        Self { shortest, signature, ascii }
+    }
+
+    /// Whether nothing is.
+    pub fn is_nothing(&self) -> bool {
+        self.shortest == 0
+    }
+
+    fn anchor(&self) -> usize {
+        (self.shortest * 8).div_ceil(6).clamp(1, ANCHOR)
+    }
+}
+
+/// What a decoded text is to its reader.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Part {
+    /// A text in which tokens may stand, and further encodings of them.
+    Text,
+    /// Bytes in which a signature may stand, and nothing else.
+    Bytes,
+}
+
+/// A decoded text that begins.
+#[derive(Clone, Copy, Debug)]
+pub struct Opening {
+    /// What it is.
+    pub part: Part,
+    /// What was undone.
+    pub layer: Layer,
+    /// Which of the run's characters the decoding began with.
+    pub(super) first: usize,
+    /// How many bytes were decoded before it.
+    pub(super) at: usize,
+}
+
+/// Reads what runs decode to.
+pub trait Sink {
+    /// State of reading one decoded text.
+    type State;
+
+    /// Begins a text; nothing where it is not to be read.
+    fn open(&mut self, opening: Opening, budget: &mut Budget) -> Option<Self::State>;
+
+    /// Reads on in a text that undoing the layer brought forth.
+    fn read(&mut self, state: &mut Self::State, layer: Layer, text: &[u8], budget: &mut Budget);
+
+    /// Reports what is undecided only because the text may go on.
+    fn settle(&mut self, state: &mut Self::State, layer: Layer);
+
+    /// Ends a text.
+    fn close(&mut self, state: Self::State, layer: Layer, budget: &mut Budget);
+
+    /// Whether it wants to know where the characters of runs stand.
+    fn wants_places(&self) -> bool {
+        false
+    }
+
+    /// Told once all texts of a run have ended: where its characters stand, and one past its end.
+    fn ended(&mut self, _places: &[usize], _end: usize) {}
+}
+
+/// The runs of one text.
+pub struct Runs<S> {
+    /// The last bytes of the text.
+    tail: Vec<u8>,
+    /// Length of the text so far.
+    position: usize,
+    /// Characters of base64 that it ends with.
+    segment: usize,
+    run: Option<Box<Run<S>>>,
+}
+
+struct Run<S> {
+    /// Characters so far.
+    count: usize,
+    /// Those since the last gap.
+    segment: usize,
+    /// Pieces of the gap that goes on.
+    gap: usize,
+    /// The escape that has begun.
+    escape: [u8; 2],
+    escaped: usize,
+    /// Hex digits that the run ends with.
+    digits: usize,
+    lanes: Vec<Lanes<S>>,
+    values: Vec<u8>,
+    places: Vec<usize>,
+    /// One past the last character or its padding.
+    end: usize,
+}
+
+/// Where a run has ended in a piece, and how many characters of base64 stand right before.
+struct Ended {
+    at: usize,
+    segment: usize,
+}
+
+impl<S> Default for Runs<S> {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+impl<S> Runs<S> {
+    /// A text of which nothing was seen.
+    pub fn new() -> Self {
+        Self { tail: Vec::new(), position: 0, segment: 0, run: None }
+    }
+
+    /// Takes the next bytes of the text.
+    pub fn push<K: Sink<State = S>>(
+        &mut self,
+        piece: &[u8],
+        sought: &Sought,
+        budget: &mut Budget,
+        sink: &mut K,
+    ) {
+        if sought.is_nothing() || piece.is_empty() {
+            return;
+        }
+        let mut from = 0;
+        loop {
+            if let Some(run) = &mut self.run {
+                let rest = piece.get(from..).unwrap_or_default();
+                let Some(ended) = run.push(rest, self.position + from, sought, budget, sink) else {
+                    break;
+                };
+                from += ended.at;
+                self.segment = ended.segment;
+                self.end_run(budget, sink);
+            }
+            if !self.find(piece, &mut from, sought, budget, sink) {
+                break;
+            }
+        }
+        keep_tail(&mut self.tail, piece, LEFT + ANCHOR);
+        self.position += piece.len();
+    }
+
+    /// Reports what is undecided only because the text may go on.
+    pub fn settle<K: Sink<State = S>>(&mut self, sink: &mut K) {
+        if let Some(run) = &mut self.run {
+            for lanes in &mut run.lanes {
+                lanes.settle(sink);
+            }
+        }
+    }
+
+    /// Ends the text.
+    pub fn finish<K: Sink<State = S>>(&mut self, budget: &mut Budget, sink: &mut K) {
+        self.end_run(budget, sink);
+        *self = Self::new();
+    }
+
+    fn end_run<K: Sink<State = S>>(&mut self, budget: &mut Budget, sink: &mut K) {
+        if let Some(mut run) = self.run.take() {
+            for lanes in &mut run.lanes {
+                lanes.end(budget, sink);
+            }
+            sink.ended(&run.places, run.end);
+        }
+    }
+
+    /// Begins the next run, at `from` in the piece or after it, and moves there; or tells that there
+    /// is none.
+    fn find<K: Sink<State = S>>(
+        &mut self,
+        piece: &[u8],
+        from: &mut usize,
+        sought: &Sought,
+        budget: &mut Budget,
+        sink: &mut K,
+    ) -> bool {
+        let anchor = sought.anchor();
+        let rest = piece.get(*from..).unwrap_or_default();
+        let wanted = anchor.saturating_sub(self.segment);
+        let lead = rest.iter().take(wanted).take_while(|&&byte| is_character(byte)).count();
+        let mut behind = self.segment;
+        if lead < wanted {
+            if lead == rest.len() {
+                self.segment += lead;
+                return false;
+            }
+            behind = 0;
+            match stretch(piece, *from + lead, anchor) {
+                Ok(start) => *from = start,
+                Err(segment) => {
+                    self.segment = segment;
+                    return false;
+                }
+            }
+        }
+        self.segment = 0;
+        let seen = piece.get(..*from).unwrap_or_default();
+        let mut before = Vec::new();
+        let segment_before = match seen.len().checked_sub(behind) {
+            Some(start) if start >= LEFT || start > 0 && !is_gap(seen.get(start - 1)) => {
+                seen.get(start.saturating_sub(LEFT)..).unwrap_or_default()
+            }
+            _ => {
+                before.extend_from_slice(&self.tail);
+                before.extend_from_slice(seen);
+                let start = before.len().saturating_sub(LEFT + behind);
+                before.get(start..).unwrap_or_default()
+            }
+        };
+        let border = segment_before.len() - behind.min(segment_before.len());
+        let left = extend_left(segment_before.get(..border).unwrap_or_default());
+        let head = segment_before.get(border - left..).unwrap_or_default();
+        let mut run = Box::new(Run::new(sought));
+        let begin = (self.position + *from).saturating_sub(head.len());
+        // What it begins with never ends it.
+        run.push(head, begin, sought, budget, sink);
+        self.run = Some(run);
+        true
+    }
+}
+
+/// Whether the byte is one over which a run goes on whatever stands before it.
+fn is_gap(byte: Option<&u8>) -> bool {
+    byte.is_some_and(|&byte| matches!(class(byte), JUNK | PADDING))
+}
+
+/// How many bytes at the end of `before` belong to a run that goes on behind it.
+fn extend_left(before: &[u8]) -> usize {
+    let mut left = 0;
+    loop {
+        let rest = before.get(..before.len() - left).unwrap_or_default();
+        let gap = rest.iter().rev().take_while(|byte| is_gap(Some(byte))).count();
+        if gap == 0 || gap > GAP {
+            return left;
+        }
+        let rest = rest.get(..rest.len() - gap).unwrap_or_default();
+        let segment = rest.iter().rev().take_while(|&&byte| is_character(byte)).count();
+        if segment == 0 {
+            return left;
+        }
+        left += gap + segment;
+    }
+}
+
+impl<S> Run<S> {
+    fn new(sought: &Sought) -> Self {
+        let mut lanes = Vec::new();
+        for layer in [Layer::Base64, Layer::Hex] {
+            lanes.push(Lanes::new(layer, Part::Text, sought));
+            if sought.signature != 0 {
+                lanes.push(Lanes::new(layer, Part::Bytes, sought));
+            }
+        }
+        Self {
+            count: 0,
+            segment: 0,
+            gap: 0,
+            escape: [0; 2],
+            escaped: 0,
+            digits: 0,
+            lanes,
+            values: Vec::new(),
+            places: Vec::new(),
+            end: 0,
+        }
+    }
+
+    /// Takes the next bytes, the first of which stands at `position`; tells where the run ends, if it
+    /// does.
+    fn push<K: Sink<State = S>>(
+        &mut self,
+        piece: &[u8],
+        position: usize,
+        sought: &Sought,
+        budget: &mut Budget,
+        sink: &mut K,
+    ) -> Option<Ended> {
+        let mut at = 0;
+        while let Some(&byte) = piece.get(at) {
+            if self.escaped > 0 {
+                if !self.escape(byte) {
+                    return Some(Ended { at, segment: self.escaped - 1 });
+                }
+                at += 1;
+                continue;
+            }
+            match class(byte) {
+                0..=LAST => {
+                    let rest = piece.get(at..).unwrap_or_default();
+                    self.values.clear();
+                    let values = rest.iter().map(|&byte| class(byte));
+                    self.values.extend(values.take_while(|&value| value <= LAST));
+                    let length = self.values.len();
+                    let segment = rest.get(..length).unwrap_or_default();
+                    self.characters(segment, position + at, sought, budget, sink);
+                    at += length;
+                    continue;
+                }
+                PADDING | JUNK => {
+                    if byte == b'=' {
+                        self.end = position + at + 1;
+                    }
+                    self.gap += 1;
+                }
+                WRAP if self.segment >= LINE => self.gap += 1,
+                ESCAPE => {
+                    self.escaped = 1;
+                    self.escape = [byte, 0];
+                }
+                _ => return Some(Ended { at, segment: 0 }),
+            }
+            self.end_hex(budget, sink);
+            if self.gap > GAP {
+                return Some(Ended { at, segment: 0 });
+            }
+            at += 1;
+        }
+        None
+    }
+
+    /// Takes the next byte of an escape; tells whether the run goes on.
+    fn escape(&mut self, byte: u8) -> bool {
+        let [first, second] = self.escape;
+        let wraps = match (first, self.escaped) {
+            (b'\\', _) => matches!(byte, b'n' | b'r' | b't'),
+            (_, 1) if matches!(byte, b'0' | b'2') => {
+                self.escape = [first, byte];
+                self.escaped = 2;
+                return true;
+            }
+            (_, 2) => match second {
+                b'0' => matches!(byte, b'9' | b'a' | b'A' | b'd' | b'D'),
+                _ => byte == b'0',
+            },
+            _ => false,
+        };
+        if !wraps || self.segment < LINE || self.gap >= GAP {
+            return false;
+        }
+        self.gap += 1;
+        self.escaped = 0;
+        true
+    }
+
+    /// Takes characters, which `values` are the values of.
+    fn characters<K: Sink<State = S>>(
+        &mut self,
+        segment: &[u8],
+        position: usize,
+        sought: &Sought,
+        budget: &mut Budget,
+        sink: &mut K,
+    ) {
+        if sink.wants_places() {
+            self.places.extend(position..position + segment.len());
+        }
+        for lanes in self.lanes.iter_mut().filter(|lanes| lanes.layer() == Layer::Base64) {
+            lanes.feed(&self.values, sought, budget, sink);
+        }
+        self.hex(segment, sought, budget, sink);
+        self.count += segment.len();
+        if self.gap > 0 {
+            self.segment = 0;
+            self.gap = 0;
+        }
+        self.segment = (self.segment + segment.len()).min(LINE);
+        self.end = position + segment.len();
+    }
+
+    /// Takes the hex digits in a segment.
+    fn hex<K: Sink<State = S>>(
+        &mut self,
+        segment: &[u8],
+        sought: &Sought,
+        budget: &mut Budget,
+        sink: &mut K,
+    ) {
+        let needed = sought.shortest * 2;
+        let mut from = 0;
+        while from < segment.len() {
+            let rest = segment.get(from..).unwrap_or_default();
+            // Where no digits go on, those that begin here must be enough or reach the end.
+            if self.digits == 0 {
+                let window = rest.get(..needed).unwrap_or(rest);
+                if let Some(strange) = window.iter().rposition(|&byte| nibble(byte).is_none()) {
+                    from += strange + 1;
+                    continue;
+                }
+            }
+            self.values.clear();
+            self.values.extend(rest.iter().map_while(|&byte| nibble(byte)));
+            let length = self.values.len();
+            for lanes in self.lanes.iter_mut().filter(|lanes| lanes.layer() == Layer::Hex) {
+                if self.digits == 0 {
+                    lanes.begin(self.count + from);
+                }
+                lanes.feed(&self.values, sought, budget, sink);
+            }
+            self.digits += length;
+            from += length;
+            if length < rest.len() {
+                self.end_hex(budget, sink);
+                from += 1;
+            }
+        }
+    }
+
+    fn end_hex<K: Sink<State = S>>(&mut self, budget: &mut Budget, sink: &mut K) {
+        if std::mem::take(&mut self.digits) == 0 {
+            return;
+        }
+        for lanes in self.lanes.iter_mut().filter(|lanes| lanes.layer() == Layer::Hex) {
+            lanes.end(budget, sink);
+        }
+    }
+}
