@@ -1,53 +1,75 @@
 //! Decoding a run of base64 or hex at every phase, since where the encoded text begins in it is not
 //! known, and handing on what may hold a token.
 
+use super::branch::keep_tail;
 use super::budget::Budget;
 use super::layer::Layer;
 use super::runs::{Opening, Part, Sink, Sought};
 
-/// One run's characters, decoded at every phase, for one purpose.
+/// Characters of a run that ends with its piece or before, up to which it is looked at before it is
+/// decoded.
+const SHORT: usize = 256;
+
+/// One run's characters, decoded at every phase.
 pub(super) struct Lanes<S> {
     layer: Layer,
-    part: Part,
-    /// Characters before which nothing is decoded, since a token has more.
-    needed: usize,
-    /// The characters so far, until there are as many.
+    /// The characters so far, until they are decoded.
     begun: Vec<u8>,
+    /// Where padding stands among them, and how much.
+    paddings: Vec<(usize, usize)>,
+    /// The last characters that were decoded.
+    last: Vec<u8>,
+    /// How many were decoded.
+    count: usize,
     /// The run's first character's place in the run around it.
     origin: usize,
     lanes: Vec<Lane<S>>,
+    decoded: Vec<u8>,
 }
 
 /// One phase.
 struct Lane<S> {
     /// Characters yet to be left out.
     skip: usize,
-    phase: usize,
+    /// Which of the run's characters it began with, or began anew with, and how many bytes were
+    /// decoded before that.
+    base: (usize, usize),
     bits: u32,
     count: u32,
     /// Bytes that were decoded.
     length: usize,
     /// The last of them, as long as they may be the beginning of a token and are not enough for one.
     recent: Vec<u8>,
-    open: Option<S>,
+    text: Option<S>,
+    /// All of them, until they are enough for a signature.
+    early: Vec<u8>,
+    bytes: Option<S>,
+    /// Whether it begins anew behind padding.
+    anew: bool,
 }
 
 impl<S> Lanes<S> {
-    pub(super) fn new(layer: Layer, part: Part, sought: &Sought) -> Self {
-        let bytes = if part == Part::Bytes { sought.signature } else { sought.shortest };
-        let needed = if layer == Layer::Hex { bytes * 2 } else { (bytes * 8).div_ceil(6) };
-        Self { layer, part, needed, begun: Vec::new(), origin: 0, lanes: Vec::new() }
+    pub(super) fn new(layer: Layer) -> Self {
+        Self {
+            layer,
+            begun: Vec::new(),
+            paddings: Vec::new(),
+            last: Vec::new(),
+            count: 0,
+            origin: 0,
+            lanes: Vec::new(),
+            decoded: Vec::new(),
+        }
     }
 
-    /// What is undone.
-    pub(super) fn layer(&self) -> Layer {
-        self.layer
-    }
-
-    /// Begins anew, at this place in the run around it.
+    /// Begins a run, at this place in the run around it.
     pub(super) fn begin(&mut self, origin: usize) {
         self.origin = origin;
-        self.begun.clear();
+    }
+
+    /// Characters that so many bytes take.
+    fn characters(&self, bytes: usize) -> usize {
+        if self.layer == Layer::Hex { bytes * 2 } else { (bytes * 8).div_ceil(6) }
     }
 
     /// Takes the next characters, each as what it stands for.
@@ -62,23 +84,39 @@ impl<S> Lanes<S> {
             self.decode(values, sought, budget, sink);
             return;
         }
-        if self.begun.len() + values.len() < self.needed {
-            self.begun.extend_from_slice(values);
-            return;
+        self.begun.extend_from_slice(values);
+        if self.begun.len() > SHORT {
+            self.start(sought, budget, sink);
         }
+    }
+
+    /// Decodes what there is, where that is enough for a token, since more may come later.
+    pub(super) fn start<K: Sink<State = S>>(
+        &mut self,
+        sought: &Sought,
+        budget: &mut Budget,
+        sink: &mut K,
+    ) {
+        if self.lanes.is_empty() && self.begun.len() >= self.characters(sought.least()) {
+            self.open(sought, budget, sink);
+        }
+    }
+
+    fn open<K: Sink<State = S>>(&mut self, sought: &Sought, budget: &mut Budget, sink: &mut K) {
         let phases = if self.layer == Layer::Hex { 2 } else { 4 };
-        self.lanes.extend((0..phases).map(|phase| Lane {
-            skip: phase,
-            phase,
-            bits: 0,
-            count: 0,
-            length: 0,
-            recent: Vec::new(),
-            open: None,
-        }));
-        let begun = std::mem::take(&mut self.begun);
-        self.decode(&begun, sought, budget, sink);
-        self.decode(values, sought, budget, sink);
+        self.lanes.extend((0..phases).map(Lane::new));
+        let mut begun = std::mem::take(&mut self.begun);
+        let mut paddings = std::mem::take(&mut self.paddings);
+        let mut from = 0;
+        for &(at, length) in &paddings {
+            self.decode(begun.get(from..at).unwrap_or_default(), sought, budget, sink);
+            self.begin_anew(length, sought, budget, sink);
+            from = at;
+        }
+        self.decode(begun.get(from..).unwrap_or_default(), sought, budget, sink);
+        begun.clear();
+        paddings.clear();
+        (self.begun, self.paddings) = (begun, paddings);
     }
 
     fn decode<K: Sink<State = S>>(
@@ -88,49 +126,222 @@ impl<S> Lanes<S> {
         budget: &mut Budget,
         sink: &mut K,
     ) {
-        let mut decoded = Vec::with_capacity(values.len() / 4 * 3 + 4);
-        for lane in &mut self.lanes {
-            decoded.clear();
-            if self.layer == Layer::Hex {
-                lane.digits(values, &mut decoded);
-            } else {
-                lane.sextets(values, &mut decoded);
+        if self.layer == Layer::Base64 {
+            keep_tail(&mut self.last, values, 4 * sought.longest);
+        }
+        self.count += values.len();
+        let Self { layer, origin, lanes, decoded, .. } = self;
+        for lane in lanes {
+            lane.feed(values, (*layer, *origin), decoded, sought, budget, sink);
+        }
+    }
+
+    /// Told that so much padding stands between what was fed and what comes: a decoder may begin
+    /// anew behind it, and go on with what it has decoded so far.
+    pub(super) fn padding<K: Sink<State = S>>(
+        &mut self,
+        length: usize,
+        sought: &Sought,
+        budget: &mut Budget,
+        sink: &mut K,
+    ) {
+        if self.lanes.is_empty() {
+            self.paddings.push((self.begun.len(), length));
+        } else {
+            self.begin_anew(length, sought, budget, sink);
+        }
+    }
+
+    fn begin_anew<K: Sink<State = S>>(
+        &mut self,
+        length: usize,
+        sought: &Sought,
+        budget: &mut Budget,
+        sink: &mut K,
+    ) {
+        let whole = |lane: &Lane<S>| lane.skip == 0 && lane.count as usize == length * 2;
+        let Some(place) = self.lanes.iter().rposition(whole) else { return };
+        if self.lanes.get(place).is_some_and(|lane| !lane.anew) {
+            let mut lane = Lane::new(0);
+            lane.anew = true;
+            // So that the characters kept of the run begin at this phase.
+            let pending = if length == 1 { 3 } else { 2 };
+            lane.skip = (self.last.len() % 4 + 4 - pending) % 4;
+            lane.base = (self.count - self.last.len() + lane.skip, 0);
+            let last = std::mem::take(&mut self.last);
+            let around = (self.layer, self.origin);
+            lane.feed(&last, around, &mut self.decoded, sought, budget, sink);
+            self.last = last;
+            if let Some(at) = self.lanes.iter().position(|lane| lane.anew) {
+                let mut before = self.lanes.swap_remove(at);
+                before.end(self.layer, budget, sink);
             }
-            if !budget.spend(decoded.len()) {
-                return;
-            }
-            let opening = Opening {
-                part: self.part,
-                layer: self.layer,
-                first: self.origin + lane.phase,
-                at: lane.length,
-            };
-            lane.length += decoded.len();
-            if self.part == Part::Text && sought.ascii {
-                lane.stretches(&decoded, sought.shortest, opening, budget, sink);
-            } else {
-                lane.read(&decoded, opening, budget, sink);
-            }
+            self.lanes.push(lane);
+        }
+        if let Some(lane) = self.lanes.iter_mut().find(|lane| lane.anew) {
+            lane.count = 0;
+            lane.base = (self.count, lane.length);
         }
     }
 
     /// Reports what is undecided only because the run may go on.
     pub(super) fn settle<K: Sink<State = S>>(&mut self, sink: &mut K) {
-        for state in self.lanes.iter_mut().filter_map(|lane| lane.open.as_mut()) {
-            sink.settle(state, self.layer);
+        for lane in &mut self.lanes {
+            for state in lane.text.iter_mut().chain(&mut lane.bytes) {
+                sink.settle(state, self.layer);
+            }
         }
     }
 
-    /// Ends what was decoded.
-    pub(super) fn end<K: Sink<State = S>>(&mut self, budget: &mut Budget, sink: &mut K) {
-        for state in self.lanes.drain(..).filter_map(|lane| lane.open) {
-            sink.close(state, self.layer, budget);
+    /// Ends the run.
+    pub(super) fn end<K: Sink<State = S>>(
+        &mut self,
+        sought: &Sought,
+        budget: &mut Budget,
+        sink: &mut K,
+    ) {
+        if self.lanes.is_empty() && self.begun.len() >= self.characters(sought.least()) {
+            let goes_on = |padding: &(usize, usize)| !sought.ascii || self.goes_on_behind(*padding);
+            if self.paddings.iter().any(goes_on) {
+                self.open(sought, budget, sink);
+            } else {
+                self.short(sought, budget, sink);
+            }
+        }
+        for mut lane in self.lanes.drain(..) {
+            lane.end(self.layer, budget, sink);
         }
         self.begun.clear();
+        self.paddings.clear();
+        self.last.clear();
+        self.count = 0;
+    }
+
+    /// Whether a token may stand on both sides of padding: then three bytes on one side are part of
+    /// it, where there are so many.
+    fn goes_on_behind(&self, (at, length): (usize, usize)) -> bool {
+        let (before, after) = self.begun.split_at_checked(at).unwrap_or_default();
+        let pending = if length == 1 { 3 } else { 2 };
+        let whole = before.len().checked_sub(pending).and_then(|end| before.get(..end));
+        let last = whole.and_then(|whole| whole.last_chunk::<4>());
+        let first = after.first_chunk::<4>();
+        last.is_none_or(|group| strange(*group) == 0)
+            || first.is_none_or(|group| strange(*group) == 0)
+    }
+
+    /// Decodes a short run at the phases at which it may hold anything.
+    fn short<K: Sink<State = S>>(&mut self, sought: &Sought, budget: &mut Budget, sink: &mut K) {
+        let signature =
+            sought.signature != 0 && self.begun.len() >= self.characters(sought.signature);
+        let phases = if self.layer == Layer::Hex { 2 } else { 4 };
+        for phase in 0..phases {
+            let rest = self.begun.get(phase..).unwrap_or_default();
+            let plausible = match self.layer {
+                _ if signature || !sought.ascii => true,
+                Layer::Hex => holds_ascii::<2>(rest, sought.shortest, |[high, _]| high & 8),
+                _ => holds_ascii::<4>(rest, sought.shortest.saturating_sub(2) / 3, strange),
+            };
+            if plausible {
+                let around = (self.layer, self.origin);
+                let mut lane = Lane::new(phase);
+                lane.feed(&self.begun, around, &mut self.decoded, sought, budget, sink);
+                lane.end(self.layer, budget, sink);
+            }
+        }
     }
 }
 
+/// The bits that are set where four characters do not decode to ASCII.
+fn strange([a, b, c, _]: [u8; 4]) -> u8 {
+    a & 32 | b & 8 | c & 2
+}
+
+/// Whether so many groups of characters in a row decode to ASCII, where `strange` gives the bits
+/// that must not be set.
+fn holds_ascii<const N: usize>(
+    values: &[u8],
+    groups: usize,
+    strange: impl Fn([u8; N]) -> u8,
+) -> bool {
+    let mut rest = values.as_chunks::<N>().0;
+    while let Some(window) = rest.get(..groups) {
+        match window.iter().rposition(|&group| strange(group) != 0) {
+            Some(at) => rest = rest.get(at + 1..).unwrap_or_default(),
+            None => return true,
+        }
+    }
+    false
+}
+
 impl<S> Lane<S> {
+    fn new(phase: usize) -> Self {
+        Self {
+            skip: phase,
+            base: (phase, 0),
+            bits: 0,
+            count: 0,
+            length: 0,
+            recent: Vec::new(),
+            text: None,
+            early: Vec::new(),
+            bytes: None,
+            anew: false,
+        }
+    }
+
+    /// Decodes the next characters, and hands on what may hold something.
+    fn feed<K: Sink<State = S>>(
+        &mut self,
+        values: &[u8],
+        (layer, origin): (Layer, usize),
+        decoded: &mut Vec<u8>,
+        sought: &Sought,
+        budget: &mut Budget,
+        sink: &mut K,
+    ) {
+        decoded.clear();
+        if layer == Layer::Hex {
+            self.digits(values, decoded);
+        } else {
+            self.sextets(values, decoded);
+        }
+        if decoded.is_empty() || !budget.spend(decoded.len()) {
+            return;
+        }
+        let (first, before) = self.base;
+        let at = self.length as isize - before as isize;
+        let opening = Opening { part: Part::Text, layer, first: origin + first, at };
+        self.length += decoded.len();
+        if sought.ascii {
+            self.stretches(decoded, sought.shortest, opening, budget, sink);
+        } else {
+            self.read(decoded, opening, budget, sink);
+        }
+        if sought.signature == 0 {
+            return;
+        }
+        if self.length >= sought.signature && self.bytes.is_none() {
+            let at = opening.at - self.early.len() as isize;
+            let opening = Opening { part: Part::Bytes, at, ..opening };
+            self.bytes = sink.open(opening, budget);
+            if let Some(state) = &mut self.bytes {
+                sink.read(state, layer, &self.early, budget);
+            }
+            self.early = Vec::new();
+        }
+        match &mut self.bytes {
+            Some(state) => sink.read(state, layer, decoded, budget),
+            None if self.length < sought.signature => self.early.extend_from_slice(decoded),
+            None => {}
+        }
+    }
+
+    fn end<K: Sink<State = S>>(&mut self, layer: Layer, budget: &mut Budget, sink: &mut K) {
+        for state in self.text.take().into_iter().chain(self.bytes.take()) {
+            sink.close(state, layer, budget);
+        }
+    }
+
     fn sextets(&mut self, mut values: &[u8], out: &mut Vec<u8>) {
         let skipped = self.skip.min(values.len());
         self.skip -= skipped;
@@ -180,10 +391,10 @@ impl<S> Lane<S> {
         if bytes.is_empty() {
             return;
         }
-        if self.open.is_none() {
-            self.open = sink.open(opening, budget);
+        if self.text.is_none() {
+            self.text = sink.open(opening, budget);
         }
-        if let Some(state) = &mut self.open {
+        if let Some(state) = &mut self.text {
             sink.read(state, opening.layer, bytes, budget);
         }
     }
@@ -200,13 +411,13 @@ impl<S> Lane<S> {
     ) {
         let mut from = 0;
         while let Some(rest) = bytes.get(from..).filter(|rest| !rest.is_empty()) {
-            if self.open.is_some() || !self.recent.is_empty() {
+            if self.text.is_some() || !self.recent.is_empty() {
                 let ascii = rest.iter().position(|byte| !byte.is_ascii()).unwrap_or(rest.len());
                 let (ascii, after) = rest.split_at_checked(ascii).unwrap_or_default();
                 self.stretch(ascii, opening, from, shortest, budget, sink);
                 if !after.is_empty() {
                     self.recent.clear();
-                    if let Some(state) = self.open.take() {
+                    if let Some(state) = self.text.take() {
                         sink.close(state, opening.layer, budget);
                     }
                 }
@@ -221,10 +432,10 @@ impl<S> Lane<S> {
             match window.iter().rposition(|byte| !byte.is_ascii()) {
                 Some(strange) => from += strange + 1,
                 None => {
-                    let opening = Opening { at: opening.at + from, ..opening };
+                    let opening = Opening { at: opening.at + from as isize, ..opening };
                     self.read(window, opening, budget, sink);
                     from += shortest;
-                    if self.open.is_none() {
+                    if self.text.is_none() {
                         return;
                     }
                 }
@@ -242,7 +453,7 @@ impl<S> Lane<S> {
         budget: &mut Budget,
         sink: &mut K,
     ) {
-        if self.open.is_some() {
+        if self.text.is_some() {
             self.read(ascii, opening, budget, sink);
             return;
         }
@@ -250,7 +461,7 @@ impl<S> Lane<S> {
         self.recent.extend_from_slice(ascii);
         if self.recent.len() >= shortest {
             let recent = std::mem::take(&mut self.recent);
-            let at = (opening.at + from).saturating_sub(begun);
+            let at = opening.at + from as isize - begun as isize;
             self.read(&recent, Opening { at, ..opening }, budget, sink);
         }
     }

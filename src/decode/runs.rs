@@ -6,6 +6,8 @@
 //! phase; a token is found wherever it stands in the encoded text, and whatever stands before it.
 //! Hex digits are characters of base64 too, so that one search finds both.
 
+use std::ops::RangeInclusive;
+
 use super::branch::keep_tail;
 use super::budget::Budget;
 use super::byteset::ByteSet;
@@ -27,6 +29,8 @@ const LEFT: usize = 64;
 pub struct Sought {
     /// Bytes of the shortest token; 0 where nothing is looked for.
     pub(super) shortest: usize,
+    /// Bytes of the longest token.
+    pub(super) longest: usize,
     /// Bytes of the shortest signature; 0 where there is none.
     pub(super) signature: usize,
     /// Whether all tokens are ASCII.
@@ -35,15 +39,20 @@ pub struct Sought {
 
 impl Sought {
     /// Nothing.
-    pub const NOTHING: Self = Self { shortest: 0, signature: 0, ascii: true };
+    pub const NOTHING: Self = Self { shortest: 0, longest: 0, signature: 0, ascii: true };
 
-    /// Tokens of at least `shortest` bytes, all of them in `alphabet`; and, in the bytes that runs
-    /// decode to and nowhere else, signatures of at least so many bytes.
-    pub fn new(shortest: usize, alphabet: ByteSet, signature: Option<usize>) -> Self {
+    /// Tokens of so many bytes, all of them in `alphabet`; and, in the bytes that runs decode to and
+    /// nowhere else, signatures of at least so many bytes.
+    pub fn new(
+        lengths: RangeInclusive<usize>,
+        alphabet: ByteSet,
+        signature: Option<usize>,
+    ) -> Self {
+        let (shortest, longest) = lengths.into_inner();
         let ascii = (128..=255).all(|byte| !alphabet.contains(byte));
         // Where everything that is decoded is read as text, so are signatures.
         let signature = signature.filter(|_| ascii).unwrap_or_default();
-        Self { shortest, signature, ascii }
+        Self { shortest, longest, signature, ascii }
     }
 
     /// Whether nothing is.
@@ -51,8 +60,13 @@ impl Sought {
         self.shortest == 0
     }
 
+    /// Bytes of the shortest of what is looked for.
+    pub(super) fn least(&self) -> usize {
+        if self.signature == 0 { self.shortest } else { self.shortest.min(self.signature) }
+    }
+
     fn anchor(&self) -> usize {
-        (self.shortest * 8).div_ceil(6).clamp(1, ANCHOR)
+        (self.least() * 8).div_ceil(6).clamp(1, ANCHOR)
     }
 }
 
@@ -72,10 +86,10 @@ pub struct Opening {
     pub part: Part,
     /// What was undone.
     pub layer: Layer,
-    /// Which of the run's characters the decoding began with.
+    /// One of the run's characters at which a byte begins.
     pub(super) first: usize,
-    /// How many bytes were decoded before it.
-    pub(super) at: usize,
+    /// How many bytes behind that one it begins.
+    pub(super) at: isize,
 }
 
 /// Reads what runs decode to.
@@ -113,6 +127,8 @@ pub struct Runs<S> {
     /// Characters of base64 that it ends with.
     segment: usize,
     run: Option<Box<Run<S>>>,
+    /// The last run, whose buffers the next one takes over.
+    spare: Option<Box<Run<S>>>,
 }
 
 struct Run<S> {
@@ -127,7 +143,10 @@ struct Run<S> {
     escaped: usize,
     /// Hex digits that the run ends with.
     digits: usize,
-    lanes: Vec<Lanes<S>>,
+    /// Whether the gap is padding and line breaks alone, and how much padding.
+    padding: Option<usize>,
+    base64: Lanes<S>,
+    hex: Lanes<S>,
     values: Vec<u8>,
     places: Vec<usize>,
     /// One past the last character or its padding.
@@ -149,7 +168,7 @@ impl<S> Default for Runs<S> {
 impl<S> Runs<S> {
     /// A text of which nothing was seen.
     pub fn new() -> Self {
-        Self { tail: Vec::new(), position: 0, segment: 0, run: None }
+        Self { tail: Vec::new(), position: 0, segment: 0, run: None, spare: None }
     }
 
     /// Takes the next bytes of the text.
@@ -168,11 +187,12 @@ impl<S> Runs<S> {
             if let Some(run) = &mut self.run {
                 let rest = piece.get(from..).unwrap_or_default();
                 let Some(ended) = run.push(rest, self.position + from, sought, budget, sink) else {
+                    run.start(sought, budget, sink);
                     break;
                 };
                 from += ended.at;
                 self.segment = ended.segment;
-                self.end_run(budget, sink);
+                self.end_run(sought, budget, sink);
             }
             if !self.find(piece, &mut from, sought, budget, sink) {
                 break;
@@ -185,24 +205,29 @@ impl<S> Runs<S> {
     /// Reports what is undecided only because the text may go on.
     pub fn settle<K: Sink<State = S>>(&mut self, sink: &mut K) {
         if let Some(run) = &mut self.run {
-            for lanes in &mut run.lanes {
-                lanes.settle(sink);
-            }
+            run.base64.settle(sink);
+            run.hex.settle(sink);
         }
     }
 
     /// Ends the text.
-    pub fn finish<K: Sink<State = S>>(&mut self, budget: &mut Budget, sink: &mut K) {
-        self.end_run(budget, sink);
+    pub fn finish<K: Sink<State = S>>(
+        &mut self,
+        sought: &Sought,
+        budget: &mut Budget,
+        sink: &mut K,
+    ) {
+        self.end_run(sought, budget, sink);
         *self = Self::new();
     }
 
-    fn end_run<K: Sink<State = S>>(&mut self, budget: &mut Budget, sink: &mut K) {
+    fn end_run<K: Sink<State = S>>(&mut self, sought: &Sought, budget: &mut Budget, sink: &mut K) {
         if let Some(mut run) = self.run.take() {
-            for lanes in &mut run.lanes {
-                lanes.end(budget, sink);
-            }
+            run.base64.end(sought, budget, sink);
+            run.end_hex(sought, budget, sink);
             sink.ended(&run.places, run.end);
+            run.reset();
+            self.spare = Some(run);
         }
     }
 
@@ -252,7 +277,7 @@ impl<S> Runs<S> {
         let border = segment_before.len() - behind.min(segment_before.len());
         let left = extend_left(segment_before.get(..border).unwrap_or_default());
         let head = segment_before.get(border - left..).unwrap_or_default();
-        let mut run = Box::new(Run::new(sought));
+        let mut run = self.spare.take().unwrap_or_else(|| Box::new(Run::new()));
         let begin = (self.position + *from).saturating_sub(head.len());
         // What it begins with never ends it.
         run.push(head, begin, sought, budget, sink);
@@ -285,14 +310,7 @@ fn extend_left(before: &[u8]) -> usize {
 }
 
 impl<S> Run<S> {
-    fn new(sought: &Sought) -> Self {
-        let mut lanes = Vec::new();
-        for layer in [Layer::Base64, Layer::Hex] {
-            lanes.push(Lanes::new(layer, Part::Text, sought));
-            if sought.signature != 0 {
-                lanes.push(Lanes::new(layer, Part::Bytes, sought));
-            }
-        }
+    fn new() -> Self {
         Self {
             count: 0,
             segment: 0,
@@ -300,11 +318,28 @@ impl<S> Run<S> {
             escape: [0; 2],
             escaped: 0,
             digits: 0,
-            lanes,
+            padding: Some(0),
+            base64: Lanes::new(Layer::Base64),
+            hex: Lanes::new(Layer::Hex),
             values: Vec::new(),
             places: Vec::new(),
             end: 0,
         }
+    }
+
+    fn reset(&mut self) {
+        self.count = 0;
+        self.segment = 0;
+        self.gap = 0;
+        self.escaped = 0;
+        self.padding = Some(0);
+        self.places.clear();
+    }
+
+    /// Decodes what has come of it.
+    fn start<K: Sink<State = S>>(&mut self, sought: &Sought, budget: &mut Budget, sink: &mut K) {
+        self.base64.start(sought, budget, sink);
+        self.hex.start(sought, budget, sink);
     }
 
     /// Takes the next bytes, the first of which stands at `position`; tells where the run ends, if it
@@ -338,10 +373,13 @@ impl<S> Run<S> {
                     at += length;
                     continue;
                 }
-                PADDING | JUNK => {
-                    if byte == b'=' {
-                        self.end = position + at + 1;
-                    }
+                PADDING => {
+                    self.end = position + at + 1;
+                    self.padding = self.padding.map(|padding| padding + 1);
+                    self.gap += 1;
+                }
+                JUNK => {
+                    self.padding = None;
                     self.gap += 1;
                 }
                 WRAP if self.segment >= LINE => self.gap += 1,
@@ -351,7 +389,7 @@ impl<S> Run<S> {
                 }
                 _ => return Some(Ended { at, segment: 0 }),
             }
-            self.end_hex(budget, sink);
+            self.end_hex(sought, budget, sink);
             if self.gap > GAP {
                 return Some(Ended { at, segment: 0 });
             }
@@ -396,9 +434,11 @@ impl<S> Run<S> {
         if sink.wants_places() {
             self.places.extend(position..position + segment.len());
         }
-        for lanes in self.lanes.iter_mut().filter(|lanes| lanes.layer() == Layer::Base64) {
-            lanes.feed(&self.values, sought, budget, sink);
+        if let Some(length @ 1..=2) = self.padding {
+            self.base64.padding(length, sought, budget, sink);
         }
+        self.padding = Some(0);
+        self.base64.feed(&self.values, sought, budget, sink);
         self.hex(segment, sought, budget, sink);
         self.count += segment.len();
         if self.gap > 0 {
@@ -417,7 +457,7 @@ impl<S> Run<S> {
         budget: &mut Budget,
         sink: &mut K,
     ) {
-        let needed = sought.shortest * 2;
+        let needed = sought.least() * 2;
         let mut from = 0;
         while from < segment.len() {
             let rest = segment.get(from..).unwrap_or_default();
@@ -432,27 +472,22 @@ impl<S> Run<S> {
             self.values.clear();
             self.values.extend(rest.iter().map_while(|&byte| nibble(byte)));
             let length = self.values.len();
-            for lanes in self.lanes.iter_mut().filter(|lanes| lanes.layer() == Layer::Hex) {
-                if self.digits == 0 {
-                    lanes.begin(self.count + from);
-                }
-                lanes.feed(&self.values, sought, budget, sink);
+            if self.digits == 0 {
+                self.hex.begin(self.count + from);
             }
+            self.hex.feed(&self.values, sought, budget, sink);
             self.digits += length;
             from += length;
             if length < rest.len() {
-                self.end_hex(budget, sink);
+                self.end_hex(sought, budget, sink);
                 from += 1;
             }
         }
     }
 
-    fn end_hex<K: Sink<State = S>>(&mut self, budget: &mut Budget, sink: &mut K) {
-        if std::mem::take(&mut self.digits) == 0 {
-            return;
-        }
-        for lanes in self.lanes.iter_mut().filter(|lanes| lanes.layer() == Layer::Hex) {
-            lanes.end(budget, sink);
+    fn end_hex<K: Sink<State = S>>(&mut self, sought: &Sought, budget: &mut Budget, sink: &mut K) {
+        if std::mem::take(&mut self.digits) != 0 {
+            self.hex.end(sought, budget, sink);
         }
     }
 }

@@ -50,10 +50,11 @@ impl Sink for Collect {
     fn ended(&mut self, places: &[usize], end: usize) {
         let place = |at: usize| places.get(at).map_or(end, |&place| place);
         for text in self.texts.iter_mut().skip(self.ended) {
+            let Opening { layer, first, at, .. } = text.opening;
             let character = |byte: usize| {
-                let byte = text.opening.at + byte;
-                let before = if text.opening.layer == Layer::Hex { byte * 2 } else { byte * 8 / 6 };
-                text.opening.first + before
+                let byte = at.saturating_add_unsigned(byte);
+                let before = if layer == Layer::Hex { byte * 2 } else { (byte * 8).div_euclid(6) };
+                first.saturating_add_signed(before)
             };
             text.within = place(character(0))..end;
             if self.with_places {
@@ -82,7 +83,7 @@ impl Walk<'_> {
             ended: 0,
         };
         runs.push(text, self.relevant.runs(), self.budget, &mut collect);
-        runs.finish(self.budget, &mut collect);
+        runs.finish(self.relevant.runs(), self.budget, &mut collect);
         let outer = View { bytes: text, origins, within: within.clone() };
         for Decoded { opening, bytes, within, origins: own } in collect.texts {
             let within = match outer.origins {

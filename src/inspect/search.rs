@@ -31,9 +31,9 @@ pub(super) fn budget() -> Budget {
 /// Which escapes and runs are worth undoing for this patchset.
 pub(super) fn relevant(patchset: &Patchset) -> Relevant {
     let alphabet = ByteSet::from_words(patchset.alphabet());
-    let sought = patchset
-        .shortest()
-        .map(|shortest| Sought::new(shortest, alphabet, patchset.shortest_signature()));
+    let sought = patchset.shortest().map(|shortest| {
+        Sought::new(shortest..=patchset.reach(), alphabet, patchset.shortest_signature())
+    });
     Relevant::to(alphabet, patchset.minds_borders()).with_runs(sought.unwrap_or(Sought::NOTHING))
 }
 

@@ -159,7 +159,7 @@ impl Reader for Reading<'_> {
     fn end(&mut self, level: &mut Level, layers: &[Layer], budget: &mut Budget) {
         self.settle_scan(&mut level.scanner, layers);
         let path = self.outer.inside(layers);
-        level.runs.finish(budget, &mut self.inside(&path));
+        level.runs.finish(self.relevant.runs(), budget, &mut self.inside(&path));
     }
 
     fn settle(&mut self, level: &mut Level, layers: &[Layer]) {
