@@ -5,10 +5,11 @@ use super::branch::keep_tail;
 use super::budget::Budget;
 use super::layer::Layer;
 use super::runs::{Opening, Part, Sink, Sought};
+use super::sextet::{holds, nibble, not_ascii, values};
 
 /// Characters of a run that ends with its piece or before, up to which it is looked at before it is
 /// decoded.
-const SHORT: usize = 256;
+pub(super) const SHORT: usize = 256;
 
 /// One run's characters, decoded at every phase.
 pub(super) struct Lanes<S> {
@@ -72,19 +73,26 @@ impl<S> Lanes<S> {
         if self.layer == Layer::Hex { bytes * 2 } else { (bytes * 8).div_ceil(6) }
     }
 
-    /// Takes the next characters, each as what it stands for.
+    /// Takes the next characters.
     pub(super) fn feed<K: Sink<State = S>>(
         &mut self,
-        values: &[u8],
+        characters: &[u8],
         sought: &Sought,
         budget: &mut Budget,
         sink: &mut K,
     ) {
+        if self.layer == Layer::Hex {
+            self.begun.extend(characters.iter().filter_map(|&byte| nibble(byte)));
+        } else {
+            values(characters, &mut self.begun);
+        }
         if !self.lanes.is_empty() {
-            self.decode(values, sought, budget, sink);
+            let mut values = std::mem::take(&mut self.begun);
+            self.decode(&values, sought, budget, sink);
+            values.clear();
+            self.begun = values;
             return;
         }
-        self.begun.extend_from_slice(values);
         if self.begun.len() > SHORT {
             self.start(sought, budget, sink);
         }
@@ -225,8 +233,8 @@ impl<S> Lanes<S> {
         let whole = before.len().checked_sub(pending).and_then(|end| before.get(..end));
         let last = whole.and_then(|whole| whole.last_chunk::<4>());
         let first = after.first_chunk::<4>();
-        last.is_none_or(|group| strange(*group) == 0)
-            || first.is_none_or(|group| strange(*group) == 0)
+        last.is_none_or(|group| not_ascii(*group) == 0)
+            || first.is_none_or(|group| not_ascii(*group) == 0)
     }
 
     /// Decodes a short run at the phases at which it may hold anything.
@@ -238,8 +246,8 @@ impl<S> Lanes<S> {
             let rest = self.begun.get(phase..).unwrap_or_default();
             let plausible = match self.layer {
                 _ if signature || !sought.ascii => true,
-                Layer::Hex => holds_ascii::<2>(rest, sought.shortest, |[high, _]| high & 8),
-                _ => holds_ascii::<4>(rest, sought.shortest.saturating_sub(2) / 3, strange),
+                Layer::Hex => holds::<2>(rest, sought.shortest, |[high, _]| high & 8),
+                _ => holds::<4>(rest, sought.shortest.saturating_sub(2) / 3, not_ascii),
             };
             if plausible {
                 let around = (self.layer, self.origin);
@@ -249,28 +257,6 @@ impl<S> Lanes<S> {
             }
         }
     }
-}
-
-/// The bits that are set where four characters do not decode to ASCII.
-fn strange([a, b, c, _]: [u8; 4]) -> u8 {
-    a & 32 | b & 8 | c & 2
-}
-
-/// Whether so many groups of characters in a row decode to ASCII, where `strange` gives the bits
-/// that must not be set.
-fn holds_ascii<const N: usize>(
-    values: &[u8],
-    groups: usize,
-    strange: impl Fn([u8; N]) -> u8,
-) -> bool {
-    let mut rest = values.as_chunks::<N>().0;
-    while let Some(window) = rest.get(..groups) {
-        match window.iter().rposition(|&group| strange(group) != 0) {
-            Some(at) => rest = rest.get(at + 1..).unwrap_or_default(),
-            None => return true,
-        }
-    }
-    false
 }
 
 impl<S> Lane<S> {

@@ -8,12 +8,14 @@
 
 use std::ops::RangeInclusive;
 
-use super::branch::keep_tail;
 use super::budget::Budget;
 use super::byteset::ByteSet;
-use super::lanes::Lanes;
+use super::lanes::{Lanes, SHORT};
 use super::layer::Layer;
-use super::sextet::{ESCAPE, JUNK, LAST, PADDING, WRAP, class, is_character, nibble, stretch};
+use super::sextet::{
+    END, ESCAPE, JUNK, LAST, PADDING, WRAP, class, holds, is_character, leading, nibble, not_ascii,
+    stretch,
+};
 
 /// Characters that stand together somewhere in a run, at most, for it to be found.
 const ANCHOR: usize = 12;
@@ -23,6 +25,8 @@ const LINE: usize = 16;
 const GAP: usize = 4;
 /// Bytes before the anchor in which the run may have begun.
 const LEFT: usize = 64;
+/// Bytes that are kept of a text: those, and an anchor that has not come whole.
+const TAIL: usize = LEFT + ANCHOR;
 
 /// What is looked for in runs.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -63,6 +67,35 @@ impl Sought {
     /// Bytes of the shortest of what is looked for.
     pub(super) fn least(&self) -> usize {
         if self.signature == 0 { self.shortest } else { self.shortest.min(self.signature) }
+    }
+
+    /// Where the run that begins at `start` ends, where that is seen at a glance and it holds nothing.
+    fn is_plain(&self, piece: &[u8], start: usize) -> Option<usize> {
+        let rest = piece.get(start..)?;
+        let length = rest.iter().take(SHORT).position(|&byte| !is_character(byte))?;
+        let (run, after) = rest.split_at_checked(length)?;
+        let padding = after.iter().take(GAP).take_while(|&&byte| byte == b'=').count();
+        let ended = match class(*after.get(padding)?) {
+            END => true,
+            WRAP => length < LINE,
+            ESCAPE => !matches!(after.get(padding + 1)?, b'n' | b'r' | b't' | b'0' | b'2'),
+            _ => false,
+        };
+        let least = self.least();
+        let plain = || {
+            self.ascii
+                && (self.signature == 0
+                    || length < (self.signature * 8).div_ceil(6)
+                    || !run.iter().any(u8::is_ascii_uppercase))
+                && (length < least * 2
+                    || !holds::<1>(run, least * 2, |[byte]| u8::from(nibble(byte).is_none())))
+                && (0..4).all(|phase| {
+                    let groups = self.shortest.saturating_sub(2) / 3;
+                    let run = run.get(phase..).unwrap_or_default();
+                    !holds::<4>(run, groups, |group| not_ascii(group.map(class)))
+                })
+        };
+        (ended && (length < (least * 8).div_ceil(6) || plain())).then_some(start + length)
     }
 
     fn anchor(&self) -> usize {
@@ -120,8 +153,8 @@ pub trait Sink {
 
 /// The runs of one text.
 pub struct Runs<S> {
-    /// The last bytes of the text.
-    tail: Vec<u8>,
+    /// The last bytes of the text, at its end.
+    tail: [u8; TAIL],
     /// Length of the text so far.
     position: usize,
     /// Characters of base64 that it ends with.
@@ -147,7 +180,6 @@ struct Run<S> {
     padding: Option<usize>,
     base64: Lanes<S>,
     hex: Lanes<S>,
-    values: Vec<u8>,
     places: Vec<usize>,
     /// One past the last character or its padding.
     end: usize,
@@ -168,7 +200,7 @@ impl<S> Default for Runs<S> {
 impl<S> Runs<S> {
     /// A text of which nothing was seen.
     pub fn new() -> Self {
-        Self { tail: Vec::new(), position: 0, segment: 0, run: None, spare: None }
+        Self { tail: [b' '; TAIL], position: 0, segment: 0, run: None, spare: None }
     }
 
     /// Takes the next bytes of the text.
@@ -182,24 +214,50 @@ impl<S> Runs<S> {
         if sought.is_nothing() || piece.is_empty() {
             return;
         }
+        self.read(piece, sought, budget, sink);
+        if let Some(run) = &mut self.run {
+            run.start(sought, budget, sink);
+        }
+        self.keep_tail(piece);
+        self.position += piece.len();
+    }
+
+    /// Takes a text that is given whole.
+    pub(super) fn whole<K: Sink<State = S>>(
+        mut self,
+        text: &[u8],
+        sought: &Sought,
+        budget: &mut Budget,
+        sink: &mut K,
+    ) {
+        if !sought.is_nothing() {
+            self.read(text, sought, budget, sink);
+            self.end_run(sought, budget, sink);
+        }
+    }
+
+    fn read<K: Sink<State = S>>(
+        &mut self,
+        piece: &[u8],
+        sought: &Sought,
+        budget: &mut Budget,
+        sink: &mut K,
+    ) {
         let mut from = 0;
         loop {
             if let Some(run) = &mut self.run {
                 let rest = piece.get(from..).unwrap_or_default();
                 let Some(ended) = run.push(rest, self.position + from, sought, budget, sink) else {
-                    run.start(sought, budget, sink);
-                    break;
+                    return;
                 };
                 from += ended.at;
                 self.segment = ended.segment;
                 self.end_run(sought, budget, sink);
             }
             if !self.find(piece, &mut from, sought, budget, sink) {
-                break;
+                return;
             }
         }
-        keep_tail(&mut self.tail, piece, LEFT + ANCHOR);
-        self.position += piece.len();
     }
 
     /// Reports what is undecided only because the text may go on.
@@ -231,6 +289,18 @@ impl<S> Runs<S> {
         }
     }
 
+    fn keep_tail(&mut self, piece: &[u8]) {
+        match piece.last_chunk::<TAIL>() {
+            Some(last) => self.tail = *last,
+            None => {
+                self.tail.rotate_left(piece.len());
+                let free = TAIL - piece.len();
+                let places = self.tail.iter_mut().skip(free);
+                places.zip(piece).for_each(|(place, byte)| *place = *byte);
+            }
+        }
+    }
+
     /// Begins the next run, at `from` in the piece or after it, and moves there; or tells that there
     /// is none.
     fn find<K: Sink<State = S>>(
@@ -242,6 +312,15 @@ impl<S> Runs<S> {
         sink: &mut K,
     ) -> bool {
         let anchor = sought.anchor();
+        if self.segment == 0 && (*from > 0 || !is_gap(self.tail.last())) {
+            while let Ok(start) = stretch(piece, *from, anchor)
+                && (start == 0
+                    || !is_gap(start.checked_sub(1).and_then(|before| piece.get(before))))
+                && let Some(end) = sought.is_plain(piece, start)
+            {
+                *from = end;
+            }
+        }
         let rest = piece.get(*from..).unwrap_or_default();
         let wanted = anchor.saturating_sub(self.segment);
         let lead = rest.iter().take(wanted).take_while(|&&byte| is_character(byte)).count();
@@ -321,7 +400,6 @@ impl<S> Run<S> {
             padding: Some(0),
             base64: Lanes::new(Layer::Base64),
             hex: Lanes::new(Layer::Hex),
-            values: Vec::new(),
             places: Vec::new(),
             end: 0,
         }
@@ -364,10 +442,7 @@ impl<S> Run<S> {
             match class(byte) {
                 0..=LAST => {
                     let rest = piece.get(at..).unwrap_or_default();
-                    self.values.clear();
-                    let values = rest.iter().map(|&byte| class(byte));
-                    self.values.extend(values.take_while(|&value| value <= LAST));
-                    let length = self.values.len();
+                    let length = leading(rest);
                     let segment = rest.get(..length).unwrap_or_default();
                     self.characters(segment, position + at, sought, budget, sink);
                     at += length;
@@ -422,7 +497,7 @@ impl<S> Run<S> {
         true
     }
 
-    /// Takes characters, which `values` are the values of.
+    /// Takes characters.
     fn characters<K: Sink<State = S>>(
         &mut self,
         segment: &[u8],
@@ -438,7 +513,7 @@ impl<S> Run<S> {
             self.base64.padding(length, sought, budget, sink);
         }
         self.padding = Some(0);
-        self.base64.feed(&self.values, sought, budget, sink);
+        self.base64.feed(segment, sought, budget, sink);
         self.hex(segment, sought, budget, sink);
         self.count += segment.len();
         if self.gap > 0 {
@@ -469,13 +544,11 @@ impl<S> Run<S> {
                     continue;
                 }
             }
-            self.values.clear();
-            self.values.extend(rest.iter().map_while(|&byte| nibble(byte)));
-            let length = self.values.len();
+            let length = rest.iter().take_while(|&&byte| nibble(byte).is_some()).count();
             if self.digits == 0 {
                 self.hex.begin(self.count + from);
             }
-            self.hex.feed(&self.values, sought, budget, sink);
+            self.hex.feed(rest.get(..length).unwrap_or_default(), sought, budget, sink);
             self.digits += length;
             from += length;
             if length < rest.len() {

@@ -75,15 +75,13 @@ impl Walk<'_> {
         within: &Range<usize>,
         path: &mut Vec<Layer>,
     ) {
-        let mut runs = Runs::new();
         let mut collect = Collect {
             with_places: self.with_origins,
             inside: path.len(),
             texts: Vec::new(),
             ended: 0,
         };
-        runs.push(text, self.relevant.runs(), self.budget, &mut collect);
-        runs.finish(self.relevant.runs(), self.budget, &mut collect);
+        Runs::new().whole(text, self.relevant.runs(), self.budget, &mut collect);
         let outer = View { bytes: text, origins, within: within.clone() };
         for Decoded { opening, bytes, within, origins: own } in collect.texts {
             let within = match outer.origins {
