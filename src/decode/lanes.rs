@@ -209,7 +209,10 @@ impl<S> Lanes<S> {
         sink: &mut K,
     ) {
         if self.lanes.is_empty() && self.begun.len() >= self.characters(sought.least()) {
-            let goes_on = |padding: &(usize, usize)| !sought.ascii || self.goes_on_behind(*padding);
+            let goes_on = |&(at, length): &(usize, usize)| {
+                let (before, after) = self.begun.split_at_checked(at).unwrap_or_default();
+                !sought.ascii || goes_on_behind(before, after, length)
+            };
             if self.paddings.iter().any(goes_on) {
                 self.open(sought, budget, sink);
             } else {
@@ -223,18 +226,6 @@ impl<S> Lanes<S> {
         self.paddings.clear();
         self.last.clear();
         self.count = 0;
-    }
-
-    /// Whether a token may stand on both sides of padding: then three bytes on one side are part of
-    /// it, where there are so many.
-    fn goes_on_behind(&self, (at, length): (usize, usize)) -> bool {
-        let (before, after) = self.begun.split_at_checked(at).unwrap_or_default();
-        let pending = if length == 1 { 3 } else { 2 };
-        let whole = before.len().checked_sub(pending).and_then(|end| before.get(..end));
-        let last = whole.and_then(|whole| whole.last_chunk::<4>());
-        let first = after.first_chunk::<4>();
-        last.is_none_or(|group| not_ascii(*group) == 0)
-            || first.is_none_or(|group| not_ascii(*group) == 0)
     }
 
     /// Decodes a short run at the phases at which it may hold anything.
@@ -257,6 +248,17 @@ impl<S> Lanes<S> {
             }
         }
     }
+}
+
+/// Whether a token may stand on both sides of so much padding: then the three bytes behind it are
+/// part of the token, or else the two before those that the padding fills up.
+pub(super) fn goes_on_behind(before: &[u8], after: &[u8], length: usize) -> bool {
+    let pending = if length == 1 { 3 } else { 2 };
+    let whole = before.len().checked_sub(pending).and_then(|end| before.get(..end));
+    let last = whole.and_then(|whole| whole.last_chunk::<4>());
+    let first = after.first_chunk::<4>();
+    last.is_some_and(|&[_, b, c, _]| not_ascii([0, b, c, 0]) == 0)
+        || first.is_some_and(|group| not_ascii(*group) == 0)
 }
 
 impl<S> Lane<S> {

@@ -16,6 +16,7 @@ mod byteset;
 #[cfg(test)]
 pub(crate) mod encode;
 mod escape;
+mod glance;
 mod lanes;
 mod layer;
 mod runs;

@@ -10,21 +10,25 @@ use std::ops::RangeInclusive;
 
 use super::budget::Budget;
 use super::byteset::ByteSet;
-use super::lanes::{Lanes, SHORT};
+use super::glance;
+use super::lanes::Lanes;
 use super::layer::Layer;
 use super::sextet::{
-    END, ESCAPE, JUNK, LAST, PADDING, WRAP, class, holds, is_character, leading, nibble, not_ascii,
-    stretch,
+    ESCAPE, JUNK, LAST, PADDING, Stretches, WRAP, class, is_character, leading, nibble,
 };
 
 /// Characters that stand together somewhere in a run, at most, for it to be found.
-const ANCHOR: usize = 12;
+const ANCHOR: usize = 16;
+/// The same where tokens are short.
+const ANCHOR_LEAST: usize = 12;
+/// The same in a text given whole, which is short.
+const ANCHOR_WHOLE: usize = 8;
 /// Characters that stand together before a line break over which a run goes on.
-const LINE: usize = 16;
+pub(super) const LINE: usize = 16;
 /// Characters of junk, padding or line breaks in a row over which a run goes on.
-const GAP: usize = 4;
+pub(super) const GAP: usize = 4;
 /// Bytes before the anchor in which the run may have begun.
-const LEFT: usize = 64;
+pub(super) const LEFT: usize = 64;
 /// Bytes that are kept of a text: those, and an anchor that has not come whole.
 const TAIL: usize = LEFT + ANCHOR;
 
@@ -69,37 +73,13 @@ impl Sought {
         if self.signature == 0 { self.shortest } else { self.shortest.min(self.signature) }
     }
 
-    /// Where the run that begins at `start` ends, where that is seen at a glance and it holds nothing.
-    fn is_plain(&self, piece: &[u8], start: usize) -> Option<usize> {
-        let rest = piece.get(start..)?;
-        let length = rest.iter().take(SHORT).position(|&byte| !is_character(byte))?;
-        let (run, after) = rest.split_at_checked(length)?;
-        let padding = after.iter().take(GAP).take_while(|&&byte| byte == b'=').count();
-        let ended = match class(*after.get(padding)?) {
-            END => true,
-            WRAP => length < LINE,
-            ESCAPE => !matches!(after.get(padding + 1)?, b'n' | b'r' | b't' | b'0' | b'2'),
-            _ => false,
-        };
-        let least = self.least();
-        let plain = || {
-            self.ascii
-                && (self.signature == 0
-                    || length < (self.signature * 8).div_ceil(6)
-                    || !run.iter().any(u8::is_ascii_uppercase))
-                && (length < least * 2
-                    || !holds::<1>(run, least * 2, |[byte]| u8::from(nibble(byte).is_none())))
-                && (0..4).all(|phase| {
-                    let groups = self.shortest.saturating_sub(2) / 3;
-                    let run = run.get(phase..).unwrap_or_default();
-                    !holds::<4>(run, groups, |group| not_ascii(group.map(class)))
-                })
-        };
-        (ended && (length < (least * 8).div_ceil(6) || plain())).then_some(start + length)
-    }
-
-    fn anchor(&self) -> usize {
-        (self.least() * 8).div_ceil(6).clamp(1, ANCHOR)
+    fn anchor(&self, whole: bool) -> usize {
+        let characters = (self.least() * 8).div_ceil(6);
+        if whole {
+            return ANCHOR_WHOLE.min(characters);
+        }
+        // One character of junk may stand in the middle.
+        (characters / 2).clamp(ANCHOR_LEAST.min(characters), ANCHOR)
     }
 }
 
@@ -214,7 +194,7 @@ impl<S> Runs<S> {
         if sought.is_nothing() || piece.is_empty() {
             return;
         }
-        self.read(piece, sought, budget, sink);
+        self.read(piece, false, sought, budget, sink);
         if let Some(run) = &mut self.run {
             run.start(sought, budget, sink);
         }
@@ -223,7 +203,7 @@ impl<S> Runs<S> {
     }
 
     /// Takes a text that is given whole.
-    pub(super) fn whole<K: Sink<State = S>>(
+    pub fn whole<K: Sink<State = S>>(
         mut self,
         text: &[u8],
         sought: &Sought,
@@ -231,7 +211,7 @@ impl<S> Runs<S> {
         sink: &mut K,
     ) {
         if !sought.is_nothing() {
-            self.read(text, sought, budget, sink);
+            self.read(text, true, sought, budget, sink);
             self.end_run(sought, budget, sink);
         }
     }
@@ -239,11 +219,14 @@ impl<S> Runs<S> {
     fn read<K: Sink<State = S>>(
         &mut self,
         piece: &[u8],
+        last: bool,
         sought: &Sought,
         budget: &mut Budget,
         sink: &mut K,
     ) {
         let mut from = 0;
+        let mut stretches = Stretches::new(piece, sought.anchor(last));
+        let ends = (self.position == 0, last);
         loop {
             if let Some(run) = &mut self.run {
                 let rest = piece.get(from..).unwrap_or_default();
@@ -254,7 +237,10 @@ impl<S> Runs<S> {
                 self.segment = ended.segment;
                 self.end_run(sought, budget, sink);
             }
-            if !self.find(piece, &mut from, sought, budget, sink) {
+            if self.segment == 0 {
+                from = glance::pass(piece, from, ends, &mut stretches, sought);
+            }
+            if !self.find(piece, &mut stretches, &mut from, sought, budget, sink) {
                 return;
             }
         }
@@ -306,21 +292,13 @@ impl<S> Runs<S> {
     fn find<K: Sink<State = S>>(
         &mut self,
         piece: &[u8],
+        stretches: &mut Stretches<'_>,
         from: &mut usize,
         sought: &Sought,
         budget: &mut Budget,
         sink: &mut K,
     ) -> bool {
-        let anchor = sought.anchor();
-        if self.segment == 0 && (*from > 0 || !is_gap(self.tail.last())) {
-            while let Ok(start) = stretch(piece, *from, anchor)
-                && (start == 0
-                    || !is_gap(start.checked_sub(1).and_then(|before| piece.get(before))))
-                && let Some(end) = sought.is_plain(piece, start)
-            {
-                *from = end;
-            }
-        }
+        let anchor = stretches.length();
         let rest = piece.get(*from..).unwrap_or_default();
         let wanted = anchor.saturating_sub(self.segment);
         let lead = rest.iter().take(wanted).take_while(|&&byte| is_character(byte)).count();
@@ -331,7 +309,7 @@ impl<S> Runs<S> {
                 return false;
             }
             behind = 0;
-            match stretch(piece, *from + lead, anchor) {
+            match stretches.next(*from + lead) {
                 Ok(start) => *from = start,
                 Err(segment) => {
                     self.segment = segment;
@@ -366,12 +344,12 @@ impl<S> Runs<S> {
 }
 
 /// Whether the byte is one over which a run goes on whatever stands before it.
-fn is_gap(byte: Option<&u8>) -> bool {
+pub(super) fn is_gap(byte: Option<&u8>) -> bool {
     byte.is_some_and(|&byte| matches!(class(byte), JUNK | PADDING))
 }
 
 /// How many bytes at the end of `before` belong to a run that goes on behind it.
-fn extend_left(before: &[u8]) -> usize {
+pub(super) fn extend_left(before: &[u8]) -> usize {
     let mut left = 0;
     loop {
         let rest = before.get(..before.len() - left).unwrap_or_default();

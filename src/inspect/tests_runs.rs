@@ -57,8 +57,8 @@ fn base64_in_a_body() {
         (wrapped(&STANDARD.encode(&long), 64, "\n"), "base64"),
         (format!(r#"{{"a":"{}"}}"#, wrapped(&STANDARD.encode(&long), 64, r"\r\n")), "base64"),
         (format!("a={}", wrapped(&URL_SAFE.encode(&long), 64, "%0D%0A")), "base64"),
-        (wrapped(&STANDARD.encode(TOKEN), 13, "!"), "base64"),
-        (wrapped(&STANDARD.encode(TOKEN), 12, "*.~"), "base64"),
+        (wrapped(&STANDARD.encode(TOKEN), 16, "!"), "base64"),
+        (wrapped(&STANDARD.encode(&long), 17, "*.~"), "base64"),
         (STANDARD.encode(STANDARD.encode(TOKEN)), "base64,base64"),
         (STANDARD.encode(wrapped(&STANDARD.encode(&long), 76, "\r\n")), "base64,base64"),
         (STANDARD.encode(TOKEN.replace('t', "%74")), "base64,percent"),
@@ -93,6 +93,10 @@ fn base64_in_a_head() {
     );
     let percent = base64.replace('Y', "%59");
     assert_eq!(in_head(&format!("/?b={percent}"), &[]), ["query:b percent,base64"]);
+    for junk in ["!", "~.*"] {
+        let junk = wrapped(&base64, 9, junk);
+        assert_eq!(in_head("/", &[("x-key", junk.as_bytes())]), ["header:x-key base64"]);
+    }
     let twice = hex(base64.as_bytes());
     assert_eq!(in_head(&format!("/?b={twice}"), &[]), ["query:b hex,base64"]);
 }
