@@ -24,6 +24,8 @@ mod runs_whole;
 mod sextet;
 #[cfg(test)]
 mod tests;
+#[cfg(test)]
+mod tests_runs;
 mod tree;
 mod unescape;
 mod wakes;

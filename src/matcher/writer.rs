@@ -8,7 +8,7 @@ use foldhash::quality::RandomState;
 use super::builder::ClassBuilder;
 use super::digest::Digests;
 use super::engine::{Engine, Long, Middle, Short};
-use super::jwt;
+use super::jwt::{self, Signatures};
 use super::keys::Keys;
 use super::patchset::{Patchset, Rule, TokenInfo};
 use super::rulebook::RulebookWriter;
@@ -36,8 +36,8 @@ pub struct PatchsetWriter {
     lengths: Vec<u16>,
     /// How many tokens there are of each length.
     by_length: BTreeMap<u16, usize>,
-    /// The lengths of the signatures by which JWTs are recognised, by slot.
-    signatures: HashMap<u32, u16, RandomState>,
+    /// The signatures by which JWTs are recognised.
+    signatures: Signatures,
     /// The byte values of all texts there ever were.
     alphabet: [u64; 4],
     rulebook: RulebookWriter,
@@ -69,7 +69,7 @@ impl PatchsetWriter {
             tokens: Shared::new(),
             lengths: Vec::new(),
             by_length: BTreeMap::new(),
-            signatures: HashMap::default(),
+            signatures: Signatures::default(),
             alphabet: [0; 4],
             rulebook: RulebookWriter::new(),
             digests: Arc::default(),
@@ -189,11 +189,7 @@ impl PatchsetWriter {
                 .range(1..)
                 .next()
                 .map_or(0, |(length, _)| usize::from(*length)),
-            shortest_signature: self
-                .signatures
-                .values()
-                .min()
-                .map_or(0, |length| usize::from(*length)),
+            shortest_signature: self.signatures.shortest(),
             alphabet: self.alphabet,
             minds_borders: self.by_length.range(..FREE_STANDING).next().is_some(),
         })
@@ -295,7 +291,7 @@ impl PatchsetWriter {
     /// Takes out what finds the token in this slot, which is under no leak any more.
     fn retire(&mut self, slot: u32) {
         let Some(length) = self.length(slot) else { return };
-        self.signatures.remove(&slot);
+        self.signatures.remove(slot);
         if let Some(tokens) = self.by_length.get_mut(&length) {
             *tokens -= 1;
             if *tokens == 0 {
