@@ -1,5 +1,7 @@
 //! Runs against the library's encoders, and in chunks against the whole.
 
+use std::collections::BTreeSet;
+
 use ::base64::Engine as _;
 use ::base64::engine::general_purpose::{STANDARD, STANDARD_NO_PAD, URL_SAFE, URL_SAFE_NO_PAD};
 use proptest::prelude::*;
@@ -30,11 +32,6 @@ impl Sink for Keep {
 }
 
 impl Keep {
-    fn sorted(mut self) -> Vec<(Layer, Part, Vec<u8>)> {
-        self.0.sort_by(|one, other| (one.0, &one.2).cmp(&(other.0, &other.2)));
-        self.0
-    }
-
     fn holds(&self, layer: Layer, part: Part, text: &[u8]) -> bool {
         self.0.iter().any(|kept| {
             (kept.0, kept.1) == (layer, part) && memchr::memmem::find(&kept.2, text).is_some()
@@ -99,11 +96,11 @@ proptest! {
         cuts in prop::collection::vec(any::<u16>(), 0..12),
     ) {
         let text = parts.concat();
-        // What is passed over at a glance is read where it is cut, and has no signature.
-        let texts = |keep: Keep| {
-            let mut kept = keep.sorted();
-            kept.retain(|(_, part, bytes)| *part == Part::Text && !bytes.is_empty());
-            kept
+        // All that may be a token. The same bytes may be read more than once.
+        let texts = |keep: Keep| -> BTreeSet<(Layer, Vec<u8>)> {
+            let texts = keep.0.iter().filter(|(_, part, _)| *part == Part::Text);
+            let window = |layer: Layer| move |bytes: &[u8]| (layer, bytes.to_vec());
+            texts.flat_map(|(layer, _, text)| text.windows(sought.shortest).map(window(*layer))).collect()
         };
         let whole = texts(in_pieces(&[&text], &sought));
         prop_assert_eq!(&texts(in_pieces(&chunks(&text, &cuts), &sought)), &whole);

@@ -77,7 +77,7 @@ pub(super) fn signature(token: &[u8]) -> Option<Zeroizing<Vec<u8>>> {
     // Every signature but one in many millions has a capital letter in any spelling in base64, by
     // which it is told from words.
     let spellings = (0..3).map(|alignment| {
-        let text = [&[0; 3].get(..alignment).unwrap_or_default(), &signature[..]].concat();
+        let text = [[0; 3].get(..alignment).unwrap_or_default(), &signature[..]].concat();
         Zeroizing::new(STANDARD_NO_PAD.encode(Zeroizing::new(text)))
     });
     let inner = |text: &str| text.bytes().skip(4).rev().skip(2).any(|b| b.is_ascii_uppercase());
