@@ -1,6 +1,6 @@
 //! Sets of byte values, and which bytes are worth decoding.
 
-use super::runs::Sought;
+use super::sought::Sought;
 
 /// A set of byte values.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]

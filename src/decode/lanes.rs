@@ -4,8 +4,8 @@
 use super::branch::keep_tail;
 use super::budget::Budget;
 use super::layer::Layer;
-use super::runs::{Opening, Part, Sink, Sought};
 use super::sextet::{holds, nibble, not_ascii, values};
+use super::sought::{Opening, Part, Sink, Sought};
 
 /// Characters of a run that ends with its piece or before, up to which it is looked at before it is
 /// decoded.

@@ -22,6 +22,7 @@ mod layer;
 mod runs;
 mod runs_whole;
 mod sextet;
+mod sought;
 #[cfg(test)]
 mod tests;
 #[cfg(test)]
@@ -35,6 +36,7 @@ pub use budget::{Budget, Limits, MAX_DEPTH, Seat};
 pub use byteset::{ByteSet, Relevant};
 pub use escape::{has_marks, undo};
 pub use layer::Layer;
-pub use runs::{Opening, Part, Runs, Sink, Sought};
+pub use runs::Runs;
+pub use sought::{Opening, Part, Sink, Sought};
 pub use tree::{Reader, Tree};
 pub use whole::{View, visit};

@@ -4,7 +4,8 @@ use std::ops::Range;
 
 use super::budget::Budget;
 use super::layer::Layer;
-use super::runs::{Opening, Part, Runs, Sink};
+use super::runs::Runs;
+use super::sought::{Opening, Part, Sink};
 use super::whole::{View, Walk};
 
 /// One decoded text.
