@@ -1,5 +1,8 @@
 //! How much decoding one request may ask for.
 
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+
 /// Layers, one inside the other, that can be told apart at all.
 pub const MAX_DEPTH: usize = 8;
 
@@ -28,13 +31,27 @@ pub struct Budget {
     produced: u64,
     unpacked: u64,
     spent: bool,
+    /// Layers around what is being decoded.
+    around: usize,
+    /// Texts under decoding that come of runs.
+    seats: Option<Arc<AtomicUsize>>,
+}
+
+/// Room for one text under decoding that comes of a run, as long as it is kept.
+#[derive(Debug)]
+pub struct Seat(Arc<AtomicUsize>);
+
+impl Drop for Seat {
+    fn drop(&mut self) {
+        self.0.fetch_sub(1, Ordering::Relaxed);
+    }
 }
 
 impl Budget {
     /// A budget of which nothing is used.
     pub fn new(limits: Limits) -> Self {
         let limits = Limits { depth: limits.depth.min(MAX_DEPTH), ..limits };
-        Self { limits, came_in: 0, produced: 0, unpacked: 0, spent: false }
+        Self { limits, came_in: 0, produced: 0, unpacked: 0, spent: false, around: 0, seats: None }
     }
 
     /// Says that so many bytes came in.
@@ -64,7 +81,30 @@ impl Budget {
 
     /// Layers that may be undone one inside the other.
     pub fn depth(&self) -> usize {
-        self.limits.depth
+        self.limits.depth.saturating_sub(self.around)
+    }
+
+    /// Sets how many layers are around what is decoded next, and tells how many were.
+    pub fn set_around(&mut self, layers: usize) -> usize {
+        std::mem::replace(&mut self.around, layers)
+    }
+
+    /// Whether a run may be decoded inside so many layers. If not, something stays undecoded.
+    pub fn allows_layer(&mut self, inside: usize) -> bool {
+        let fits = inside < self.limits.depth;
+        self.spent |= !fits;
+        fits
+    }
+
+    /// Room for one more text that comes of a run. If there is none, something stays undecoded.
+    pub fn seat(&mut self) -> Option<Seat> {
+        let seats = self.seats.get_or_insert_default();
+        let taken = Seat(Arc::clone(seats));
+        if seats.fetch_add(1, Ordering::Relaxed) < self.limits.texts {
+            return Some(taken);
+        }
+        self.spent = true;
+        None
     }
 
     /// Says that something lies deeper than that.

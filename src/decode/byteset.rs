@@ -1,5 +1,7 @@
 //! Sets of byte values, and which bytes are worth decoding.
 
+use super::sought::Sought;
+
 /// A set of byte values.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct ByteSet {
@@ -73,11 +75,17 @@ pub struct Relevant {
     tokens: ByteSet,
     products: ByteSet,
     borders: bool,
+    runs: Sought,
 }
 
 impl Relevant {
-    /// Every escape.
-    pub const ALL: Self = Self { tokens: ByteSet::FULL, products: ByteSet::FULL, borders: true };
+    /// Every escape, and no run.
+    pub const ALL: Self = Self {
+        tokens: ByteSet::FULL,
+        products: ByteSet::FULL,
+        borders: true,
+        runs: Sought::NOTHING,
+    };
 
     /// The escapes that may be part of a token made of these bytes, or part of such an escape; and,
     /// where `borders` matter, those whose letters would seem to belong to a token behind them: the
@@ -89,7 +97,22 @@ impl Relevant {
                 products = products.with(letter);
             }
         }
-        Self { tokens, products, borders }
+        Self { tokens, products, borders, runs: Sought::NOTHING }
+    }
+
+    /// The same, and the escapes that may be part of a run of base64 or hex; what is looked for in
+    /// runs is this.
+    #[must_use]
+    pub fn with_runs(self, runs: Sought) -> Self {
+        let characters =
+            b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/-_".as_slice();
+        let products = self.products.with_all(characters);
+        Self { products, runs, ..self }
+    }
+
+    /// What is looked for in runs of base64 and hex.
+    pub fn runs(&self) -> &Sought {
+        &self.runs
     }
 
     /// Whether an escape that ends in `last`, and is followed by `next`, has to be undone for what

@@ -14,7 +14,8 @@ pub(crate) struct Encoder {
 }
 
 impl Encoder {
-    fn next(&mut self) -> u64 {
+    /// The next number that its seed gives.
+    pub(crate) fn draw(&mut self) -> u64 {
         // splitmix64
         self.seed = self.seed.wrapping_add(0x9e37_79b9_7f4a_7c15);
         let mut z = self.seed;
@@ -26,20 +27,20 @@ impl Encoder {
     fn hex(&mut self, value: u32, width: usize) -> String {
         let text = format!("{value:0width$x}");
         text.chars()
-            .map(|c| if self.next().is_multiple_of(2) { c.to_ascii_uppercase() } else { c })
+            .map(|c| if self.draw().is_multiple_of(2) { c.to_ascii_uppercase() } else { c })
             .collect()
     }
 
     pub(crate) fn encode(&mut self, text: &[u8]) -> Vec<u8> {
         let mut out = Vec::new();
         for &byte in text {
-            let wanted = (self.next() % 256) < u64::from(self.density);
+            let wanted = (self.draw() % 256) < u64::from(self.density);
             let must = match self.layer {
                 Layer::Percent => byte == b'%',
                 Layer::Json => byte == b'\\',
                 _ => matches!(byte, b'%' | b'+'),
             };
-            let spelling = self.next() % 4;
+            let spelling = self.draw() % 4;
             match self.layer {
                 _ if !wanted && !must => match byte {
                     b' ' if self.layer == Layer::Form => out.push(b'+'),

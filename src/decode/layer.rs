@@ -11,6 +11,8 @@ pub enum Layer {
     Form,
     /// Base64, standard or URL-safe.
     Base64,
+    /// Two digits a byte.
+    Hex,
     /// `=41` and soft line breaks, as mail has them.
     QuotedPrintable,
     /// Parameters of a header field that are continued or extended, as in `filename*0*`.
@@ -44,6 +46,7 @@ impl Layer {
             Self::Json => "json",
             Self::Form => "form",
             Self::Base64 => "base64",
+            Self::Hex => "hex",
             Self::QuotedPrintable => "quoted-printable",
             Self::Parameter => "parameter",
             Self::Gzip => "gzip",

@@ -7,6 +7,8 @@
 //! text costs a search for a few bytes.
 //!
 //! A *container* is undone as a whole, as bytes come in: [`inflate`], [`charset`], [`transfer`].
+//! *Runs* of base64 and hex are found by their look in any text, given whole or in chunks, and are
+//! decoded at every phase: see [`Runs`].
 
 pub mod base64;
 mod branch;
@@ -16,11 +18,19 @@ pub mod charset;
 #[cfg(test)]
 pub(crate) mod encode;
 mod escape;
+mod glance;
 pub mod inflate;
+mod lanes;
 mod layer;
 mod permessage;
+mod runs;
+mod runs_whole;
+mod sextet;
+mod sought;
 #[cfg(test)]
 mod tests;
+#[cfg(test)]
+mod tests_runs;
 pub mod transfer;
 mod tree;
 mod unescape;
@@ -28,10 +38,12 @@ mod utf7;
 mod wakes;
 mod whole;
 
-pub use budget::{Budget, Limits, MAX_DEPTH};
+pub use budget::{Budget, Limits, MAX_DEPTH, Seat};
 pub use byteset::{ByteSet, Relevant};
 pub use escape::{has_marks, undo};
 pub use layer::Layer;
 pub use permessage::{NotInflated, Permessage};
+pub use runs::Runs;
+pub use sought::{Opening, Part, Sink, Sought};
 pub use tree::{Reader, Tree};
 pub use whole::{View, visit};

@@ -27,15 +27,17 @@ impl Naive<'_> {
 impl Reader for Naive<'_> {
     type State = Vec<u8>;
 
-    fn begin(&mut self, context: &[u8]) -> Vec<u8> {
+    fn begin(&mut self, context: &[u8], _: &mut Budget) -> Vec<u8> {
         context.to_vec()
     }
 
-    fn read(&mut self, state: &mut Vec<u8>, text: &[u8], _: &[Layer]) {
+    fn read(&mut self, state: &mut Vec<u8>, text: &[u8], _: &[Layer], _: &mut Budget) {
         let from = state.len();
         state.extend_from_slice(text);
         self.look(state, from);
     }
+
+    fn end(&mut self, _: &mut Vec<u8>, _: &[Layer], _: &mut Budget) {}
 
     fn settle(&mut self, _: &mut Vec<u8>, _: &[Layer]) {}
 }

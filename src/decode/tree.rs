@@ -25,10 +25,13 @@ pub trait Reader {
     type State;
 
     /// The state of a reader that has read `context` and reported what is in it.
-    fn begin(&mut self, context: &[u8]) -> Self::State;
+    fn begin(&mut self, context: &[u8], budget: &mut Budget) -> Self::State;
 
     /// Reads on, in a text that undoing `layers`, outermost first, brought forth.
-    fn read(&mut self, state: &mut Self::State, text: &[u8], layers: &[Layer]);
+    fn read(&mut self, state: &mut Self::State, text: &[u8], layers: &[Layer], budget: &mut Budget);
+
+    /// Reads a text's end.
+    fn end(&mut self, state: &mut Self::State, layers: &[Layer], budget: &mut Budget);
 
     /// Reports what is undecided only because the text may go on.
     fn settle(&mut self, state: &mut Self::State, layers: &[Layer]);
@@ -79,7 +82,7 @@ impl<S> Tree<S> {
     pub fn finish<R: Reader<State = S>>(&mut self, budget: &mut Budget, reader: &mut R) {
         let (mut work, text) = self.work(budget, reader);
         work.descend(text, &[], &Owed::default(), true);
-        self.settle(reader);
+        work.end(text);
         self.text = Text::new();
         self.texts = 0;
     }
@@ -274,7 +277,7 @@ impl<R: Reader> Work<'_, R> {
                 }
             }
         }
-        let state = self.reader.begin(&context);
+        let state = self.reader.begin(&context, self.budget);
         text.tail = context;
         let unescaper = Unescaper::new(layer);
         Some(Box::new(Branch { unescaper, state, text, owed: *owed, scratch: Vec::new() }))
@@ -337,7 +340,7 @@ impl<R: Reader> Work<'_, R> {
         text.branches = self.copies(&branch.text.branches, around, without, depth + 1);
         Some(Box::new(Branch {
             unescaper: branch.unescaper.clone(),
-            state: self.reader.begin(tail),
+            state: self.reader.begin(tail, self.budget),
             text,
             owed,
             scratch: Vec::new(),
@@ -370,7 +373,7 @@ impl<R: Reader> Work<'_, R> {
                 }
             }
             self.path.push(layer);
-            self.reader.read(&mut branch.state, &decoded, &self.path);
+            self.reader.read(&mut branch.state, &decoded, &self.path, self.budget);
             self.descend(&mut branch.text, &decoded, &inherited, last);
             self.path.pop();
             if touched.is_some() {
@@ -378,6 +381,18 @@ impl<R: Reader> Work<'_, R> {
             }
         }
         branch.scratch = decoded;
+    }
+
+    /// Ends every text over this one.
+    fn end(&mut self, text: &mut Text<R::State>) {
+        for (branch, layer) in text.branches.iter_mut().zip(ESCAPES) {
+            if let Some(branch) = branch {
+                self.path.push(layer);
+                self.reader.end(&mut branch.state, &self.path, self.budget);
+                self.end(&mut branch.text);
+                self.path.pop();
+            }
+        }
     }
 
     /// How many bytes, from its last escape on, a text and everything inside it have to say of a

@@ -11,8 +11,9 @@ use super::layer::{ESCAPES, Layer};
 pub struct View<'a> {
     /// The decoded bytes.
     pub bytes: &'a [u8],
-    origins: Option<&'a [u32]>,
-    outermost: usize,
+    pub(super) origins: Option<&'a [u32]>,
+    /// What the whole of it comes from.
+    pub(super) within: Range<usize>,
 }
 
 impl View<'_> {
@@ -20,16 +21,16 @@ impl View<'_> {
     /// not asked for, the whole of it.
     pub fn origin(&self, range: Range<usize>) -> Range<usize> {
         let (Some(origins), Some(last)) = (self.origins, range.end.checked_sub(1)) else {
-            return 0..self.outermost;
+            return self.within.clone();
         };
         let (Some(&start), Some(&last_start)) = (origins.get(range.start), origins.get(last))
         else {
-            return 0..self.outermost;
+            return self.within.clone();
         };
         // Several bytes may come from one escape: its end is where another one begins.
         let after = origins.get(range.end..).unwrap_or_default();
         let end = after.iter().find(|&&origin| origin > last_start);
-        start as usize..end.map_or(self.outermost, |&end| end as usize)
+        start as usize..end.map_or(self.within.end, |&end| end as usize)
     }
 }
 
@@ -45,19 +46,26 @@ pub fn visit(
     visitor: &mut dyn FnMut(&View<'_>, &[Layer]),
 ) {
     let with_origins = with_origins && u32::try_from(text.len()).is_ok();
-    Walk { relevant, with_origins, outermost: text.len(), budget, visitor }.walk(text, None, path);
+    let mut walk = Walk { relevant, with_origins, budget, visitor };
+    walk.walk(text, None, 0..text.len(), path);
 }
 
-struct Walk<'a> {
-    relevant: &'a Relevant,
-    with_origins: bool,
-    outermost: usize,
-    budget: &'a mut Budget,
-    visitor: &'a mut dyn FnMut(&View<'_>, &[Layer]),
+pub(super) struct Walk<'a> {
+    pub(super) relevant: &'a Relevant,
+    pub(super) with_origins: bool,
+    pub(super) budget: &'a mut Budget,
+    pub(super) visitor: &'a mut dyn FnMut(&View<'_>, &[Layer]),
 }
 
 impl Walk<'_> {
-    fn walk(&mut self, text: &[u8], origins: Option<&[u32]>, path: &mut Vec<Layer>) {
+    pub(super) fn walk(
+        &mut self,
+        text: &[u8],
+        origins: Option<&[u32]>,
+        within: Range<usize>,
+        path: &mut Vec<Layer>,
+    ) {
+        self.runs(text, origins, &within, path);
         for layer in ESCAPES {
             if next_in_whole(layer, text, 0, self.relevant).is_none() {
                 continue;
@@ -78,10 +86,10 @@ impl Walk<'_> {
                 }
             }
             path.push(layer);
-            let view =
-                View { bytes: &decoded, origins: starts.as_deref(), outermost: self.outermost };
+            let origins = starts.as_deref();
+            let view = View { bytes: &decoded, origins, within: within.clone() };
             (self.visitor)(&view, path);
-            self.walk(&decoded, starts.as_deref(), path);
+            self.walk(&decoded, origins, within.clone(), path);
             path.pop();
         }
     }

@@ -22,6 +22,8 @@ mod tests;
 mod tests_bodies;
 #[cfg(test)]
 mod tests_parts;
+#[cfg(test)]
+mod tests_runs;
 mod text;
 
 use std::net::IpAddr;

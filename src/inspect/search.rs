@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, HashSet};
 use std::ops::Range;
 
 use crate::config::limits;
-use crate::decode::{Budget, ByteSet, Layer, Limits, Relevant, visit};
+use crate::decode::{Budget, ByteSet, Layer, Limits, Relevant, Sought, visit};
 use crate::matcher::{Patchset, TokenIndex};
 
 /// One token found in a text.
@@ -30,9 +30,13 @@ pub(super) fn budget() -> Budget {
     })
 }
 
-/// Which escapes are worth undoing for this patchset.
+/// Which escapes and runs are worth undoing for this patchset.
 pub(super) fn relevant(patchset: &Patchset) -> Relevant {
-    Relevant::to(ByteSet::from_words(patchset.alphabet()), patchset.minds_borders())
+    let alphabet = ByteSet::from_words(patchset.alphabet());
+    let sought = patchset.shortest().map(|shortest| {
+        Sought::new(shortest..=patchset.reach(), alphabet, patchset.shortest_signature())
+    });
+    Relevant::to(alphabet, patchset.minds_borders()).with_runs(sought.unwrap_or(Sought::NOTHING))
 }
 
 /// The tokens that stand in the text, in any layer, each with the layers that one of its places is

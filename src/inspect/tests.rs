@@ -54,7 +54,7 @@ impl Fixture {
 }
 
 /// The same as [`blocking`], of a token of which only the digest is known.
-fn blocking_digest(token: &[u8]) -> Arc<Patchset> {
+pub(super) fn blocking_digest(token: &[u8]) -> Arc<Patchset> {
     let mut fixture = Fixture::new();
     let leak = LeakId::new();
     fixture.rule(leak, Action::Block, Scope::default());
@@ -98,7 +98,7 @@ pub(super) fn shown(inspection: &Inspection) -> Vec<String> {
 pub(super) const TOKEN: &str = "tok_0123456789abcdefXYZ";
 const PERCENT: &str = "%74ok_0123456789abcde%66XYZ";
 
-fn in_head(target: &str, fields: &[(&str, &[u8])]) -> Vec<String> {
+pub(super) fn in_head(target: &str, fields: &[(&str, &[u8])]) -> Vec<String> {
     let mut inspection = inspection(&blocking(TOKEN.as_bytes()));
     let verdict = inspection.head(&parts(target, fields));
     assert_eq!(verdict.passes(), inspection.hits().is_empty());
@@ -508,7 +508,7 @@ fn a_token_known_by_its_digest() {
     assert_eq!(shown, format!("/a/[token:{fingerprint}]?key=[token:{fingerprint}]"));
 }
 
-fn body_found(patchset: &Arc<Patchset>, pieces: &[&[u8]]) -> Option<bool> {
+pub(super) fn body_found(patchset: &Arc<Patchset>, pieces: &[&[u8]]) -> Option<bool> {
     let mut inspection = inspection(patchset);
     for piece in pieces {
         inspection.body(piece);

@@ -1,16 +1,42 @@
-//! One text that comes in pieces: looked through as it is, and through all layers over it.
+//! One text that comes in pieces: looked through as it is, through all layers over it, and in all
+//! runs of base64 and hex inside it.
 
 use std::sync::Arc;
 
-use crate::decode::{Budget, Layer, Reader, Relevant, Tree};
+use crate::decode::{Budget, Layer, Opening, Part, Reader, Relevant, Runs, Seat, Sink, Tree};
 use crate::matcher::{Patchset, StreamScanner, TokenIndex};
 
-/// State of looking through one text: its scanner, and the layers over it.
+/// How many times as long as what it decodes to a run may be of which an escape is a part, for a
+/// token in it to be found whatever comes before: base64 thrice, or hex of base64.
+const RUN_CONTEXT: usize = 3;
+
+/// State of looking through one text: what reads it, and the layers over it.
 pub(super) struct Text {
-    raw: StreamScanner,
-    tree: Tree<StreamScanner>,
+    level: Level,
+    tree: Tree<Level>,
+    relevant: Relevant,
     /// What was undone to bring the text forth, outermost first.
     outer: Vec<Layer>,
+}
+
+/// What reads one text as it is, and the runs in it.
+struct Level {
+    scanner: StreamScanner,
+    runs: Runs<Stream>,
+}
+
+/// What reads what a run decodes to.
+enum Stream {
+    /// A text like any other.
+    Text(Box<Inner>),
+    /// Only bytes.
+    Bytes(Box<StreamScanner>),
+}
+
+struct Inner {
+    level: Level,
+    tree: Tree<Level>,
+    _seat: Seat,
 }
 
 /// What was found and not yet handed on, each token once.
@@ -31,35 +57,182 @@ impl Finds {
         std::mem::take(&mut self.new)
     }
 
-    fn note(&mut self, token: TokenIndex, outer: &[Layer], layers: &[Layer]) {
+    fn note(&mut self, token: TokenIndex, path: &Path<'_>) {
         if let Err(place) = self.known.binary_search(&token) {
             self.known.insert(place, token);
-            self.new.push((token, [outer, layers].concat()));
+            self.new.push((token, path.layers()));
         }
+    }
+}
+
+/// What was undone around a text, in pieces.
+struct Path<'a> {
+    outer: Option<&'a Path<'a>>,
+    layers: &'a [Layer],
+}
+
+impl<'a> Path<'a> {
+    fn of(layers: &'a [Layer]) -> Self {
+        Self { outer: None, layers }
+    }
+
+    fn inside(&'a self, layers: &'a [Layer]) -> Path<'a> {
+        Path { outer: Some(self), layers }
+    }
+
+    fn len(&self) -> usize {
+        self.outer.map_or(0, Path::len) + self.layers.len()
+    }
+
+    /// Outermost first.
+    fn layers(&self) -> Vec<Layer> {
+        let mut layers = self.outer.map(Path::layers).unwrap_or_default();
+        layers.extend_from_slice(self.layers);
+        layers
     }
 }
 
 /// Notes what is found in a text that undoing `outer` brought forth.
 struct Reading<'a> {
-    finds: &'a mut Finds,
-    outer: &'a [Layer],
+    /// Nothing where what is read was read before.
+    finds: Option<&'a mut Finds>,
+    patchset: &'a Arc<Patchset>,
+    relevant: &'a Relevant,
+    outer: &'a Path<'a>,
+}
+
+impl Reading<'_> {
+    /// The same inside the layers around which `outer` tells.
+    fn inside<'b>(&'b mut self, outer: &'b Path<'b>) -> Reading<'b> {
+        let Self { finds, patchset, relevant, .. } = self;
+        Reading { finds: finds.as_deref_mut(), patchset, relevant, outer }
+    }
+
+    fn scan(&mut self, scanner: &mut StreamScanner, text: &[u8], layers: &[Layer]) {
+        let Self { finds, outer, .. } = self;
+        scanner.feed(text, &mut |found| {
+            if let Some(finds) = finds {
+                finds.note(found.token, &outer.inside(layers));
+            }
+        });
+    }
+
+    fn settle_scan(&mut self, scanner: &mut StreamScanner, layers: &[Layer]) {
+        let Self { finds, outer, .. } = self;
+        scanner.settle(&mut |found| {
+            if let Some(finds) = finds {
+                finds.note(found.token, &outer.inside(layers));
+            }
+        });
+    }
+}
+
+/// How many bytes beside an escape decide whether a token stands there.
+fn context(patchset: &Patchset, relevant: &Relevant) -> usize {
+    let reach = patchset.reach();
+    if relevant.runs().is_nothing() { reach } else { reach * RUN_CONTEXT }
+}
+
+impl Level {
+    fn new(patchset: &Arc<Patchset>) -> Self {
+        Self { scanner: StreamScanner::new(Arc::clone(patchset)), runs: Runs::new() }
+    }
 }
 
 impl Reader for Reading<'_> {
-    type State = StreamScanner;
+    type State = Level;
 
-    fn begin(&mut self, context: &[u8]) -> StreamScanner {
-        let mut scanner = StreamScanner::new(Arc::clone(&self.finds.patchset));
-        scanner.feed(context, &mut |_| {});
-        scanner
+    fn begin(&mut self, context: &[u8], budget: &mut Budget) -> Level {
+        let mut level = Level::new(self.patchset);
+        let mut silent = Reading { finds: None, ..*self };
+        Reader::read(&mut silent, &mut level, context, &[], budget);
+        level
     }
 
-    fn read(&mut self, scanner: &mut StreamScanner, text: &[u8], layers: &[Layer]) {
-        scanner.feed(text, &mut |found| self.finds.note(found.token, self.outer, layers));
+    fn read(&mut self, level: &mut Level, text: &[u8], layers: &[Layer], budget: &mut Budget) {
+        self.scan(&mut level.scanner, text, layers);
+        let sought = self.relevant.runs();
+        let path = self.outer.inside(layers);
+        level.runs.push(text, sought, budget, &mut self.inside(&path));
     }
 
-    fn settle(&mut self, scanner: &mut StreamScanner, layers: &[Layer]) {
-        scanner.settle(&mut |found| self.finds.note(found.token, self.outer, layers));
+    fn end(&mut self, level: &mut Level, layers: &[Layer], budget: &mut Budget) {
+        self.settle_scan(&mut level.scanner, layers);
+        let path = self.outer.inside(layers);
+        level.runs.finish(self.relevant.runs(), budget, &mut self.inside(&path));
+    }
+
+    fn settle(&mut self, level: &mut Level, layers: &[Layer]) {
+        self.settle_scan(&mut level.scanner, layers);
+        let path = self.outer.inside(layers);
+        level.runs.settle(&mut self.inside(&path));
+    }
+}
+
+/// Reads what the runs of a text decode to that undoing `outer` brought forth.
+impl Sink for Reading<'_> {
+    type State = Stream;
+
+    fn open(&mut self, opening: Opening, budget: &mut Budget) -> Option<Stream> {
+        if !budget.allows_layer(self.outer.len()) {
+            return None;
+        }
+        if opening.part == Part::Bytes {
+            let scanner = StreamScanner::new(Arc::clone(self.patchset));
+            return Some(Stream::Bytes(Box::new(scanner)));
+        }
+        let seat = budget.seat()?;
+        let level = Level::new(self.patchset);
+        let tree = Tree::new(*self.relevant, context(self.patchset, self.relevant));
+        Some(Stream::Text(Box::new(Inner { level, tree, _seat: seat })))
+    }
+
+    fn read(&mut self, state: &mut Stream, layer: Layer, text: &[u8], budget: &mut Budget) {
+        match state {
+            Stream::Bytes(scanner) => self.scan(scanner, text, &[layer]),
+            Stream::Text(inner) => {
+                let layers = [layer];
+                let path = self.outer.inside(&layers);
+                inner.push(text, budget, &mut self.inside(&path));
+            }
+        }
+    }
+
+    fn settle(&mut self, state: &mut Stream, layer: Layer) {
+        match state {
+            Stream::Bytes(scanner) => self.settle_scan(scanner, &[layer]),
+            Stream::Text(inner) => {
+                let layers = [layer];
+                let path = self.outer.inside(&layers);
+                let mut reading = self.inside(&path);
+                Reader::settle(&mut reading, &mut inner.level, &[]);
+                inner.tree.settle(&mut reading);
+            }
+        }
+    }
+
+    fn close(&mut self, state: Stream, layer: Layer, budget: &mut Budget) {
+        match state {
+            Stream::Bytes(mut scanner) => self.settle_scan(&mut scanner, &[layer]),
+            Stream::Text(mut inner) => {
+                let layers = [layer];
+                let path = self.outer.inside(&layers);
+                let mut reading = self.inside(&path);
+                let around = budget.set_around(path.len());
+                reading.end(&mut inner.level, &[], budget);
+                inner.tree.finish(budget, &mut reading);
+                budget.set_around(around);
+            }
+        }
+    }
+}
+
+impl Inner {
+    fn push(&mut self, text: &[u8], budget: &mut Budget, reading: &mut Reading<'_>) {
+        let around = budget.set_around(reading.outer.len());
+        Reader::read(reading, &mut self.level, text, &[], budget);
+        self.tree.push(text, budget, reading);
+        budget.set_around(around);
     }
 }
 
@@ -67,33 +240,44 @@ impl Text {
     /// The beginning of a text that undoing the layers `outer` brings forth.
     pub(super) fn new(patchset: &Arc<Patchset>, relevant: Relevant, outer: Vec<Layer>) -> Self {
         Self {
-            raw: StreamScanner::new(Arc::clone(patchset)),
-            tree: Tree::new(relevant, patchset.reach()),
+            level: Level::new(patchset),
+            tree: Tree::new(relevant, context(patchset, &relevant)),
+            relevant,
             outer,
         }
     }
 
     /// Takes the next piece, which the budget knows of already.
     pub(super) fn push(&mut self, piece: &[u8], budget: &mut Budget, finds: &mut Finds) {
-        let Self { raw, tree, outer } = self;
-        let mut reading = Reading { finds, outer };
-        reading.read(raw, piece, &[]);
+        let Self { level, tree, relevant, outer } = self;
+        let patchset = Arc::clone(&finds.patchset);
+        let outer = &Path::of(outer);
+        let around = budget.set_around(outer.len());
+        let mut reading = Reading { finds: Some(finds), patchset: &patchset, relevant, outer };
+        Reader::read(&mut reading, level, piece, &[], budget);
         tree.push(piece, budget, &mut reading);
+        budget.set_around(around);
     }
 
     /// Decides what is undecided as if the text ended here.
     pub(super) fn settle(&mut self, finds: &mut Finds) {
-        let Self { raw, tree, outer } = self;
-        let mut reading = Reading { finds, outer };
-        reading.settle(raw, &[]);
+        let Self { level, tree, relevant, outer } = self;
+        let patchset = Arc::clone(&finds.patchset);
+        let outer = &Path::of(outer);
+        let mut reading = Reading { finds: Some(finds), patchset: &patchset, relevant, outer };
+        Reader::settle(&mut reading, level, &[]);
         tree.settle(&mut reading);
     }
 
     /// Ends the text.
     pub(super) fn finish(&mut self, budget: &mut Budget, finds: &mut Finds) {
-        let Self { raw, tree, outer } = self;
-        let mut reading = Reading { finds, outer };
-        reading.settle(raw, &[]);
+        let Self { level, tree, relevant, outer } = self;
+        let patchset = Arc::clone(&finds.patchset);
+        let outer = &Path::of(outer);
+        let around = budget.set_around(outer.len());
+        let mut reading = Reading { finds: Some(finds), patchset: &patchset, relevant, outer };
+        reading.end(level, &[], budget);
         tree.finish(budget, &mut reading);
+        budget.set_around(around);
     }
 }

@@ -16,6 +16,7 @@ mod engine;
 mod filter;
 mod found;
 mod handle;
+mod jwt;
 mod keys;
 #[cfg(test)]
 mod naive;

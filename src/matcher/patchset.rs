@@ -11,7 +11,7 @@ use super::keys::Keys;
 use super::rulebook::Rulebook;
 use super::shared::Shared;
 use super::verify::{Finding, Verifier, View};
-use crate::config::limits::DIGEST_CANDIDATE_BYTES;
+use crate::config::limits::{DIGEST_CANDIDATE_BYTES, TOKEN_BYTES_APPLICABLE};
 use crate::model::fingerprint::Fingerprint;
 use crate::model::ids::{LeakId, PatchId, TokenId};
 use crate::model::rule::{Action, Scope};
@@ -53,6 +53,8 @@ pub struct Patchset {
     pub(super) rulebook: Rulebook,
     pub(super) token_count: usize,
     pub(super) longest: usize,
+    pub(super) shortest: usize,
+    pub(super) shortest_signature: usize,
     pub(super) alphabet: [u64; 4],
     pub(super) minds_borders: bool,
 }
@@ -73,6 +75,8 @@ impl Patchset {
             rulebook: Rulebook::new(),
             token_count: 0,
             longest: 0,
+            shortest: 0,
+            shortest_signature: 0,
             alphabet: [0; 4],
             minds_borders: false,
         }
@@ -94,6 +98,21 @@ impl Patchset {
     ///
     pub fn longest(&self) -> usize {
         self.longest
+    }
+
+    /// Length in bytes of the shortest token, or the shortest value that is looked up among the
+    /// digests; nothing where there are no tokens.
+    pub fn shortest(&self) -> Option<usize> {
+        let text = Some(self.shortest).filter(|length| *length != 0);
+        let digest = self.digests().map(|_| TOKEN_BYTES_APPLICABLE);
+        text.into_iter().chain(digest).min()
+    }
+
+    /// Length in bytes of the shortest signature by which a JWT is recognised, beside its text;
+    /// nothing where there is none. It does not count in [`Self::alphabet`]: signatures are to be
+    /// looked for in what base64 and hex decode to.
+    pub fn shortest_signature(&self) -> Option<usize> {
+        Some(self.shortest_signature).filter(|length| *length != 0)
     }
 
     /// How many bytes, at most, decide whether a token stands at a place: the longest token, or the

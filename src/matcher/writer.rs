@@ -8,6 +8,7 @@ use foldhash::quality::RandomState;
 use super::builder::ClassBuilder;
 use super::digest::Digests;
 use super::engine::{Engine, Long, Middle, Short};
+use super::jwt::{self, Signatures};
 use super::keys::Keys;
 use super::patchset::{Patchset, Rule, TokenInfo};
 use super::rebuild::{Rebuild, Rebuilt};
@@ -36,6 +37,8 @@ pub struct PatchsetWriter {
     lengths: Vec<u16>,
     /// How many tokens there are of each length.
     by_length: Vec<u32>,
+    /// The signatures by which JWTs are recognised.
+    signatures: Signatures,
     /// Whether a byte value is in any text there ever was.
     seen: [bool; 256],
     rulebook: RulebookWriter,
@@ -67,6 +70,7 @@ impl PatchsetWriter {
             tokens: Shared::new(),
             lengths: Vec::new(),
             by_length: Vec::new(),
+            signatures: Signatures::default(),
             seen: [false; 256],
             rulebook: RulebookWriter::new(),
             digests: Arc::default(),
@@ -181,6 +185,8 @@ impl PatchsetWriter {
             rulebook: book.clone(),
             token_count: self.slots.len(),
             longest: self.by_length.iter().rposition(|tokens| *tokens > 0).unwrap_or_default(),
+            shortest: self.shortest(),
+            shortest_signature: self.signatures.shortest(),
             alphabet: self.alphabet(),
             minds_borders: book.bounds()
                 || self.by_length.iter().take(FREE_STANDING.into()).any(|tokens| *tokens > 0),
@@ -217,6 +223,12 @@ impl PatchsetWriter {
     fn leak(&mut self, leak: LeakId) -> u32 {
         let new = || Leak { place: self.rulebook.new_leak(), tokens: Vec::new() };
         self.leaks.entry(leak).or_insert_with(new).place
+    }
+
+    /// The length of the shortest text there is; 0 where there is none.
+    fn shortest(&self) -> usize {
+        let mut lengths = self.by_length.iter().enumerate().skip(1);
+        lengths.find(|(_, tokens)| **tokens > 0).map_or(0, |(length, _)| length)
     }
 
     /// The byte values of all texts there ever were.
@@ -275,6 +287,14 @@ impl PatchsetWriter {
                     Short::WINDOW.. => self.short.add(keys, slot, text, length),
                     _ => self.tiny.add(keys, slot, text, length),
                 }
+                // Both in the class of long ones, so that a slot is retired from one class.
+                if let Some(signature) = jwt::signature(text)
+                    && let Ok(length) = u16::try_from(signature.len())
+                    && signature.len() >= Long::WINDOW
+                {
+                    self.long.add(keys, slot, &signature, length);
+                    self.signatures.insert(slot, length);
+                }
             }
         }
         slot
@@ -316,6 +336,7 @@ impl PatchsetWriter {
     /// Takes out what finds the token in this slot, which is under no leak any more.
     fn retire(&mut self, slot: u32) {
         let Some(length) = self.length(slot) else { return };
+        self.signatures.remove(slot);
         if let Some(tokens) = self.by_length.get_mut(usize::from(length)) {
             *tokens -= 1;
         }

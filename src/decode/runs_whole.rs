@@ -1,0 +1,110 @@
+//! Runs of base64 and hex in a text given whole.
+
+use std::ops::Range;
+
+use super::budget::Budget;
+use super::layer::Layer;
+use super::runs::Runs;
+use super::sought::{Opening, Part, Sink};
+use super::whole::{View, Walk};
+
+/// One decoded text.
+struct Decoded {
+    opening: Opening,
+    bytes: Vec<u8>,
+    /// Where it comes from, once that is known.
+    within: Range<usize>,
+    origins: Option<Vec<u32>>,
+}
+
+/// Keeps what runs decode to.
+struct Collect {
+    with_places: bool,
+    inside: usize,
+    texts: Vec<Decoded>,
+    /// How many of them are of runs that have ended.
+    ended: usize,
+}
+
+impl Sink for Collect {
+    type State = Decoded;
+
+    fn open(&mut self, opening: Opening, budget: &mut Budget) -> Option<Decoded> {
+        let decoded = || Decoded { opening, bytes: Vec::new(), within: 0..0, origins: None };
+        budget.allows_layer(self.inside).then(decoded)
+    }
+
+    fn read(&mut self, state: &mut Decoded, _: Layer, text: &[u8], _: &mut Budget) {
+        state.bytes.extend_from_slice(text);
+    }
+
+    fn settle(&mut self, _: &mut Decoded, _: Layer) {}
+
+    fn close(&mut self, state: Decoded, _: Layer, _: &mut Budget) {
+        self.texts.push(state);
+    }
+
+    fn wants_places(&self) -> bool {
+        self.with_places
+    }
+
+    fn ended(&mut self, places: &[usize], end: usize) {
+        let place = |at: usize| places.get(at).map_or(end, |&place| place);
+        for text in self.texts.iter_mut().skip(self.ended) {
+            let Opening { layer, first, at, .. } = text.opening;
+            let character = |byte: usize| {
+                let byte = at.saturating_add_unsigned(byte);
+                let before = if layer == Layer::Hex { byte * 2 } else { (byte * 8).div_euclid(6) };
+                first.saturating_add_signed(before)
+            };
+            text.within = place(character(0))..end;
+            if self.with_places {
+                let origins = (0..text.bytes.len()).map(|byte| place(character(byte)) as u32);
+                text.origins = Some(origins.collect());
+            }
+        }
+        self.ended = self.texts.len();
+    }
+}
+
+impl Walk<'_> {
+    /// Shows what the runs in a text decode to, and what layers make of that.
+    pub(super) fn runs(
+        &mut self,
+        text: &[u8],
+        origins: Option<&[u32]>,
+        within: &Range<usize>,
+        path: &mut Vec<Layer>,
+    ) {
+        let mut collect = Collect {
+            with_places: self.with_origins,
+            inside: path.len(),
+            texts: Vec::new(),
+            ended: 0,
+        };
+        Runs::new().whole(text, self.relevant.runs(), self.budget, &mut collect);
+        let outer = View { bytes: text, origins, within: within.clone() };
+        for Decoded { opening, bytes, within, origins: own } in collect.texts {
+            let within = match outer.origins {
+                None if path.is_empty() => within,
+                _ => outer.origin(within),
+            };
+            let own = own.map(|mut own| {
+                if let Some(origins) = origins {
+                    for place in &mut own {
+                        let outermost = origins.get(*place as usize).copied();
+                        *place = outermost.unwrap_or(outer.within.end as u32);
+                    }
+                }
+                own
+            });
+            path.push(opening.layer);
+            let view = View { bytes: &bytes, origins: own.as_deref(), within: within.clone() };
+            (self.visitor)(&view, path);
+            if opening.part == Part::Text {
+                self.walk(&bytes, own.as_deref(), within, path);
+            }
+            path.pop();
+        }
+    }
+}

@@ -1,0 +1,291 @@
+//! Tokens under base64 and hex, in every kind of text; and JWTs, spelled any way.
+
+use ::base64::Engine as _;
+use ::base64::engine::general_purpose::{STANDARD, STANDARD_NO_PAD, URL_SAFE, URL_SAFE_NO_PAD};
+use proptest::prelude::*;
+
+use super::tests::{
+    TOKEN, blocking, blocking_digest, body_found, in_head, inspection, parts, shown,
+};
+use super::*;
+use crate::decode::encode::{Encoder, chunks, encoder};
+
+fn hex(text: &[u8]) -> String {
+    text.iter().map(|byte| format!("{byte:02x}")).collect()
+}
+
+fn wrapped(text: &str, width: usize, line: &str) -> String {
+    let lines: Vec<&str> =
+        text.as_bytes().chunks(width).map(|line| str::from_utf8(line).unwrap()).collect();
+    lines.join(line)
+}
+
+/// The layers under which the token is found in a body, whole and in chunks, which must agree.
+fn in_body(patchset: &Arc<Patchset>, body: &[u8]) -> Option<String> {
+    let mut all = Vec::new();
+    for size in [1, 2, 7, 64, 10_000] {
+        let mut inspection = inspection(patchset);
+        for chunk in body.chunks(size) {
+            inspection.body(chunk);
+            inspection.settle();
+        }
+        inspection.finish();
+        assert!(inspection.incomplete().is_empty());
+        all.push(inspection.hits().first().map(|hit| hit.encodings.join(",")));
+    }
+    assert!(all.windows(2).all(|two| two[0] == two[1]), "{all:?} {}", body.escape_ascii());
+    all.pop().unwrap()
+}
+
+#[test]
+fn base64_in_a_body() {
+    let patchset = blocking(TOKEN.as_bytes());
+    let long = "x".repeat(150) + TOKEN + &"y".repeat(100);
+    for (body, layers) in [
+        (STANDARD.encode(TOKEN), "base64"),
+        (format!(r#"{{"a":"{}"}}"#, STANDARD.encode(TOKEN)), "base64"),
+        (format!(r#"{{"a":"{}"}}"#, STANDARD.encode(format!("a{TOKEN}"))), "base64"),
+        (format!(r#"{{"a":"{}"}}"#, URL_SAFE_NO_PAD.encode(format!("ab{TOKEN}?"))), "base64"),
+        (format!("prefix{}", STANDARD.encode(TOKEN)), "base64"),
+        (format!("a/b/c/{}/d", STANDARD.encode(TOKEN)), "base64"),
+        (format!("{}=={}", STANDARD_NO_PAD.encode("abcd"), STANDARD.encode(TOKEN)), "base64"),
+        (format!("x{}{}", STANDARD.encode(&TOKEN[..7]), STANDARD.encode(&TOKEN[7..])), "base64"),
+        (format!("{}{}", STANDARD.encode(&TOKEN[..1]), STANDARD.encode(&TOKEN[1..])), "base64"),
+        (format!("{}{}", STANDARD.encode(&TOKEN[..22]), STANDARD.encode(&TOKEN[22..])), "base64"),
+        (format!("{}\n{}", STANDARD.encode(&long[..167]), STANDARD.encode(&long[167..])), "base64"),
+        (wrapped(&STANDARD.encode(&long), 76, "\r\n"), "base64"),
+        (wrapped(&STANDARD.encode(&long), 64, "\n"), "base64"),
+        (format!(r#"{{"a":"{}"}}"#, wrapped(&STANDARD.encode(&long), 64, r"\r\n")), "base64"),
+        (format!("a={}", wrapped(&URL_SAFE.encode(&long), 64, "%0D%0A")), "base64"),
+        (wrapped(&STANDARD.encode(TOKEN), 16, "!"), "base64"),
+        (wrapped(&STANDARD.encode(&long), 17, "*.~"), "base64"),
+        (STANDARD.encode(STANDARD.encode(TOKEN)), "base64,base64"),
+        (STANDARD.encode(wrapped(&STANDARD.encode(&long), 76, "\r\n")), "base64,base64"),
+        (STANDARD.encode(TOKEN.replace('t', "%74")), "base64,percent"),
+        (STANDARD.encode(TOKEN.replace('t', r"\u0074")), "base64,json"),
+        (STANDARD.encode(hex(TOKEN.as_bytes())), "base64,hex"),
+        (hex(STANDARD.encode(TOKEN).as_bytes()), "hex,base64"),
+        (hex(TOKEN.as_bytes()), "hex"),
+        (format!("0x{}", hex(TOKEN.as_bytes()).to_uppercase()), "hex"),
+        (format!("abc{}xyz", hex(TOKEN.as_bytes())), "hex"),
+        (format!("a={}", STANDARD.encode(format!("{TOKEN}>>>???")).replace('+', "%2B")), "base64"),
+        (STANDARD.encode(TOKEN).replace('Y', r"\u0059"), "json,base64"),
+        (STANDARD.encode(TOKEN).replace('Y', "%59"), "percent,base64"),
+    ] {
+        assert_eq!(in_body(&patchset, body.as_bytes()).as_deref(), Some(layers), "{body}");
+        let other = blocking(b"tok_0123456789abcdefXYA");
+        assert_eq!(in_body(&other, body.as_bytes()), None, "{body}");
+    }
+}
+
+#[test]
+fn base64_in_a_head() {
+    let base64 = URL_SAFE_NO_PAD.encode(format!("user:{TOKEN}"));
+    assert_eq!(in_head(&format!("/a/{base64}/b"), &[]), ["path:1 base64"]);
+    assert_eq!(in_head(&format!("/a?b=c&d={base64}&e=f"), &[]), ["query:d base64"]);
+    assert_eq!(in_head("/", &[("x-key", base64.as_bytes())]), ["header:x-key base64"]);
+    let cookie = format!("a=b; sid={base64}; c=d");
+    assert_eq!(in_head("/", &[("cookie", cookie.as_bytes())]), ["cookie:sid base64"]);
+    let kubernetes = format!("base64url.bearer.authorization.k8s.io.{base64}, x");
+    assert_eq!(
+        in_head("/", &[("sec-websocket-protocol", kubernetes.as_bytes())]),
+        ["header:sec-websocket-protocol base64"]
+    );
+    let percent = base64.replace('Y', "%59");
+    assert_eq!(in_head(&format!("/?b={percent}"), &[]), ["query:b percent,base64"]);
+    for junk in ["!", "~.*"] {
+        let junk = wrapped(&base64, 9, junk);
+        assert_eq!(in_head("/", &[("x-key", junk.as_bytes())]), ["header:x-key base64"]);
+    }
+    let twice = hex(base64.as_bytes());
+    assert_eq!(in_head(&format!("/?b={twice}"), &[]), ["query:b hex,base64"]);
+}
+
+#[test]
+fn what_is_redacted_has_no_encoded_token() {
+    let patchset = blocking(TOKEN.as_bytes());
+    let fingerprint = patchset.token(TokenIndex(0)).unwrap().fingerprint;
+    let base64 = STANDARD.encode(TOKEN);
+    let twice = STANDARD.encode(base64.as_bytes());
+    for (text, expected) in [
+        (format!("/a?b={base64}&c=d"), "/a?b=HERE=&c=d"),
+        (format!("/a?b={}&c=d", hex(TOKEN.as_bytes())), "/a?b=HERE&c=d"),
+        (format!("/a?b={}&c=d", twice.replace('W', "%57")), "/a?b=HERE%3D&c=d"),
+    ] {
+        let shown = redact(&patchset, text.as_bytes(), 1_000);
+        let expected = expected.replace("HERE", &format!("[token:{fingerprint}]"));
+        let cut = |text: &str| text.replace(['=', '&'], " ");
+        assert!(
+            cut(&shown).starts_with(
+                cut(&expected).split(" c").next().unwrap().trim_end_matches("%3D").trim_end()
+            ) && search::locate(&patchset, &search::relevant(&patchset), shown.as_bytes())
+                .is_empty(),
+            "{shown}"
+        );
+    }
+}
+
+#[test]
+fn a_digest_token_under_base64() {
+    let patchset = blocking_digest(TOKEN.as_bytes());
+    let body = format!(r#"{{"a":"{}"}}"#, STANDARD.encode(format!("user:{TOKEN}")));
+    assert_eq!(in_body(&patchset, body.as_bytes()).as_deref(), Some("base64"));
+}
+
+fn jwt(header: &str, payload: &str, signature: &[u8]) -> String {
+    let parts = [header.as_bytes(), payload.as_bytes(), signature];
+    parts.map(|part| URL_SAFE_NO_PAD.encode(part)).join(".")
+}
+
+/// Bytes that look random.
+fn noise(seed: u64, length: usize) -> Vec<u8> {
+    let mut encoder = Encoder { layer: Layer::Percent, density: 0, seed };
+    (0..length).map(|_| encoder.draw() as u8).collect()
+}
+
+#[test]
+fn a_jwt_in_any_spelling() {
+    let header = r#"{"alg":"HS256","typ":"JWT"}"#;
+    let payload = r#"{"sub":"someone","iat":1700000000}"#;
+    let signature = noise(1, 32);
+    let token = jwt(header, payload, &signature);
+    let patchset = blocking(token.as_bytes());
+    let encoded = URL_SAFE_NO_PAD.encode(&signature);
+    let mut unused = encoded.clone();
+    let last = unused.pop().unwrap();
+    unused.push(char::from(last as u8 + 1));
+    for text in [
+        token.clone(),
+        format!("{token}="),
+        format!("{}.{unused}", token.rsplit_once('.').unwrap().0),
+        jwt(r#"{"typ":"JWT","alg":"HS256"}"#, payload, &signature),
+        format!("{}.{}", token.rsplit_once('.').unwrap().0, STANDARD.encode(&signature)),
+        format!(r#"{{"payload":"x","signatures":[{{"protected":"y","signature":"{encoded}"}}]}}"#),
+        format!("{} . {encoded}", URL_SAFE_NO_PAD.encode(payload)),
+        hex(&signature),
+        STANDARD.encode(&token),
+        encoded.replace(&encoded[4..5], &format!("%{:02x}", encoded.as_bytes()[4])),
+    ] {
+        assert!(body_found(&patchset, &[text.as_bytes()]).unwrap(), "{text}");
+        let pieces: Vec<&[u8]> = text.as_bytes().chunks(5).collect();
+        assert!(body_found(&patchset, &pieces).unwrap(), "{text}");
+        assert!(!in_value(&patchset, &text).is_empty(), "{text}");
+    }
+    for text in [
+        jwt(header, payload, &noise(2, 32)),
+        jwt(header, payload, &signature[..31]),
+        jwt(header, payload, b""),
+    ] {
+        assert!(!body_found(&patchset, &[text.as_bytes()]).unwrap(), "{text}");
+        assert!(in_value(&patchset, &text).is_empty(), "{text}");
+    }
+}
+
+fn in_value(patchset: &Arc<Patchset>, value: &str) -> Vec<String> {
+    let mut inspection = inspection(patchset);
+    inspection.head(&parts("/", &[("x-jwt", value.as_bytes())]));
+    shown(&inspection)
+}
+
+#[test]
+fn an_elliptic_signature_with_its_other_half_changed() {
+    let header = r#"{"alg":"ES256"}"#;
+    let (r, s, other) = (noise(3, 32), noise(4, 32), noise(5, 32));
+    let token = jwt(header, "{}", &[&r[..], &s].concat());
+    let patchset = blocking(token.as_bytes());
+    let flipped = jwt(header, "{}", &[&r[..], &other].concat());
+    assert_eq!(in_value(&patchset, &token), ["header:x-jwt"]);
+    assert_eq!(in_value(&patchset, &flipped), ["header:x-jwt base64"]);
+    assert!(in_value(&patchset, &jwt(header, "{}", &[&other[..], &s].concat())).is_empty());
+}
+
+#[test]
+fn a_jwt_without_a_signature_is_only_its_text() {
+    for signature in [0, 8, 15] {
+        let token = jwt(r#"{"alg":"none"}"#, r#"{"sub":"x"}"#, &noise(6, signature));
+        let patchset = blocking(token.as_bytes());
+        assert_eq!(patchset.shortest_signature(), None);
+        assert_eq!(in_value(&patchset, &token), ["header:x-jwt"]);
+    }
+}
+
+#[test]
+fn base64_of_random_bytes_stays_inside_the_budget() {
+    let patchset = blocking(TOKEN.as_bytes());
+    for text in [
+        STANDARD.encode(noise(7, 200_000)),
+        STANDARD.encode(STANDARD.encode(STANDARD.encode(noise(8, 60_000)))),
+        "VVVV".repeat(60_000),
+        hex(hex(&noise(9, 40_000)).as_bytes()),
+    ] {
+        let mut inspection = inspection(&patchset);
+        inspection.body(text.as_bytes());
+        assert!(inspection.finish().passes());
+        let times = inspection.inspected_bytes() / text.len() as u64;
+        // Every phase of the one that no encoder makes is base64 again.
+        assert!(times < if text.starts_with("VVVV") { 14 } else { 9 }, "{times}");
+    }
+}
+
+/// One encoding of a whole text.
+#[derive(Clone, Debug)]
+enum Code {
+    Base64(usize),
+    Wrapped,
+    Hex(bool),
+    Escape(Encoder),
+}
+
+impl Code {
+    fn encode(&mut self, text: &[u8]) -> Vec<u8> {
+        match self {
+            Self::Base64(engine) => {
+                [&STANDARD, &STANDARD_NO_PAD, &URL_SAFE, &URL_SAFE_NO_PAD][*engine].encode(text)
+            }
+            Self::Wrapped => wrapped(&STANDARD.encode(text), 76, "\r\n"),
+            Self::Hex(true) => hex(text).to_uppercase(),
+            Self::Hex(false) => hex(text),
+            Self::Escape(encoder) => return encoder.encode(text),
+        }
+        .into_bytes()
+    }
+}
+
+fn code() -> impl Strategy<Value = Code> {
+    prop_oneof![
+        (0_usize..4).prop_map(Code::Base64),
+        Just(Code::Wrapped),
+        any::<bool>().prop_map(Code::Hex),
+        encoder().prop_map(Code::Escape),
+    ]
+}
+
+proptest! {
+    /// A token under any chain of layers and runs is found, however the text is cut, and another
+    /// one is not.
+    #[test]
+    fn a_token_under_runs_is_found(
+        token in "[A-Za-z0-9_]{16,40}",
+        twin in "[A-Za-z0-9_]{16,40}",
+        before in "[ -~]{0,80}",
+        after in "[ -~]{0,80}",
+        around in ("[a-z /.-]{0,40}[ \"]", "[ \"][a-z /.-]{0,40}"),
+        chain in prop::collection::vec(code(), 1..4),
+        cuts in prop::collection::vec(any::<u16>(), 0..8),
+    ) {
+        let mut text = [before.as_bytes(), b" ", token.as_bytes(), b" ", after.as_bytes()].concat();
+        for mut code in chain {
+            text = code.encode(&text);
+        }
+        let text = [around.0.as_bytes(), &text, around.1.as_bytes()].concat();
+        let pieces = chunks(&text, &cuts);
+        for (sought, expected) in [(token, true), (twin, false)] {
+            let patchset = blocking(sought.as_bytes());
+            prop_assert_ne!(body_found(&patchset, &pieces), Some(!expected));
+            let mut budget = search::budget();
+            let relevant = search::relevant(&patchset);
+            let held = search::held(&patchset, &relevant, &mut budget, &text);
+            prop_assert!(budget.is_spent() || held.is_empty() != expected);
+        }
+    }
+}
