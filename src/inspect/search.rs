@@ -28,9 +28,12 @@ pub(super) fn budget() -> Budget {
     })
 }
 
-/// Which escapes are worth undoing for this patchset.
+/// Which escapes are worth undoing for this patchset. What streams leaves out what is read only in
+/// fields of a head.
 pub(super) fn relevant(patchset: &Patchset) -> Relevant {
     Relevant::to(ByteSet::from_words(patchset.alphabet()), patchset.minds_borders())
+        .and(Layer::Quoted)
+        .and(Layer::Utf8)
 }
 
 /// The tokens that stand in the text, in any layer, each with the layers that one of its places is
