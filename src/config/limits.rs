@@ -95,8 +95,8 @@ pub const DECODE_DEPTH: usize = 8;
 pub const DECODE_RATIO: u64 = 16;
 /// Bytes that all layers of one request may produce whatever came in.
 pub const DECODE_FREE_BYTES: u64 = 256 * 1024;
-/// Texts under decoding at once in one request.
-pub const DECODE_TEXTS: usize = 64;
+/// Texts under decoding at once in one request: four layers side by side, in every order, are 64.
+pub const DECODE_TEXTS: usize = 256;
 /// Hits of one request that are kept; more are counted.
 pub const HITS_PER_REQUEST: usize = 256;
 /// Places in one text at which the same token is recorded.

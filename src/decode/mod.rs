@@ -17,6 +17,8 @@ mod escape;
 mod layer;
 mod marks;
 mod markup;
+#[cfg(test)]
+mod oracles;
 mod reference;
 #[cfg(test)]
 mod tests;

@@ -23,6 +23,9 @@ const STEP: usize = if cfg!(test) { 1 } else { 512 };
 /// What settling may ask for at once; the next piece pays for it.
 const SETTLING: Limits = Limits { depth: MAX_DEPTH, ratio: 0, free: 256 * 1024, texts: 256 };
 
+/// Bytes that each settling may decode for nothing, so that small pieces do not use the budget up.
+const SETTLING_FREE: usize = 4 * 1024;
+
 /// Reads decoded texts; each has a state of its own.
 pub trait Reader {
     /// State of reading one text.
@@ -99,7 +102,8 @@ impl<S> Tree<S> {
         let mut copy = work.copy_text(text, None, &[], 0);
         work.descend(&mut copy, &[], &Owed::default(), true);
         settle(&mut copy, &mut Vec::new(), reader);
-        *unpaid += usize::try_from(budget.inspected()).unwrap_or(usize::MAX);
+        let decoded = usize::try_from(budget.inspected()).unwrap_or(usize::MAX);
+        *unpaid = unpaid.saturating_add(decoded.saturating_sub(SETTLING_FREE));
     }
 
     /// Ends the text.

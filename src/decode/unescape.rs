@@ -153,6 +153,21 @@ mod tests {
         (Layer::Json, br"\u{}\u{1234567}\u{110000}\xg0", b"\\u{}\\u{1234567}\xef\xbf\xbd\\xg0"),
         (Layer::Json, b"a\\\nb\\\r\nc\\\rd\\", b"abcd\\"),
         (Layer::Json, br"\b\f\n\r\t\'", b"\x08\x0c\n\r\t'"),
+        (Layer::Json, br"\U00000041\U0001F600\Users", b"A\xf0\x9f\x98\x80\\Users"),
+        (Layer::Entity, b"&#65;&#x41;&#X4a;&#0074;&#65 &#x4Ag&#65", b"AAJJA JgA"),
+        (Layer::Entity, b"&amp;&lt;&lowbar;&sol;&fjlig;&apos;&copy;&lt", b"&<_/fj'&copy;&lt"),
+        (Layer::Entity, b"&&#;&#x;&#xg;&a&#38;#65;&; &", b"&&#;&#x;&#xg;&a&#65;&; &"),
+        (Layer::Entity, b"&#00000000000000000000000000000065;a&#x0000000000041", b"AaA"),
+        (Layer::Entity, b"&#000000;&#0000000b&#xD800;&#1114112;", b"\0\0b\xef\xbf\xbd\xef\xbf\xbd"),
+        (Layer::Markup, b"a<!-- b -->c<!---->d<?e f?>g<??>h", b"acdgh"),
+        (Layer::Markup, b"a<!--->--->b<!-- <? <![CDATA[ -- ->-->c", b"abc"),
+        (Layer::Markup, b"a<![CDATA[<!--b-->]]]>c]]><![CDATA[]]>d", b"a<!--b-->]c]]>d"),
+        (Layer::Markup, b"<p>a</p><!b><![CDATA<!-", b"<p>a</p><!b><![CDATA<!-"),
+        (Layer::Markup, b"a<!-- no end -- >", b"a"),
+        (Layer::QuotedPrintable, b"=41=4a=4A=3D41=zz==41=4", b"AJJ=41=zz=A=4"),
+        (Layer::QuotedPrintable, b"a=\r\nb=\nc= \t\r\nd= e=\rf=", b"abcd= e=\rf="),
+        (Layer::Quoted, br#"\163\"\\\s\400\08\3"#, b"s\"\\s40008\\3"),
+        (Layer::Utf8, b"\xc1\x81\xc0\xaf\xc1a\xc3\xa9\xc1", b"A/\xc1a\xc3\xa9\xc1"),
     ];
 
     #[test]
