@@ -106,8 +106,8 @@ pub const DECODE_DEPTH: usize = 8;
 pub const DECODE_RATIO: u64 = 16;
 /// Bytes that all layers of one request may produce whatever came in.
 pub const DECODE_FREE_BYTES: u64 = 256 * 1024;
-/// Texts under decoding at once in one request.
-pub const DECODE_TEXTS: usize = 64;
+/// Texts under decoding at once in one request: four layers side by side, in every order, are 64.
+pub const DECODE_TEXTS: usize = 256;
 /// Bytes that all decompression and transcoding of one request may produce, per byte that came in,
 /// above [`DECODE_FREE_BYTES`]. Text compresses to a tenth, logs to a twentieth.
 pub const UNPACK_RATIO: u64 = 32;

@@ -48,6 +48,12 @@ impl<S> Text<S> {
     pub(super) fn is_awake(&self, index: usize) -> bool {
         self.branches.get(index).is_some_and(Option::is_some)
     }
+
+    /// Whether it, or a text inside it, ends in what may be the beginning of an escape.
+    pub(super) fn is_in_an_escape(&self) -> bool {
+        let inside = |branch: &Branch<S>| branch.unescaper.holds() || branch.text.is_in_an_escape();
+        self.cut.is_some() || self.branches.iter().flatten().any(|branch| inside(branch))
+    }
 }
 
 impl<S> Branch<S> {

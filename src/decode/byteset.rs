@@ -1,5 +1,6 @@
 //! Sets of byte values, and which bytes are worth decoding.
 
+use super::layer::Layer;
 use super::sought::Sought;
 
 /// A set of byte values.
@@ -54,20 +55,13 @@ impl ByteSet {
 }
 
 /// What every escape may be made of: a layer may have escaped characters of an escape inside it.
-const STRUCTURE: ByteSet = ByteSet::EMPTY.with_all(b"0123456789abcdefABCDEFux{}%\\");
+/// What else an escape may be made of depends on what stands beside it.
+const STRUCTURE: ByteSet = ByteSet::EMPTY
+    .with_all(b"0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz")
+    .with_all(b"{}%\\;-");
 
-/// Escapes that a single character after a backslash, or alone, stands for.
-const SINGLE: &[(u8, u8)] = &[
-    (b'"', b'"'),
-    (b'\'', b'\''),
-    (b'/', b'/'),
-    (b'b', 8),
-    (b't', 9),
-    (b'n', 10),
-    (b'f', 12),
-    (b'r', 13),
-    (b'+', b' '),
-];
+/// Escapes that a single sign after a backslash, or alone, stands for.
+const SINGLE: &[(u8, u8)] = &[(b'"', b'"'), (b'\'', b'\''), (b'/', b'/'), (b'+', b' ')];
 
 /// Which escapes are worth undoing, where the tokens looked for are made of known bytes.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -75,17 +69,21 @@ pub struct Relevant {
     tokens: ByteSet,
     products: ByteSet,
     borders: bool,
+    quoted_printable: bool,
+    quoted: bool,
+    utf8: bool,
     runs: Sought,
 }
 
 impl Relevant {
-    /// Every escape, and no run.
-    pub const ALL: Self = Self {
-        tokens: ByteSet::FULL,
-        products: ByteSet::FULL,
-        borders: true,
-        runs: Sought::NOTHING,
-    };
+    /// Every escape of the layers that are undone anywhere, and no run.
+    pub const ALL: Self = Self::of(ByteSet::FULL, ByteSet::FULL, true);
+
+    const fn of(tokens: ByteSet, products: ByteSet, borders: bool) -> Self {
+        let (quoted_printable, quoted, utf8) = (false, false, false);
+        let runs = Sought::NOTHING;
+        Self { tokens, products, borders, quoted_printable, quoted, utf8, runs }
+    }
 
     /// The escapes that may be part of a token made of these bytes, or part of such an escape; and,
     /// where `borders` matter, those whose letters would seem to belong to a token behind them: the
@@ -97,7 +95,7 @@ impl Relevant {
                 products = products.with(letter);
             }
         }
-        Self { tokens, products, borders, runs: Sought::NOTHING }
+        Self::of(tokens, products, borders)
     }
 
     /// The same, and the escapes that may be part of a run of base64 or hex; what is looked for in
@@ -113,6 +111,39 @@ impl Relevant {
     /// What is looked for in runs of base64 and hex.
     pub fn runs(&self) -> &Sought {
         &self.runs
+    }
+
+    /// The same, with one more layer that is undone only where asked for:
+    /// [`Layer::QuotedPrintable`] for texts that say that they are (in others, such as forms, its
+    /// mark is everywhere), [`Layer::Quoted`] and [`Layer::Utf8`] for fields of a head. The last two
+    /// are undone by [`visit`](super::visit) alone. Any other layer changes nothing.
+    #[must_use]
+    pub const fn and(mut self, layer: Layer) -> Self {
+        match layer {
+            Layer::QuotedPrintable => {
+                self.quoted_printable = true;
+                self.products = self.products.with(b'=');
+            }
+            Layer::Quoted => self.quoted = true,
+            Layer::Utf8 => {
+                self.utf8 = true;
+                self.products = self.products.with_all(&[0xC0, 0xC1]);
+            }
+            _ => {}
+        }
+        self
+    }
+
+    /// Whether the layer is undone at all.
+    pub(super) fn undoes(&self, layer: Layer) -> bool {
+        match layer {
+            Layer::Percent | Layer::Json | Layer::Entity | Layer::Markup => true,
+            Layer::Form => self.in_token(b' '),
+            Layer::QuotedPrintable => self.quoted_printable,
+            Layer::Quoted => self.quoted,
+            Layer::Utf8 => self.utf8,
+            _ => false,
+        }
     }
 
     /// Whether an escape that ends in `last`, and is followed by `next`, has to be undone for what
@@ -153,11 +184,16 @@ mod tests {
     #[test]
     fn a_newline_is_relevant_only_where_a_token_has_one() {
         let letters = ByteSet::EMPTY.with_all(b"abc");
-        assert!(
-            !Relevant::to(letters, false).product(b'\n')
-                && !Relevant::to(letters, false).product(b'n')
-        );
-        let both = Relevant::to(letters.with(b'\n'), false);
-        assert!(both.product(b'\n') && both.product(b'n'));
+        assert!(!Relevant::to(letters, false).product(b'\n'));
+        assert!(Relevant::to(letters.with(b'\n'), false).product(b'\n'));
+    }
+
+    #[test]
+    fn some_layers_are_undone_only_where_asked_for() {
+        let letters = ByteSet::EMPTY.with_all(b"abc");
+        for layer in [Layer::QuotedPrintable, Layer::Quoted, Layer::Utf8] {
+            assert!(!Relevant::to(letters, false).undoes(layer));
+            assert!(Relevant::to(letters, false).and(layer).undoes(layer));
+        }
     }
 }

@@ -31,50 +31,107 @@ impl Encoder {
             .collect()
     }
 
+    fn one_of(&mut self, from: &[&str]) -> Vec<u8> {
+        let index = self.draw() as usize % from.len();
+        from[index].as_bytes().to_vec()
+    }
+
     pub(crate) fn encode(&mut self, text: &[u8]) -> Vec<u8> {
         let mut out = Vec::new();
-        for &byte in text {
+        for (index, &byte) in text.iter().enumerate() {
             let wanted = (self.draw() % 256) < u64::from(self.density);
             let must = match self.layer {
                 Layer::Percent => byte == b'%',
-                Layer::Json => byte == b'\\',
+                Layer::Json | Layer::Quoted => byte == b'\\',
+                Layer::Entity => byte == b'&',
+                Layer::Markup => byte == b'<',
+                Layer::QuotedPrintable => byte == b'=',
+                Layer::Utf8 => false,
                 _ => matches!(byte, b'%' | b'+'),
             };
             let spelling = self.draw() % 4;
-            match self.layer {
-                _ if !wanted && !must => match byte {
-                    b' ' if self.layer == Layer::Form => out.push(b'+'),
-                    _ => out.push(byte),
-                },
+            let next = text.get(index + 1).copied().unwrap_or_default();
+            let escape: Vec<u8> = match self.layer {
+                Layer::Form if byte == b' ' && !wanted => b"+".into(),
+                _ if !wanted && !must => vec![byte],
                 Layer::Json => match (spelling, byte) {
-                    (0, b'\\' | b'/' | b'"' | b'\'') => out.extend([b'\\', byte]),
-                    (1, 0..=127) => {
-                        out.extend(format!("\\x{}", self.hex(byte.into(), 2)).bytes());
-                    }
-                    (2, 0..=127) => {
-                        out.extend(format!("\\u{{{}}}", self.hex(byte.into(), 2)).bytes());
-                    }
-                    (_, 0..=127) => {
-                        out.extend(format!("\\u{}", self.hex(byte.into(), 4)).bytes());
-                    }
+                    (0, b'\\' | b'/' | b'"' | b'\'') => vec![b'\\', byte],
+                    (0, 0..=127) => format!("\\U{}", self.hex(byte.into(), 8)).into(),
+                    (1, 0..=127) => format!("\\x{}", self.hex(byte.into(), 2)).into(),
+                    (2, 0..=127) => format!("\\u{{{}}}", self.hex(byte.into(), 2)).into(),
+                    (_, 0..=127) => format!("\\u{}", self.hex(byte.into(), 4)).into(),
                     // Only whole characters could be escaped.
-                    _ => out.push(byte),
+                    _ => vec![byte],
                 },
-                _ => match spelling {
-                    0 if byte < 128 => {
-                        out.extend(format!("%u{}", self.hex(byte.into(), 4)).bytes());
+                Layer::Entity => match (spelling, byte) {
+                    (0, b'&' | b'_' | b'/' | b'=' | b'+' | b'.') => {
+                        let names = ["amp", "lowbar", "sol", "equals", "plus", "period"];
+                        let place = b"&_/=+.".iter().position(|&other| other == byte).unwrap();
+                        format!("&{};", names[place]).into()
                     }
-                    _ => out.extend(format!("%{}", self.hex(byte.into(), 2)).bytes()),
+                    (1, 0..=127) if !next.is_ascii_alphanumeric() && next != b';' => {
+                        format!("&#{byte}").into()
+                    }
+                    (2, 0..=127) => format!("&#{:0width$};", byte, width = index % 16).into(),
+                    (_, 0..=127) => {
+                        let width = index % 12;
+                        format!("&#{}{};", ["x", "X"][index % 2], self.hex(byte.into(), width))
+                            .into()
+                    }
+                    _ => vec![byte],
                 },
-            }
+                Layer::Markup if must || spelling == 0 && !b"]>".contains(&byte) => {
+                    [b"<![CDATA[", &[byte][..], b"]]>"].concat()
+                }
+                Layer::Markup => {
+                    let mut escape = match spelling {
+                        1 => self.one_of(&["<?x?>", "<?php a?b>c ?>", "<??>", "<? %4?>"]),
+                        2 => self.one_of(&["<![CDATA[]]>", "<![CDATA[]]><![CDATA[]]>"]),
+                        _ => self.one_of(&[
+                            "<!---->",
+                            "<!-- -->",
+                            "<!--->-->",
+                            "<!-- <!-- &#65; %41\\u00 -->",
+                            "<!-- <![CDATA[ - ]]> <? -->",
+                            "<!-- a somewhat longer one, with nothing of meaning in it -->",
+                        ]),
+                    };
+                    escape.push(byte);
+                    escape
+                }
+                Layer::QuotedPrintable => match spelling {
+                    0 if byte != b'=' => {
+                        let mut escape = self.one_of(&["=\r\n", "=\n", "=\t\r\n"]);
+                        escape.push(byte);
+                        escape
+                    }
+                    _ => format!("={}", self.hex(byte.into(), 2)).into(),
+                },
+                Layer::Quoted => match spelling {
+                    0 if !byte.is_ascii_digit() => vec![b'\\', byte],
+                    _ => format!("\\{byte:03o}").into(),
+                },
+                Layer::Utf8 if byte < 128 => vec![0xC0 | byte >> 6, 0x80 | byte & 0x3F],
+                Layer::Utf8 => vec![byte],
+                _ => match spelling {
+                    0 if byte < 128 => format!("%u{}", self.hex(byte.into(), 4)).into(),
+                    _ => format!("%{}", self.hex(byte.into(), 2)).into(),
+                },
+            };
+            out.extend(escape);
         }
         out
     }
 }
 
-/// Any encoder of one of the escape layers.
+/// Any encoder of one of the escape layers that are undone anywhere.
 pub(crate) fn encoder() -> impl Strategy<Value = Encoder> {
-    let layer = prop::sample::select(vec![Layer::Percent, Layer::Json, Layer::Form]);
+    encoder_of(&[Layer::Percent, Layer::Json, Layer::Form, Layer::Entity, Layer::Markup])
+}
+
+/// Any encoder of one of these layers.
+pub(crate) fn encoder_of(layers: &[Layer]) -> impl Strategy<Value = Encoder> + use<> {
+    let layer = prop::sample::select(layers.to_vec());
     let density = prop_oneof![Just(0), Just(10), Just(60), Just(128), Just(255)];
     (layer, density, any::<u64>()).prop_map(|(layer, density, seed)| Encoder {
         layer,

@@ -1,9 +1,10 @@
-//! One escape: where it begins, what it stands for, whether that matters.
+//! One escape: where it may begin, and what it stands for.
 
-use memchr::{memchr, memchr3};
+use memchr::{memchr, memchr2};
 
-use super::byteset::Relevant;
 use super::layer::Layer;
+use super::markup;
+use super::reference::{number, reference};
 
 /// No escape is longer than this, in bytes.
 pub(super) const LONGEST: usize = 16;
@@ -19,68 +20,124 @@ pub(super) enum Escape {
     Of(Product),
 }
 
+/// What a text is inside of, which decides how its next bytes are read.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+pub(super) enum Inside {
+    /// Nothing.
+    #[default]
+    Nothing,
+    /// The leading zeros of a character reference to this base.
+    Number(u32),
+    /// A CDATA section, which is text to its end.
+    Section,
+    /// A comment.
+    Comment,
+    /// A processing instruction.
+    Instruction,
+}
+
+impl Inside {
+    /// Whether what stands here is no text.
+    pub(super) fn is_dropped(self) -> bool {
+        matches!(self, Self::Comment | Self::Instruction)
+    }
+}
+
 /// What an escape stands for.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(super) struct Product {
     /// Bytes of the escape.
     pub(super) length: usize,
+    /// What the text behind it is inside of.
+    pub(super) then: Inside,
     bytes: [u8; 4],
     count: usize,
 }
 
 impl Product {
-    fn byte(length: usize, byte: u8) -> Escape {
-        Escape::Of(Self { length, bytes: [byte, 0, 0, 0], count: 1 })
+    /// As many of these bytes as an escape can stand for: four.
+    pub(super) fn of(length: usize, product: &[u8]) -> Escape {
+        let mut bytes = [0; 4];
+        for (to, from) in bytes.iter_mut().zip(product) {
+            *to = *from;
+        }
+        let count = product.len().min(bytes.len());
+        Escape::Of(Self { length, then: Inside::Nothing, bytes, count })
     }
 
-    fn nothing(length: usize) -> Escape {
-        Escape::Of(Self { length, bytes: [0; 4], count: 0 })
+    /// What stands for nothing, and says what follows.
+    pub(super) fn bracket(length: usize, then: Inside) -> Escape {
+        Escape::Of(Self { length, then, bytes: [0; 4], count: 0 })
     }
 
     /// UTF-8 of a code point; a surrogate or what is beyond Unicode is the replacement character.
-    fn code_point(length: usize, code: u32) -> Escape {
-        let mut bytes = [0; 4];
-        let count = char::from_u32(code)
-            .unwrap_or(char::REPLACEMENT_CHARACTER)
-            .encode_utf8(&mut bytes)
-            .len();
-        Escape::Of(Self { length, bytes, count })
+    pub(super) fn code_point(length: usize, code: u32) -> Escape {
+        let char = char::from_u32(code).unwrap_or(char::REPLACEMENT_CHARACTER);
+        Self::of(length, char.encode_utf8(&mut [0; 4]).as_bytes())
+    }
+
+    fn byte(length: usize, byte: u8) -> Escape {
+        Self::of(length, &[byte])
+    }
+
+    fn nothing(length: usize) -> Escape {
+        Self::of(length, &[])
     }
 
     /// The bytes it stands for.
     pub(super) fn bytes(&self) -> &[u8] {
         self.bytes.get(..self.count).unwrap_or_default()
     }
-
-    /// Whether it may be part of a token, or of an escape for a part of a token, or the border of a
-    /// token; `text` begins with the escape.
-    pub(super) fn matters(&self, text: &[u8], relevant: &Relevant) -> bool {
-        self.count == 0
-            || self.bytes().iter().any(|&byte| relevant.product(byte))
-            || self
-                .length
-                .checked_sub(1)
-                .and_then(|last| text.get(last))
-                .is_some_and(|&last| relevant.is_border(last, text.get(self.length).copied()))
-    }
 }
 
-/// The byte that each escape of the layer begins with.
-pub(super) const fn mark(layer: Layer) -> u8 {
+/// Where a byte stands first that an escape of the layer may begin with.
+pub(super) fn find_mark(layer: Layer, inside: Inside, text: &[u8]) -> Option<usize> {
     match layer {
-        Layer::Json => b'\\',
-        Layer::Form => b'+',
-        _ => b'%',
+        Layer::Percent => memchr(b'%', text),
+        Layer::Json | Layer::Quoted => memchr(b'\\', text),
+        Layer::Form => memchr(b'+', text),
+        Layer::Entity if matches!(inside, Inside::Number(_)) => (!text.is_empty()).then_some(0),
+        Layer::Entity => memchr(b'&', text),
+        Layer::Markup => memchr(markup::mark(inside), text),
+        Layer::QuotedPrintable => memchr(b'=', text),
+        Layer::Utf8 => memchr2(0xC0, 0xC1, text),
+        _ => None,
     }
 }
 
-/// What stands at the beginning of the text, which is the layer's mark.
-pub(super) fn at(layer: Layer, text: &[u8]) -> Escape {
+/// Whether an escape of the layer may begin where the text begins.
+pub(super) fn begins(layer: Layer, inside: Inside, text: &[u8]) -> bool {
+    find_mark(layer, inside, text.get(..1).unwrap_or_default()).is_some()
+}
+
+/// What stands at the beginning of the text, which is a mark of the layer.
+pub(super) fn at(layer: Layer, inside: Inside, text: &[u8]) -> Escape {
     match layer {
         Layer::Percent => percent(text),
         Layer::Json => json(text),
         Layer::Form => Product::byte(1, b' '),
+        Layer::Entity => entity(inside, text, false),
+        Layer::Markup => markup::bracket(inside, text),
+        Layer::QuotedPrintable => quoted_printable(text),
+        Layer::Quoted => quoted(text),
+        Layer::Utf8 => overlong(text),
         _ => Escape::Literal,
+    }
+}
+
+/// The same where the text ends where it ends. Some of what was cut is an escape then.
+pub(super) fn at_in_whole(layer: Layer, inside: Inside, text: &[u8]) -> Escape {
+    match at(layer, inside, text) {
+        Escape::Cut if layer == Layer::Entity => entity(inside, text, true),
+        Escape::Cut => Escape::Literal,
+        escape => escape,
+    }
+}
+
+fn entity(inside: Inside, text: &[u8], ended: bool) -> Escape {
+    match inside {
+        Inside::Number(base) => number(text, 0, base, ended),
+        _ => reference(text, ended),
     }
 }
 
@@ -114,6 +171,11 @@ fn json(text: &[u8]) -> Escape {
         },
         b'x' => match digits(text.get(2..).unwrap_or_default(), 2) {
             Digits::Are(code) => Product::code_point(4, code),
+            Digits::Cut => Escape::Cut,
+            Digits::Not => Escape::Literal,
+        },
+        b'U' => match digits(text.get(2..).unwrap_or_default(), 8) {
+            Digits::Are(code) => Product::code_point(10, code),
             Digits::Cut => Escape::Cut,
             Digits::Not => Escape::Literal,
         },
@@ -164,6 +226,45 @@ fn utf16(text: &[u8], before: usize, introducer: &[u8; 2]) -> Escape {
     }
 }
 
+fn quoted_printable(text: &[u8]) -> Escape {
+    let rest = text.get(1..).unwrap_or_default();
+    // Blanks may have been added on the way behind what ends a line.
+    let blanks = rest.iter().take(LONGEST - 4).take_while(|byte| b" \t".contains(byte)).count();
+    match *rest.get(blanks..).unwrap_or_default() {
+        [] | [b'\r'] => Escape::Cut,
+        [b'\n', ..] => Product::nothing(2 + blanks),
+        [b'\r', b'\n', ..] => Product::nothing(3 + blanks),
+        _ if blanks > 0 => Escape::Literal,
+        [high] if hex(high).is_some() => Escape::Cut,
+        [high, low, ..] => match (hex(high), hex(low)) {
+            (Some(high), Some(low)) => Product::byte(3, (high << 4 | low) as u8),
+            _ => Escape::Literal,
+        },
+        _ => Escape::Literal,
+    }
+}
+
+/// What a backslash does in a quoted string, and in a cookie's with three octal digits.
+fn quoted(text: &[u8]) -> Escape {
+    match *text {
+        [_] => Escape::Cut,
+        [_, a @ b'0'..=b'3', b @ b'0'..=b'7', c @ b'0'..=b'7', ..] => {
+            Product::byte(4, (a - b'0') << 6 | (b - b'0') << 3 | (c - b'0'))
+        }
+        [_, b'0'..=b'3'] | [_, b'0'..=b'3', b'0'..=b'7'] => Escape::Cut,
+        [_, byte, ..] => Product::byte(2, byte),
+        [] => Escape::Literal,
+    }
+}
+
+fn overlong(text: &[u8]) -> Escape {
+    match *text {
+        [_] => Escape::Cut,
+        [lead, next @ 0x80..=0xBF, ..] => Product::byte(2, (lead & 1) << 6 | (next & 0x3F)),
+        _ => Escape::Literal,
+    }
+}
+
 enum Digits {
     Are(u32),
     Cut,
@@ -183,154 +284,57 @@ fn hex(byte: u8) -> Option<u32> {
     char::from(byte).to_digit(16)
 }
 
-/// The next escape that matters.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub(super) enum Next {
-    /// It begins here.
-    At(usize),
-    /// The text ends in what may be one, which begins here.
-    Cut(usize),
-    /// There is none.
-    None,
-}
-
-/// Where the next escape of the layer that matters begins, at `from` or after it.
-pub(super) fn next(layer: Layer, text: &[u8], from: usize, relevant: &Relevant) -> Next {
-    if layer == Layer::Form && !relevant.in_token(b' ') {
-        return Next::None;
-    }
-    let mut here = from;
-    loop {
-        let rest = text.get(here..).unwrap_or_default();
-        let Some(offset) = memchr(mark(layer), rest) else { return Next::None };
-        here += offset;
-        let rest = rest.get(offset..).unwrap_or_default();
-        match at(layer, rest) {
-            Escape::Cut => return Next::Cut(here),
-            Escape::Literal => here += 1,
-            Escape::Of(product) if layer == Layer::Json && product.bytes() == b"\\" => {
-                // A run of backslashes matters by what follows it: \\n inside a JSON text inside a
-                // JSON text is a newline in the end, however often it was escaped.
-                let run = rest.iter().take_while(|&&byte| byte == b'\\').count();
-                match rest.get(run) {
-                    Some(_) if !run_matters(rest.get(run..).unwrap_or_default(), relevant) => {
-                        here += run;
-                    }
-                    None if run < LONGEST => return Next::Cut(here),
-                    _ => return Next::At(here),
-                }
-            }
-            Escape::Of(product) if product.matters(rest, relevant) => return Next::At(here),
-            Escape::Of(product) => here += product.length,
-        }
-    }
-}
-
-/// The same in a text that ends where it ends: what is cut stands for itself.
-pub(super) fn next_in_whole(
-    layer: Layer,
-    text: &[u8],
-    mut from: usize,
-    relevant: &Relevant,
-) -> Option<usize> {
-    loop {
-        match next(layer, text, from, relevant) {
-            Next::At(here) => return Some(here),
-            Next::None => return None,
-            Next::Cut(here) => match at(layer, text.get(here..).unwrap_or_default()) {
-                Escape::Of(product) => {
-                    if relevant.in_token(b'\\') {
-                        return Some(here);
-                    }
-                    from = here + product.length;
-                }
-                _ => from = here + 1,
-            },
-        }
-    }
-}
-
-/// How many bytes at the end of the text may be the beginning of an escape.
-pub(super) fn cut_at_end(layer: Layer, text: &[u8]) -> Option<usize> {
-    let mut here = text.len().saturating_sub(LONGEST);
-    while here > 0 && text.get(here - 1) == Some(&b'\\') {
-        here -= 1;
-    }
-    loop {
-        let rest = text.get(here..).unwrap_or_default();
-        let offset = memchr(mark(layer), rest)?;
-        here += offset;
-        let rest = rest.get(offset..).unwrap_or_default();
-        match at(layer, rest) {
-            Escape::Cut => return Some(rest.len()),
-            Escape::Of(_) if rest.iter().all(|&byte| byte == b'\\') => return Some(rest.len()),
-            Escape::Literal => here += 1,
-            Escape::Of(product) => here += product.length,
-        }
-    }
-}
-
-/// Whether any escape can come of a run of backslashes, and what follows it, that matters.
-fn run_matters(after: &[u8], relevant: &Relevant) -> bool {
-    let &[first, ref rest @ ..] = after else { return true };
-    match first {
-        _ if relevant.in_token(b'\\') => true,
-        b'u' | b'x' | b'%' | b'\n' | b'\r' => true,
-        b'"' | b'\'' | b'/' | b'b' | b't' | b'n' | b'f' | b'r' => {
-            let next = rest.first().copied();
-            let Escape::Of(product) = json(&[b'\\', first, next.unwrap_or_default()]) else {
-                return true;
-            };
-            product.bytes().iter().any(|&byte| relevant.product(byte))
-                || relevant.is_border(first, next)
-        }
-        _ => false,
-    }
-}
-
-/// Whether any escape of any layer in the text matters. The cost on a text without marks is one
-/// search for three bytes.
-pub fn has_marks(text: &[u8], relevant: &Relevant) -> bool {
-    memchr3(b'%', b'\\', b'+', text).is_some_and(|first| {
-        super::layer::ESCAPES
-            .iter()
-            .any(|&layer| next_in_whole(layer, text, first, relevant).is_some())
-    })
-}
-
 /// Undoes one layer of escapes in a text given whole.
 pub fn undo(layer: Layer, text: &[u8]) -> Vec<u8> {
     let mut out = Vec::with_capacity(text.len());
-    undo_into(layer, text, &mut out, None);
+    undo_into(layer, Inside::Nothing, text, false, &mut out, None);
     out
 }
 
-/// Undoes one layer of escapes, and says for each decoded byte where its escape begins.
+/// Undoes one layer of escapes, and says for each decoded byte where its escape begins. Where runs
+/// `collapse`, one backslash stands for all those that a run of them stands for.
 pub(super) fn undo_into(
     layer: Layer,
+    mut inside: Inside,
     text: &[u8],
+    collapse: bool,
     out: &mut Vec<u8>,
     mut origins: Option<&mut Vec<u32>>,
 ) {
     let mut from = 0;
     while let Some(rest) = text.get(from..).filter(|rest| !rest.is_empty()) {
-        let plain = memchr(mark(layer), rest).unwrap_or(rest.len());
-        out.extend_from_slice(rest.get(..plain).unwrap_or_default());
-        if let Some(origins) = origins.as_deref_mut() {
-            origins.extend(from as u32..(from + plain) as u32);
+        let plain = find_mark(layer, inside, rest).unwrap_or(rest.len());
+        if !inside.is_dropped() {
+            out.extend_from_slice(rest.get(..plain).unwrap_or_default());
+            if let Some(origins) = origins.as_deref_mut() {
+                origins.extend(from as u32..(from + plain) as u32);
+            }
         }
         from += plain;
-        let Some(here) = rest.get(plain..).filter(|here| !here.is_empty()) else { return };
-        let (length, product) = match at(layer, here) {
-            Escape::Of(product) => (product.length, product),
-            Escape::Literal | Escape::Cut => {
-                (1, Product { length: 1, bytes: [mark(layer), 0, 0, 0], count: 1 })
-            }
+        let here = rest.get(plain..).unwrap_or_default();
+        let Some(&mark) = here.first() else { return };
+        let literal = [mark];
+        let escape = at_in_whole(layer, inside, here);
+        let (mut length, bytes): (usize, &[u8]) = match &escape {
+            Escape::Of(product) => (product.length, product.bytes()),
+            Escape::Literal | Escape::Cut if inside.is_dropped() => (1, &[]),
+            Escape::Literal | Escape::Cut => (1, &literal),
         };
-        out.extend_from_slice(product.bytes());
+        if let Escape::Of(product) = escape {
+            inside = product.then;
+        }
+        if collapse && length == 2 && here.starts_with(br"\\") {
+            length = backslashes(here) & !1;
+        }
+        out.extend_from_slice(bytes);
         if let Some(origins) = origins.as_deref_mut() {
-            origins.extend(std::iter::repeat_n(from as u32, product.count));
+            origins.extend(std::iter::repeat_n(from as u32, bytes.len()));
         }
         from += length;
     }
+}
+
+/// How many backslashes the text begins with.
+pub(super) fn backslashes(text: &[u8]) -> usize {
+    text.iter().take_while(|&&byte| byte == b'\\').count()
 }

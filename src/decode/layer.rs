@@ -5,16 +5,29 @@
 pub enum Layer {
     /// `%41`, and `%u0041` of older stacks.
     Percent,
-    /// Escapes of JSON strings, with those of JSON5 and GraphQL.
+    /// Escapes of JSON strings, with those of JSON5, YAML and GraphQL.
     Json,
     /// `+` for a space.
     Form,
+    /// Character references of XML and HTML: `&#65;`, `&#x41;`, `&lowbar;`.
+    Entity,
+    /// Comments, processing instructions and the brackets of CDATA sections of XML and HTML, which
+    /// are taken away.
+    Markup,
+    /// `=41` and soft line breaks. Undone only where asked for: see [`Relevant::and`].
+    ///
+    /// [`Relevant::and`]: super::Relevant::and
+    QuotedPrintable,
+    /// Backslashes of quoted strings in header fields: `\s` for `s`, and `\163` of cookies. Undone
+    /// only where asked for, and only in texts given whole.
+    Quoted,
+    /// Letters, digits and signs as UTF-8 of two bytes, which is too long: `C1 81` for `A`. Undone
+    /// only where asked for, and only in texts given whole.
+    Utf8,
     /// Base64, standard or URL-safe.
     Base64,
     /// Two digits a byte.
     Hex,
-    /// `=41` and soft line breaks, as mail has them.
-    QuotedPrintable,
     /// Parameters of a header field that are continued or extended, as in `filename*0*`.
     Parameter,
     /// A gzip file.
@@ -36,7 +49,26 @@ pub enum Layer {
 }
 
 /// The layers that change a text only at their marks.
-pub(super) const ESCAPES: [Layer; 3] = [Layer::Percent, Layer::Json, Layer::Form];
+pub(super) const ESCAPES: [Layer; 6] = [
+    Layer::Percent,
+    Layer::Json,
+    Layer::Form,
+    Layer::Entity,
+    Layer::Markup,
+    Layer::QuotedPrintable,
+];
+
+/// Those of them that are undone in texts given whole.
+pub(super) const ESCAPES_OF_WHOLE: [Layer; 8] = [
+    Layer::Percent,
+    Layer::Json,
+    Layer::Form,
+    Layer::Entity,
+    Layer::Markup,
+    Layer::QuotedPrintable,
+    Layer::Quoted,
+    Layer::Utf8,
+];
 
 impl Layer {
     /// The name in `encodings` of an event.
@@ -45,9 +77,13 @@ impl Layer {
             Self::Percent => "percent",
             Self::Json => "json",
             Self::Form => "form",
+            Self::Entity => "entity",
+            Self::Markup => "markup",
+            Self::QuotedPrintable => "quoted-printable",
+            Self::Quoted => "quoted",
+            Self::Utf8 => "utf8",
             Self::Base64 => "base64",
             Self::Hex => "hex",
-            Self::QuotedPrintable => "quoted-printable",
             Self::Parameter => "parameter",
             Self::Gzip => "gzip",
             Self::Deflate => "deflate",

@@ -1,6 +1,7 @@
 //! Undoes encodings, layer by layer, inside a budget. Pure: no I/O, no HTTP, no matcher.
 //!
-//! An *escape* layer (percent, JSON, form) changes a text only at its marks. A text given whole is
+//! An *escape* layer (percent, JSON, form, the references and brackets of XML and HTML, and others where
+//! asked for) changes a text only at its marks. A text given whole is
 //! decoded by [`visit`]; one that comes in chunks by a [`Tree`], which decodes only around marks.
 //! Both nest the layers in every order, and both pass over an escape whose product can stand in no
 //! token and in no other escape (a newline, a quote, a space, mostly): see [`Relevant`]. So ordinary
@@ -22,7 +23,12 @@ mod glance;
 pub mod inflate;
 mod lanes;
 mod layer;
+mod marks;
+mod markup;
+#[cfg(test)]
+mod oracles;
 mod permessage;
+mod reference;
 mod runs;
 mod runs_whole;
 mod sextet;
@@ -40,8 +46,9 @@ mod whole;
 
 pub use budget::{Budget, Limits, MAX_DEPTH, Seat};
 pub use byteset::{ByteSet, Relevant};
-pub use escape::{has_marks, undo};
+pub use escape::undo;
 pub use layer::Layer;
+pub use marks::has_marks;
 pub use permessage::{NotInflated, Permessage};
 pub use runs::Runs;
 pub use sought::{Opening, Part, Sink, Sought};

@@ -9,15 +9,29 @@
 //! wherever the chunks are cut, and plain stretches are read once.
 
 use super::branch::{Branch, Branches, Cut, Owed, Text, keep_tail, texts};
-use super::budget::{Budget, MAX_DEPTH};
+use super::budget::{Budget, Limits, MAX_DEPTH};
 use super::byteset::Relevant;
-use super::escape::{LONGEST, cut_at_end, mark, undo};
+use super::escape::{Inside, LONGEST, find_mark, undo};
 use super::layer::{ESCAPES, Layer};
+use super::marks::cut_at_end;
 use super::unescape::Unescaper;
 use super::wakes::{Alarms, Wakes, end_of_long_run, first_mark, next_mark};
 
 /// Bytes that branches are fed at least in one go, where there are as many. Tests want every border.
 const STEP: usize = if cfg!(test) { 1 } else { 512 };
+
+/// What settling may ask for at once; the next piece pays for it.
+const SETTLING: Limits = Limits {
+    depth: MAX_DEPTH,
+    ratio: 0,
+    free: 256 * 1024,
+    texts: 256,
+    unpacked_ratio: 0,
+    decoded_of_unpacked: 0,
+};
+
+/// Bytes that each settling may decode for nothing, so that small pieces do not use the budget up.
+const SETTLING_FREE: usize = 4 * 1024;
 
 /// Reads decoded texts; each has a state of its own.
 pub trait Reader {
@@ -43,6 +57,8 @@ pub struct Tree<S> {
     context: usize,
     texts: usize,
     text: Text<S>,
+    /// Bytes decoded by settling that no budget has paid for yet.
+    unpaid: usize,
 }
 
 /// What all branches share while a chunk is worked on.
@@ -59,7 +75,7 @@ impl<S> Tree<S> {
     /// No layer awake. `context` is how many bytes before and after an escape can matter to the
     /// reader: the longest token, with a byte beside it.
     pub fn new(relevant: Relevant, context: usize) -> Self {
-        Self { relevant, context, texts: 0, text: Text::new() }
+        Self { relevant, context, texts: 0, text: Text::new(), unpaid: 0 }
     }
 
     /// Takes the next bytes of the text. The reader must have read them as they are.
@@ -69,17 +85,40 @@ impl<S> Tree<S> {
         budget: &mut Budget,
         reader: &mut R,
     ) {
+        budget.spend(std::mem::take(&mut self.unpaid));
         let (mut work, text) = self.work(budget, reader);
         work.descend(text, piece, &Owed::default(), false);
     }
 
-    /// Decides in every text what is undecided only because it may go on.
+    /// Decides in every text what is undecided only because it may go on: a copy of what is held back
+    /// in the middle of an escape is read as if it ended here.
     pub fn settle<R: Reader<State = S>>(&mut self, reader: &mut R) {
         settle(&mut self.text, &mut Vec::new(), reader);
+        if !self.text.is_in_an_escape() {
+            return;
+        }
+        let mut budget = Budget::new(SETTLING);
+        let Self { relevant, context, texts, text, unpaid } = self;
+        let mut texts = *texts;
+        let path = Vec::new();
+        let mut work = Work {
+            relevant,
+            context: *context,
+            texts: &mut texts,
+            path,
+            budget: &mut budget,
+            reader,
+        };
+        let mut copy = work.copy_text(text, None, &[], 0);
+        work.descend(&mut copy, &[], &Owed::default(), true);
+        work.end(&mut copy);
+        let decoded = usize::try_from(budget.inspected()).unwrap_or(usize::MAX);
+        *unpaid = unpaid.saturating_add(decoded.saturating_sub(SETTLING_FREE));
     }
 
     /// Ends the text.
     pub fn finish<R: Reader<State = S>>(&mut self, budget: &mut Budget, reader: &mut R) {
+        budget.spend(std::mem::take(&mut self.unpaid));
         let (mut work, text) = self.work(budget, reader);
         work.descend(text, &[], &Owed::default(), true);
         work.end(text);
@@ -92,7 +131,7 @@ impl<S> Tree<S> {
         budget: &'a mut Budget,
         reader: &'a mut R,
     ) -> (Work<'a, R>, &'a mut Text<S>) {
-        let Self { relevant, context, texts, text } = self;
+        let Self { relevant, context, texts, text, .. } = self;
         (Work { relevant, context: *context, texts, path: Vec::new(), budget, reader }, text)
     }
 }
@@ -258,7 +297,7 @@ impl<R: Reader> Work<'_, R> {
         let mut context = tail.to_vec();
         keep_tail(&mut context, before, self.kept());
         // What escapes of the layer stand there matter to no token, but their letters might.
-        if memchr::memchr(mark(layer), &context).is_some() {
+        if find_mark(layer, Inside::Nothing, &context).is_some() {
             context = undo(layer, &context);
         }
         if !self.budget.room(*self.texts) || !self.budget.spend(context.len()) {
@@ -268,8 +307,9 @@ impl<R: Reader> Work<'_, R> {
         let mut text = Text::new();
         text.branches = self.copies(awake, Some(depth), &[], depth + 1);
         for (other, (sleeping, branch)) in ESCAPES.into_iter().zip(awake).enumerate() {
-            if other != index && branch.is_none() {
-                let cut = cut_at_end(sleeping, &context).filter(|&length| length < LONGEST);
+            if branch.is_none() {
+                let cut = cut_at_end(sleeping, &context, self.relevant)
+                    .filter(|&length| length < LONGEST);
                 if let Some(length) = cut {
                     let held = context.get(context.len() - length..).unwrap_or_default();
                     let before = self.copies(awake, Some(depth), held, depth + 2);
@@ -329,15 +369,8 @@ impl<R: Reader> Work<'_, R> {
                 *slot = amount;
             }
         }
-        let mut text = Text::new();
-        text.tail = tail.to_vec();
-        if without.is_empty()
-            && let Some(cut) = &branch.text.cut
-        {
-            let before = self.copies(&cut.before, around, without, depth + 1);
-            text.cut = Some(Cut { index: cut.index, length: cut.length, before });
-        }
-        text.branches = self.copies(&branch.text.branches, around, without, depth + 1);
+        let mut text = self.copy_text(&branch.text, around, without, depth + 1);
+        text.tail.truncate(tail.len());
         Some(Box::new(Branch {
             unescaper: branch.unescaper.clone(),
             state: self.reader.begin(tail, self.budget),
@@ -345,6 +378,26 @@ impl<R: Reader> Work<'_, R> {
             owed,
             scratch: Vec::new(),
         }))
+    }
+
+    /// A copy of a text whose branches are at this depth.
+    fn copy_text(
+        &mut self,
+        text: &Text<R::State>,
+        around: Option<usize>,
+        without: &[u8],
+        depth: usize,
+    ) -> Text<R::State> {
+        let mut copy = Text::new();
+        copy.tail = text.tail.clone();
+        if without.is_empty()
+            && let Some(cut) = &text.cut
+        {
+            let before = self.copies(&cut.before, around, without, depth);
+            copy.cut = Some(Cut { index: cut.index, length: cut.length, before });
+        }
+        copy.branches = self.copies(&text.branches, around, without, depth);
+        copy
     }
 
     /// Feeds a piece of the outer text to a branch; `last` ends it.

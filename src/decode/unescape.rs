@@ -1,27 +1,32 @@
 //! One escape layer over a text that comes in chunks.
 
-use memchr::memchr;
-
 use super::byteset::Relevant;
-use super::escape::{Escape, LONGEST, at, mark};
+use super::escape::{Escape, Inside, LONGEST, at, begins, find_mark, undo_into};
 use super::layer::Layer;
+use super::marks::matters;
 
 /// Undoes one layer of escapes. Keeps no more than the beginning of an escape that is cut.
 #[derive(Clone, Debug)]
 pub(super) struct Unescaper {
     layer: Layer,
+    inside: Inside,
     held: [u8; LONGEST],
     held_len: usize,
 }
 
 impl Unescaper {
     pub(super) fn new(layer: Layer) -> Self {
-        Self { layer, held: [0; LONGEST], held_len: 0 }
+        Self { layer, inside: Inside::Nothing, held: [0; LONGEST], held_len: 0 }
     }
 
-    /// Whether nothing is held back.
+    /// Whether what comes next is read as if nothing had come before.
     pub(super) fn is_idle(&self) -> bool {
-        self.held_len == 0
+        self.held_len == 0 && self.inside == Inside::Nothing
+    }
+
+    /// Whether something is held back.
+    pub(super) fn holds(&self) -> bool {
+        self.held_len > 0
     }
 
     /// Appends what the next bytes decode to, and tells where in `out` the last escape that
@@ -61,10 +66,11 @@ impl Unescaper {
         self.run(rest, relevant, out).or(touched)
     }
 
-    /// Ends the text: what is held back stands for itself.
+    /// Ends the text, and with it what is held back.
     pub(super) fn finish(&mut self, out: &mut Vec<u8>) {
-        out.extend_from_slice(self.held());
+        undo_into(self.layer, self.inside, self.held(), false, out, None);
         self.held_len = 0;
+        self.inside = Inside::Nothing;
     }
 
     fn held(&self) -> &[u8] {
@@ -74,9 +80,11 @@ impl Unescaper {
     fn run(&mut self, input: &[u8], relevant: &Relevant, out: &mut Vec<u8>) -> Option<usize> {
         let mut touched = None;
         let mut rest = input;
-        while let Some(plain) = memchr(mark(self.layer), rest) {
+        while let Some(plain) = find_mark(self.layer, self.inside, rest) {
             let (before, here) = rest.split_at_checked(plain).unwrap_or_default();
-            out.extend_from_slice(before);
+            if !self.inside.is_dropped() {
+                out.extend_from_slice(before);
+            }
             let (length, matters) = self.step(here, true, relevant, out);
             if length == 0 {
                 return touched;
@@ -86,7 +94,9 @@ impl Unescaper {
             }
             rest = here.get(length..).unwrap_or_default();
         }
-        out.extend_from_slice(rest);
+        if !self.inside.is_dropped() {
+            out.extend_from_slice(rest);
+        }
         touched
     }
 
@@ -100,11 +110,12 @@ impl Unescaper {
         out: &mut Vec<u8>,
     ) -> (usize, bool) {
         let Some(&first) = here.first() else { return (0, false) };
-        if first == mark(self.layer) {
-            match at(self.layer, here) {
+        if begins(self.layer, self.inside, here) {
+            match at(self.layer, self.inside, here) {
                 Escape::Of(product) => {
+                    self.inside = product.then;
                     out.extend_from_slice(product.bytes());
-                    return (product.length, product.matters(here, relevant));
+                    return (product.length, matters(self.layer, &product, None, here, relevant));
                 }
                 Escape::Cut if may_hold && here.len() < LONGEST => {
                     for (to, from) in self.held.iter_mut().zip(here) {
@@ -116,7 +127,9 @@ impl Unescaper {
                 Escape::Cut | Escape::Literal => {}
             }
         }
-        out.push(first);
+        if !self.inside.is_dropped() {
+            out.push(first);
+        }
         (1, false)
     }
 }
@@ -140,6 +153,21 @@ mod tests {
         (Layer::Json, br"\u{}\u{1234567}\u{110000}\xg0", b"\\u{}\\u{1234567}\xef\xbf\xbd\\xg0"),
         (Layer::Json, b"a\\\nb\\\r\nc\\\rd\\", b"abcd\\"),
         (Layer::Json, br"\b\f\n\r\t\'", b"\x08\x0c\n\r\t'"),
+        (Layer::Json, br"\U00000041\U0001F600\Users", b"A\xf0\x9f\x98\x80\\Users"),
+        (Layer::Entity, b"&#65;&#x41;&#X4a;&#0074;&#65 &#x4Ag&#65", b"AAJJA JgA"),
+        (Layer::Entity, b"&amp;&lt;&lowbar;&sol;&fjlig;&apos;&copy;&lt", b"&<_/fj'&copy;&lt"),
+        (Layer::Entity, b"&&#;&#x;&#xg;&a&#38;#65;&; &", b"&&#;&#x;&#xg;&a&#65;&; &"),
+        (Layer::Entity, b"&#00000000000000000000000000000065;a&#x0000000000041", b"AaA"),
+        (Layer::Entity, b"&#000000;&#0000000b&#xD800;&#1114112;", b"\0\0b\xef\xbf\xbd\xef\xbf\xbd"),
+        (Layer::Markup, b"a<!-- b -->c<!---->d<?e f?>g<??>h", b"acdgh"),
+        (Layer::Markup, b"a<!--->--->b<!-- <? <![CDATA[ -- ->-->c", b"abc"),
+        (Layer::Markup, b"a<![CDATA[<!--b-->]]]>c]]><![CDATA[]]>d", b"a<!--b-->]c]]>d"),
+        (Layer::Markup, b"<p>a</p><!b><![CDATA<!-", b"<p>a</p><!b><![CDATA<!-"),
+        (Layer::Markup, b"a<!-- no end -- >", b"a"),
+        (Layer::QuotedPrintable, b"=41=4a=4A=3D41=zz==41=4", b"AJJ=41=zz=A=4"),
+        (Layer::QuotedPrintable, b"a=\r\nb=\nc= \t\r\nd= e=\rf=", b"abcd= e=\rf="),
+        (Layer::Quoted, br#"\163\"\\\s\400\08\3"#, b"s\"\\s40008\\3"),
+        (Layer::Utf8, b"\xc1\x81\xc0\xaf\xc1a\xc3\xa9\xc1", b"A/\xc1a\xc3\xa9\xc1"),
     ];
 
     #[test]

@@ -1,8 +1,9 @@
 //! Where in a piece of a text the layers that sleep wake.
 
 use super::byteset::Relevant;
-use super::escape::{LONGEST, Next, next, next_in_whole};
+use super::escape::LONGEST;
 use super::layer::{ESCAPES, Layer};
+use super::marks::{Next, next, next_in_whole};
 
 /// Where in a piece a sleeping layer wakes.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -154,7 +155,8 @@ mod tests {
             (Layer::Json, r"\\", "n", Wakes::Never),
             (Layer::Json, r"\\", "u", Wakes::Behind(2)),
             (Layer::Json, r"\ud83d\", "x61", Wakes::Behind(1)),
-            (Layer::Json, r"\\\\\\\\\\\\\\\", r"\\\", Wakes::Behind(15)),
+            (Layer::Json, r"\\\\\\\\\\\\\\\", r"\\\", Wakes::Cut(2)),
+            (Layer::Json, r"\\", r"\\\\\\\\\\\\\\\\\\\\\\\\\\\\\\u", Wakes::At(28)),
         ] {
             let found = first_mark(layer, held.as_bytes(), piece.as_bytes(), &relevant, false);
             assert_eq!(found, wakes, "{held} {piece}");

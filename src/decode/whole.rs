@@ -4,8 +4,9 @@ use std::ops::Range;
 
 use super::budget::Budget;
 use super::byteset::Relevant;
-use super::escape::{next_in_whole, undo_into};
-use super::layer::{ESCAPES, Layer};
+use super::escape::{Inside, undo_into};
+use super::layer::{ESCAPES_OF_WHOLE, Layer};
+use super::marks::next_in_whole;
 
 /// One decoded text, and where in the outermost text its bytes come from.
 pub struct View<'a> {
@@ -66,7 +67,7 @@ impl Walk<'_> {
         path: &mut Vec<Layer>,
     ) {
         self.runs(text, origins, &within, path);
-        for layer in ESCAPES {
+        for layer in ESCAPES_OF_WHOLE {
             if next_in_whole(layer, text, 0, self.relevant).is_none() {
                 continue;
             }
@@ -79,7 +80,9 @@ impl Walk<'_> {
             }
             let mut decoded = Vec::with_capacity(text.len());
             let mut starts = self.with_origins.then(|| Vec::with_capacity(text.len()));
-            undo_into(layer, text, &mut decoded, starts.as_mut());
+            // A long run of backslashes would take more layers than there are, for nothing.
+            let collapse = !self.relevant.in_token(b'\\');
+            undo_into(layer, Inside::Nothing, text, collapse, &mut decoded, starts.as_mut());
             if let (Some(starts), Some(origins)) = (&mut starts, origins) {
                 for start in starts {
                     *start = origins.get(*start as usize).copied().unwrap_or(*start);

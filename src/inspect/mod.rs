@@ -24,6 +24,8 @@ mod tests_bodies;
 mod tests_parts;
 #[cfg(test)]
 mod tests_runs;
+#[cfg(test)]
+mod tests_texts;
 mod text;
 
 use std::net::IpAddr;

@@ -30,13 +30,17 @@ pub(super) fn budget() -> Budget {
     })
 }
 
-/// Which escapes and runs are worth undoing for this patchset.
+/// Which escapes and runs are worth undoing for this patchset. What streams leaves out what is read
+/// only in fields of a head.
 pub(super) fn relevant(patchset: &Patchset) -> Relevant {
     let alphabet = ByteSet::from_words(patchset.alphabet());
     let sought = patchset.shortest().map(|shortest| {
         Sought::new(shortest..=patchset.reach(), alphabet, patchset.shortest_signature())
     });
-    Relevant::to(alphabet, patchset.minds_borders()).with_runs(sought.unwrap_or(Sought::NOTHING))
+    Relevant::to(alphabet, patchset.minds_borders())
+        .with_runs(sought.unwrap_or(Sought::NOTHING))
+        .and(Layer::Quoted)
+        .and(Layer::Utf8)
 }
 
 /// The tokens that stand in the text, in any layer, each with the layers that one of its places is

@@ -67,8 +67,8 @@ pub(crate) fn switch(
     let worker = Rc::clone(client.worker());
     tokio::task::spawn_local(async move {
         if let (Ok(client), Ok(upstream)) = tokio::join!(on_client, on_upstream) {
-            websocket::join(TokioIo::new(client), TokioIo::new(upstream), opening, agreed, worker)
-                .await;
+            let (client, upstream) = (TokioIo::new(client), TokioIo::new(upstream));
+            Box::pin(websocket::join(client, upstream, opening, agreed, worker)).await;
         }
         drop(open);
     });

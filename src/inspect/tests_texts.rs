@@ -1,0 +1,66 @@
+//! Escapes as requests carry them.
+
+use super::tests::*;
+use super::*;
+
+#[test]
+fn what_cookies_and_old_decoders_undo() {
+    let patchset = blocking(TOKEN.as_bytes());
+    let octal: String = TOKEN.bytes().map(|byte| format!("\\{byte:03o}")).collect();
+    let slashed: String = TOKEN.replace('o', "\\o").replace('n', "\\n");
+    let long: String = TOKEN
+        .bytes()
+        .map(|byte| format!("%{:02X}%{:02x}", 0xC0 | byte >> 6, 0x80 | byte & 63))
+        .collect();
+    let mut inspection = inspection(&patchset);
+    inspection.head(&parts(
+        &format!("/{long}"),
+        &[
+            ("cookie", format!("a=\"{octal}\"; b=1").as_bytes()),
+            ("x-slashed", format!("a=\"{slashed}\"").as_bytes()),
+        ],
+    ));
+    assert_eq!(
+        shown(&inspection),
+        ["path:0 percent,utf8", "cookie:a quoted", "header:x-slashed quoted"]
+    );
+}
+
+#[test]
+fn where_a_body_pauses_all_of_a_token_so_far_is_decided() {
+    let token = [b"ghp".as_slice(), b"-abcdefghij%4"].concat();
+    let patchset = blocking(&token);
+    for text in ["a=%67hp-abcdefghij%4", "a=gh%70-abcdefghij%4", "a=ghp%2dabcdefghij%254"] {
+        let mut inspection = inspection(&patchset);
+        inspection.body(text.as_bytes());
+        assert_eq!(inspection.settle(), Verdict::Refuse(Refusal::Leaked), "{text}");
+    }
+    let token = [b"ghp".as_slice(), b"-abcdefghije"].concat();
+    let mut inspection = inspection(&blocking(&token));
+    inspection.body(b"a=gh&#112;-abcdefghij&#101");
+    assert_eq!(inspection.settle(), Verdict::Refuse(Refusal::Leaked));
+}
+
+/// What ordinary texts have side by side stays inside the budget.
+#[test]
+fn mixed_encodings_of_ordinary_texts_fit() {
+    let patchset = blocking(TOKEN.as_bytes());
+    let html = r#"<p class=\"x\">Tom&#39;s caf\u00e9\u003c!-- a%20b --\u003e &amp; <a href=\"https:\/\/e.example\/?q=%26b\">&#8230;<\/a><!-- c --><![CDATA[ x ]]>\n"#;
+    for body in [
+        html.to_owned(),
+        format!("{{\"a\":\"{html}\"}}"),
+        format!("a={}", html.replace('%', "%25").replace('\\', "%5C").replace('&', "%26")),
+        format!("{}\n", "\\".repeat(300)).repeat(3),
+        "%5C".repeat(400),
+        "\\u005c".repeat(400),
+        format!("{}u{}", "\\".repeat(400), "%5c".repeat(400)),
+    ] {
+        for size in [5, 64, body.len()] {
+            let pieces: Vec<&[u8]> = body.as_bytes().chunks(size).collect();
+            assert_eq!(body_found(&patchset, &pieces), Some(false), "{size} {body}");
+        }
+        let mut inspection = inspection(&patchset);
+        inspection.head(&parts("/", &[("x-a", body.replace('\n', " ").as_bytes())]));
+        assert!(inspection.incomplete().is_empty(), "{body}");
+    }
+}
