@@ -1,4 +1,5 @@
-//! The checks that `fuzz/` runs for hours, here for a few hundred inputs each, on stable Rust.
+//! The checks that `fuzz/` runs for hours, here for a few hundred inputs each (`PROPTEST_CASES` says
+//! how many), on stable Rust.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing)]
 #![allow(missing_docs, unreachable_pub)]
 
@@ -12,7 +13,7 @@ use proptest::collection::vec;
 use proptest::prelude::*;
 
 proptest! {
-    #![proptest_config(ProptestConfig { cases: 400, failure_persistence: None, ..ProptestConfig::default() })]
+    #![proptest_config(ProptestConfig { failure_persistence: None, ..ProptestConfig::default() })]
 
     #[test]
     fn the_matcher_finds_what_a_naive_search_finds(data in vec(any::<u8>(), 0..2_000)) {

@@ -6,6 +6,7 @@ use base64::engine::general_purpose::STANDARD;
 use super::encodings::{At, gzip, quoted_printable, xml_natural};
 use super::points::{Point, Room};
 use super::request::Sent;
+use super::tokens::Random;
 
 const TEXT: &[At] = &[At::Anywhere, At::Body];
 const FORM: &[At] = &[At::Anywhere, At::Body, At::Form];
@@ -346,6 +347,8 @@ fn grpc(all: &mut Vec<Point>) {
     });
 }
 
+const ALPHANUMERIC_AND_SPACES: &[u8] = b"abcdefghijklm nopqrstuvwxyz 0123456789, ";
+
 fn framed(all: &mut Vec<Point>) {
     for size in [1, 7, 64] {
         point(all, &format!("chunks-of-{size}"), TEXT, move |v| {
@@ -354,7 +357,8 @@ fn framed(all: &mut Vec<Point>) {
     }
     for (name, length) in [("held", 40_000), ("streamed", 300_000)] {
         point(all, &format!("behind-padding-{name}"), TEXT, move |v| {
-            let padding = "0123456789, ".repeat(length / 12);
+            // Of random words, since what compresses too well is refused for that.
+            let padding = Random(7).text(ALPHANUMERIC_AND_SPACES, length);
             Sent::post("application/json", around(&format!("[{padding}\""), v, "\"]"))
         });
     }
