@@ -1,11 +1,17 @@
 //! What inspection costs: whole inspections against a bare scan of the same bytes.
 //!
-//! `cargo bench --bench inspect`; 100,000 tokens are loaded, none of them is in the requests.
+//! `cargo bench --bench inspect`; 100,000 tokens are loaded, none of them is in the requests. At
+//! the end a table of ordinary requests is printed, with decoding and without, at 1,000 tokens and
+//! at 100,000.
 
 #![allow(clippy::unwrap_used, clippy::indexing_slicing, reason = "a bench may fail loudly")]
 
+use std::io::Write as _;
 use std::sync::{Arc, LazyLock};
+use std::time::Instant;
 
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
 use divan::counter::BytesCount;
 use divan::{Bencher, black_box};
 use http::Request;
@@ -21,6 +27,10 @@ use leakgate::model::token::TokenMaterial;
 
 fn main() {
     divan::main();
+    let listing = ["--list", "--test"].iter().any(|flag| std::env::args().any(|arg| arg == *flag));
+    if !listing {
+        ratios();
+    }
 }
 
 /// A small generator, so that every run sees the same.
@@ -41,11 +51,22 @@ impl Random {
 
 const ALPHANUMERIC: &[u8] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789";
 
-static PATCHSET: LazyLock<Arc<Patchset>> = LazyLock::new(|| {
+/// How many tokens are loaded.
+const LOADED: [usize; 2] = [1_000, 100_000];
+
+static PATCHSET: LazyLock<Arc<Patchset>> = LazyLock::new(|| patchset(100_000));
+static SMALL: LazyLock<Arc<Patchset>> = LazyLock::new(|| patchset(1_000));
+
+/// The patchset of so many tokens.
+fn loaded(tokens: usize) -> &'static Arc<Patchset> {
+    if tokens == LOADED[0] { &SMALL } else { &PATCHSET }
+}
+
+fn patchset(tokens: usize) -> Arc<Patchset> {
     let mut random = Random(7);
     let mut writer = PatchsetWriter::new();
     let key = FingerprintKey::new(&[7; 32]);
-    for _ in 0..1_000 {
+    for _ in 0..tokens / 100 {
         let leak = LeakId::new();
         writer.set_rule(Rule {
             leak,
@@ -64,7 +85,7 @@ static PATCHSET: LazyLock<Arc<Patchset>> = LazyLock::new(|| {
         }
     }
     writer.build()
-});
+}
 
 fn context() -> Context {
     let client = std::net::IpAddr::from([203, 0, 113, 7]);
@@ -187,6 +208,115 @@ fn json_scanned(bencher: Bencher, bytes: usize) {
         scanner.settle(&mut |_| any = true);
         any
     });
+}
+
+/// What a request is: its name, its header fields and its body.
+struct Traffic {
+    name: &'static str,
+    fields: Vec<(&'static str, &'static str)>,
+    body: Vec<u8>,
+}
+
+/// Bodies as APIs have them, for decoding on against off.
+fn traffic() -> Vec<Traffic> {
+    let mut random = Random(17);
+    let mut bytes = |length: usize| (0..length).map(|_| random.next() as u8).collect::<Vec<u8>>();
+    let images: Vec<String> = (0..16)
+        .map(|_| format!("{{\"name\":\"a\",\"data\":\"{}\"}}", STANDARD.encode(bytes(3_000))))
+        .collect();
+    let upload = [
+        &b"--b\r\nContent-Disposition: form-data; name=\"f\"; filename=\"a.png\"\r\nContent-Type: \
+          image/png\r\n\r\n"[..],
+        &bytes(1 << 20),
+        b"\r\n--b--\r\n",
+    ]
+    .concat();
+    let mut encoder = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::default());
+    encoder.write_all(&json(256 * 1024)).unwrap();
+    let json_type = ("content-type", "application/json");
+    vec![
+        Traffic { name: "JSON API, 2 KiB", fields: vec![json_type], body: json(2 * 1024) },
+        Traffic { name: "JSON API, 64 KiB", fields: vec![json_type], body: json(64 * 1024) },
+        Traffic {
+            name: "JSON with base64, 64 KiB",
+            fields: vec![json_type],
+            body: format!("[{}]", images.join(",")).into_bytes(),
+        },
+        Traffic {
+            name: "file upload, 1 MiB",
+            fields: vec![("content-type", "multipart/form-data; boundary=b")],
+            body: upload,
+        },
+        Traffic {
+            name: "JSON in gzip, 256 KiB of it",
+            fields: vec![json_type, ("content-encoding", "gzip")],
+            body: encoder.finish().unwrap(),
+        },
+    ]
+}
+
+fn inspect(patchset: &Arc<Patchset>, parts: &Parts, body: &[u8]) -> bool {
+    let mut inspection = Inspection::new(Arc::clone(patchset), context());
+    black_box(inspection.head(parts));
+    for chunk in body.chunks(16 * 1024) {
+        black_box(inspection.body(chunk));
+    }
+    inspection.finish().passes()
+}
+
+/// The same bytes without decoding.
+fn scan(patchset: &Patchset, parts: &Parts, body: &[u8]) -> bool {
+    let mut any = false;
+    let mut scan = |text: &[u8]| patchset.scan(black_box(text), &mut |_| any = true);
+    scan(parts.uri.path().as_bytes());
+    for (name, value) in &parts.headers {
+        scan(name.as_str().as_bytes());
+        scan(value.as_bytes());
+    }
+    scan(body);
+    any
+}
+
+/// The shortest of several goes, each of a few milliseconds.
+fn shortest(mut run: impl FnMut()) -> f64 {
+    let start = Instant::now();
+    run();
+    let times = (0.003 / start.elapsed().as_secs_f64().max(1e-9)).clamp(1.0, 10_000.0) as u32;
+    let goes = (0..20).map(|_| {
+        let start = Instant::now();
+        (0..times).for_each(|_| run());
+        start.elapsed().as_secs_f64() / f64::from(times)
+    });
+    goes.fold(f64::INFINITY, f64::min)
+}
+
+/// Prints what inspecting ordinary requests costs with decoding and without, and the ratio.
+#[allow(clippy::print_stdout, reason = "it is what a bench is for")]
+fn ratios() {
+    println!("\n| request | tokens | decoding on | off (a bare scan) | ratio |");
+    println!("| --- | --- | --- | --- | --- |");
+    for Traffic { name, fields, body } in traffic() {
+        let mut request = Request::post("/api/v1/items").header("host", "api.example.com");
+        for (field, value) in fields {
+            request = request.header(field, value);
+        }
+        let parts = request.body(()).unwrap().into_parts().0;
+        for tokens in LOADED {
+            let patchset = loaded(tokens);
+            let on = shortest(|| {
+                black_box(inspect(patchset, &parts, black_box(&body)));
+            });
+            let off = shortest(|| {
+                black_box(scan(patchset, &parts, black_box(&body)));
+            });
+            println!(
+                "| {name} | {tokens} | {:.1} µs | {:.1} µs | {:.2} |",
+                on * 1e6,
+                off * 1e6,
+                on / off
+            );
+        }
+    }
 }
 
 /// The worst that can be asked for inside the budget: everything nests in everything.

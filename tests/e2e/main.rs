@@ -4,6 +4,7 @@
 #![allow(missing_docs, unreachable_pub)]
 
 mod draining;
+mod evasion;
 mod forwarding;
 mod framing;
 mod h2c;

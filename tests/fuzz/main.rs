@@ -1,0 +1,42 @@
+//! The checks that `fuzz/` runs for hours, here for a few hundred inputs each (`PROPTEST_CASES` says
+//! how many), on stable Rust.
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing)]
+#![allow(missing_docs, unreachable_pub)]
+
+mod base64;
+mod chain;
+mod decode;
+mod matcher;
+mod reports;
+
+use proptest::collection::vec;
+use proptest::prelude::*;
+
+proptest! {
+    #![proptest_config(ProptestConfig { failure_persistence: None, ..ProptestConfig::default() })]
+
+    #[test]
+    fn the_matcher_finds_what_a_naive_search_finds(data in vec(any::<u8>(), 0..2_000)) {
+        matcher::check(&data);
+    }
+
+    #[test]
+    fn texts_in_pieces_are_decoded_as_they_are_whole(data in vec(any::<u8>(), 0..600)) {
+        decode::check(&data);
+    }
+
+    #[test]
+    fn base64_is_read_as_the_library_writes_it(data in vec(any::<u8>(), 0..400)) {
+        base64::check(&data);
+    }
+
+    #[test]
+    fn reports_are_read_the_same_in_pieces(data in vec(any::<u8>(), 0..1_500)) {
+        reports::check(&data);
+    }
+
+    #[test]
+    fn a_token_under_any_chain_of_layers_is_found(data in vec(any::<u8>(), 0..300)) {
+        chain::check(&data);
+    }
+}
