@@ -24,7 +24,7 @@ const AT_ONCE_SHARE: usize = 4;
 /// none in tests, which want to see the other way.
 const AT_ONCE: usize = if cfg!(test) { 1 } else { 1 << 14 };
 /// Tokens that are put into the filters together.
-pub(super) const TOGETHER: usize = 1 << 16;
+pub(super) const TOGETHER: usize = 1 << 14;
 /// Bytes from which on a token's own repetitions matter.
 const LONG: usize = 256;
 /// Counters of how many tokens have a window of a hash.
@@ -126,7 +126,11 @@ impl<const Q: usize, const S: usize> ClassBuilder<Q, S> {
     }
 
     /// Compiles what is there now. Slots that may be used again go to `free`.
-    pub(super) fn build(&mut self, free: &mut Vec<u32>, live: impl Fn(u32) -> bool) -> Class<Q, S> {
+    pub(super) fn build(
+        &mut self,
+        free: &mut Vec<u32>,
+        live: impl Fn(u32) -> bool + Sync,
+    ) -> Class<Q, S> {
         let entries = self.sampled.len();
         let crowded = self.retired.len() * RETIRED_SHARE > entries;
         let fits = self.class.grams.fits(entries * S) && self.class.windows.fits(entries);
@@ -175,7 +179,7 @@ impl<const Q: usize, const S: usize> ClassBuilder<Q, S> {
     }
 
     /// Compiles all of it anew.
-    fn rebuild(&mut self, free: &mut Vec<u32>, live: impl Fn(u32) -> bool) {
+    fn rebuild(&mut self, free: &mut Vec<u32>, live: impl Fn(u32) -> bool + Sync) {
         self.due = true;
         if let Some(due) = self.take_due() {
             self.adopt(due.run(live), free);

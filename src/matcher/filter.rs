@@ -58,14 +58,15 @@ impl Filter {
     /// Puts keys in, each with its place below 64, where it has one. They come in batches of any
     /// size, and are put in order first where the filter is larger than what is near: their words
     /// are then near each other.
-    pub(super) fn insert(&self, keys: impl Iterator<Item = (u32, Option<u32>)> + Clone) {
+    pub(super) fn insert(&self, keys: impl Iterator<Item = (u32, Option<u32>)>) {
         if size_of_val(&*self.words) <= NEAR {
             keys.for_each(|(key, place)| self.put(key, place));
             return;
         }
         let mut starts = [0_usize; PARTS + 1];
-        for (key, _) in keys.clone() {
-            if let Some(start) = starts.get_mut(part(key) + 1) {
+        let packed: Vec<u64> = keys.map(|(key, place)| pack(key, place)).collect();
+        for key in &packed {
+            if let Some(start) = starts.get_mut(part(*key) + 1) {
                 *start += 1;
             }
         }
@@ -74,15 +75,18 @@ impl Filter {
             sum += *start;
             *start = sum;
         }
-        let mut ordered = vec![(0, None); sum];
-        for (key, place) in keys {
+        let mut ordered = vec![0; packed.len()];
+        for key in packed {
             let Some(start) = starts.get_mut(part(key)) else { continue };
             if let Some(slot) = ordered.get_mut(*start) {
-                *slot = (key, place);
+                *slot = key;
             }
             *start += 1;
         }
-        ordered.into_iter().for_each(|(key, place)| self.put(key, place));
+        for key in ordered {
+            let (key, place) = unpack(key);
+            self.put(key, place);
+        }
     }
 
     #[inline(always)]
@@ -103,8 +107,17 @@ impl Filter {
 /// Parts of a filter that keys are ordered by.
 const PARTS: usize = 256;
 
-fn part(key: u32) -> usize {
-    (key >> 24) as usize
+/// A key and its place in one word: the place counts from 1 there, 0 is none.
+fn pack(key: u32, place: Option<u32>) -> u64 {
+    u64::from(key) | u64::from(place.map_or(0, |place| place + 1)) << 32
+}
+
+fn unpack(packed: u64) -> (u32, Option<u32>) {
+    (packed as u32, ((packed >> 32) as u32).checked_sub(1))
+}
+
+fn part(packed: u64) -> usize {
+    (packed >> 24) as usize % PARTS
 }
 
 /// Which of so many words a key's bits lie in: the key's share of all words.

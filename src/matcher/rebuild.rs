@@ -9,6 +9,9 @@ use super::record::{Record, Table};
 use super::rulebook::Rulebook;
 use super::shared::Shared;
 
+/// Entries from which on the tables are made beside the filters, on a thread of their own.
+const APART: usize = 1 << 15;
+
 /// What of a class was there when its rebuild began.
 pub(super) struct Due<const Q: usize, const S: usize> {
     /// Which of the rebuilds of the class it is.
@@ -32,7 +35,7 @@ pub(super) struct Done<const Q: usize, const S: usize> {
 
 impl<const Q: usize, const S: usize> Due<Q, S> {
     /// Makes filters and table without the tokens taken out.
-    pub(super) fn run(self, live: impl Fn(u32) -> bool) -> Done<Q, S> {
+    pub(super) fn run(self, live: impl Fn(u32) -> bool + Sync) -> Done<Q, S> {
         let mut sampled = Shared::new();
         if self.retired == 0 {
             sampled = self.sampled.clone();
@@ -40,13 +43,31 @@ impl<const Q: usize, const S: usize> Due<Q, S> {
             let kept = self.sampled.from(0).filter(|entry| live(entry.token));
             kept.for_each(|entry| sampled.push(*entry));
         }
-        let grams = Filter::with_room(sampled.len() * S);
-        let windows = Filter::with_room(sampled.len());
-        for start in (0..sampled.len()).step_by(TOGETHER) {
-            fill(&grams, &windows, sampled.from(start).take(TOGETHER));
-        }
-        let records = self.base.records().iter().chain(&self.fresh);
-        let base = Table::build(records.filter(|record| live(record.token)).copied());
+        let tables = || {
+            let records = self.base.records().iter().chain(&self.fresh);
+            Table::build(records.filter(|record| live(record.token)).copied())
+        };
+        let filters = || {
+            let grams = Filter::with_room(sampled.len() * S);
+            let windows = Filter::with_room(sampled.len());
+            for start in (0..sampled.len()).step_by(TOGETHER) {
+                fill(&grams, &windows, sampled.from(start).take(TOGETHER));
+            }
+            (grams, windows)
+        };
+        let (base, (grams, windows)) = if sampled.len() < APART {
+            (tables(), filters())
+        } else {
+            std::thread::scope(|scope| {
+                let tables = scope.spawn(tables);
+                let made = filters();
+                match tables.join() {
+                    Ok(base) => (base, made),
+                    // Half a patchset is none.
+                    Err(panic) => std::panic::resume_unwind(panic),
+                }
+            })
+        };
         let (grams, windows, base) = (Arc::new(grams), Arc::new(windows), Arc::new(base));
         Done { due: self, sampled, grams, windows, base }
     }

@@ -1,6 +1,7 @@
 //! The working copy of a patchset.
 
 use std::collections::HashMap;
+use std::collections::hash_map::Entry;
 use std::sync::Arc;
 
 use foldhash::quality::RandomState;
@@ -112,12 +113,21 @@ impl PatchsetWriter {
             }
         };
         let place = self.leak(leak);
-        let slot = match self.slots.get(&id).copied() {
-            Some(slot) if length != DIGEST && self.length(slot) == Some(DIGEST) => {
-                self.exchange(slot, TokenInfo { id, fingerprint }, material, length)
+        let info = TokenInfo { id, fingerprint };
+        let next = self.next_slot();
+        let slot = match self.slots.entry(id) {
+            Entry::Vacant(vacant) => {
+                vacant.insert(next);
+                self.insert(info, material, length)
             }
-            Some(slot) => slot,
-            None => self.insert(TokenInfo { id, fingerprint }, material, length),
+            Entry::Occupied(known) => {
+                let slot = *known.get();
+                if length != DIGEST && self.length(slot) == Some(DIGEST) {
+                    self.exchange(slot, info, material, length)
+                } else {
+                    slot
+                }
+            }
         };
         if self.rulebook.add(slot, place)
             && let Some(leak) = self.leaks.get_mut(&leak)
@@ -244,7 +254,12 @@ impl PatchsetWriter {
         self.lengths.get(slot as usize).copied()
     }
 
-    /// Gives a token a slot, and puts what finds it where it belongs.
+    /// The slot that the next token is given.
+    fn next_slot(&self) -> u32 {
+        self.free.last().copied().unwrap_or(self.lengths.len() as u32)
+    }
+
+    /// Gives a token the next slot, and puts what finds it where it belongs.
     fn insert(&mut self, info: TokenInfo, material: &TokenMaterial, length: u16) -> u32 {
         let slot = match self.free.pop() {
             Some(slot) => {
@@ -262,7 +277,6 @@ impl PatchsetWriter {
                 (self.lengths.len() - 1) as u32
             }
         };
-        self.slots.insert(info.id, slot);
         let place = usize::from(length);
         if self.by_length.len() <= place {
             self.by_length.resize(place + 1, 0);
@@ -310,6 +324,7 @@ impl PatchsetWriter {
     ) -> u32 {
         let places = self.rulebook.book().leaks(slot).to_vec();
         let new = self.insert(info, material, length);
+        self.slots.insert(info.id, new);
         for place in &places {
             self.rulebook.add(new, *place);
         }
