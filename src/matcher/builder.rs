@@ -24,7 +24,7 @@ const AT_ONCE_SHARE: usize = 4;
 /// none in tests, which want to see the other way.
 const AT_ONCE: usize = if cfg!(test) { 1 } else { 1 << 14 };
 /// Tokens that are put into the filters together.
-pub(super) const TOGETHER: usize = 1 << 14;
+pub(super) const TOGETHER: usize = 1 << 18;
 /// Bytes from which on a token's own repetitions matter.
 const LONG: usize = 256;
 /// Counters of how many tokens have a window of a hash.
