@@ -137,6 +137,18 @@ fn ours(tokens: &[Vec<u8>]) -> f64 {
         format!("{} ({:.2} of fresh)", speed(changed), changed / base),
     );
     drop(removed);
+    let digest = TokenMaterial::Digest(Secret::new(b"a token that no text has".to_vec()).digest());
+    add(&mut writer, leak, 3 * n, &digest);
+    let digests = writer.build();
+    let hashed = rate(|| scan(&digests, &ordinary), TEXT);
+    row(n, "the same, one token by its digest", megabytes(hashed));
+    let head = ordinary.get(..head_length(&ordinary)).unwrap_or_default();
+    let one = head.len() as f64 / rate(|| scan_whole(&digests, head), head.len());
+    let none = head.len() as f64 / rate(|| scan_whole(&patchset, head), head.len());
+    let figure = format!("{:.2} µs, {:.2} without it", one * 1e6, none * 1e6);
+    row(n, &format!("a head of {} bytes, with it", head.len()), figure);
+    writer.remove_token(leak, TokenId(Uuid::from_u128(3 * n as u128)));
+    writer.build();
     let piled = pile_up(&mut writer, leak, n);
     row(n, "rebuild apart, an eighth grown", piled);
     base
@@ -168,6 +180,15 @@ fn pile_up(writer: &mut PatchsetWriter, leak: LeakId, n: usize) -> String {
         }
     }
     "none was due".to_owned()
+}
+
+/// Bytes of the head that a text of requests begins with.
+fn head_length(text: &[u8]) -> usize {
+    text.windows(4).position(|end| end == b"\r\n\r\n").unwrap_or(text.len())
+}
+
+fn megabytes(bytes_per_second: f64) -> String {
+    format!("{:.0} MB/s", bytes_per_second / 1e6)
 }
 
 /// The shortest of several times.
