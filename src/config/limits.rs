@@ -115,6 +115,9 @@ pub const UNPACK_RATIO: u64 = 32;
 pub const DECODE_OF_UNPACKED: u64 = 4;
 /// Bytes that beginning another decompression counts as, for what it costs beside its output.
 pub const UNPACK_BEGIN_COST: usize = 512;
+/// Decompressions at once, in one request, of what stands compressed in base64 or hex. Each has a window
+/// of up to 8 MiB, as it is used.
+pub const RUN_INFLATERS: usize = 8;
 /// Codings of one body, one around the other.
 pub const CODINGS: usize = 3;
 /// Containers (codings, charsets, parts, messages) of one body, one inside the other.

@@ -21,6 +21,10 @@ pub struct Limits {
     pub unpacked_ratio: u64,
     /// Decoded bytes for each unpacked byte, beside those for what came in.
     pub decoded_of_unpacked: u64,
+    /// Unpacked bytes that beginning a decompression counts as.
+    pub unpack_begin: usize,
+    /// Decompressions of what runs hold at once.
+    pub inflaters: usize,
 }
 
 /// What one request may ask for, and what it has used.
@@ -35,11 +39,22 @@ pub struct Budget {
     around: usize,
     /// Texts under decoding that come of runs.
     seats: Option<Arc<AtomicUsize>>,
+    /// Decompressions of what runs hold.
+    inflaters: Option<Arc<AtomicUsize>>,
 }
 
-/// Room for one text under decoding that comes of a run, as long as it is kept.
+/// Room for one text under decoding that comes of a run, or for one decompression of what a run
+/// holds, as long as it is kept.
 #[derive(Debug)]
 pub struct Seat(Arc<AtomicUsize>);
+
+impl Seat {
+    fn take(seats: &mut Option<Arc<AtomicUsize>>, most: usize) -> Option<Self> {
+        let seats = seats.get_or_insert_default();
+        let taken = Self(Arc::clone(seats));
+        (seats.fetch_add(1, Ordering::Relaxed) < most).then_some(taken)
+    }
+}
 
 impl Drop for Seat {
     fn drop(&mut self) {
@@ -51,7 +66,16 @@ impl Budget {
     /// A budget of which nothing is used.
     pub fn new(limits: Limits) -> Self {
         let limits = Limits { depth: limits.depth.min(MAX_DEPTH), ..limits };
-        Self { limits, came_in: 0, produced: 0, unpacked: 0, spent: false, around: 0, seats: None }
+        Self {
+            limits,
+            came_in: 0,
+            produced: 0,
+            unpacked: 0,
+            spent: false,
+            around: 0,
+            seats: None,
+            inflaters: None,
+        }
     }
 
     /// Says that so many bytes came in.
@@ -98,13 +122,26 @@ impl Budget {
 
     /// Room for one more text that comes of a run. If there is none, something stays undecoded.
     pub fn seat(&mut self) -> Option<Seat> {
-        let seats = self.seats.get_or_insert_default();
-        let taken = Seat(Arc::clone(seats));
-        if seats.fetch_add(1, Ordering::Relaxed) < self.limits.texts {
-            return Some(taken);
+        let taken = Seat::take(&mut self.seats, self.limits.texts);
+        self.spent |= taken.is_none();
+        taken
+    }
+
+    /// Room for one more decompression of what a run holds, which has its cost, inside so many layers.
+    /// If there is none, something stays undecoded.
+    pub fn inflater(&mut self, inside: usize) -> Option<Seat> {
+        if !self.allows_layer(inside) || !self.unpack(self.limits.unpack_begin) {
+            return None;
         }
-        self.spent = true;
-        None
+        let taken = Seat::take(&mut self.inflaters, self.limits.inflaters);
+        self.spent |= taken.is_none();
+        taken
+    }
+
+    /// The same as [`Self::unpack`] for the next piece of what a decompression hands on, where an empty
+    /// one tells that another member or frame begins.
+    pub fn unpack_piece(&mut self, piece: &[u8]) -> bool {
+        self.unpack(if piece.is_empty() { self.limits.unpack_begin } else { piece.len() })
     }
 
     /// Says that something lies deeper than that.

@@ -108,6 +108,17 @@ impl Relevant {
         Self { products, runs, ..self }
     }
 
+    /// The same for what runs decode to, where tokens are those that are looked for in runs.
+    #[must_use]
+    pub fn inside_runs(&self) -> Self {
+        if self.runs.alphabet == self.tokens {
+            return *self;
+        }
+        let inside = Self::to(self.runs.alphabet, self.borders).with_runs(self.runs);
+        let asked = [Layer::QuotedPrintable, Layer::Quoted, Layer::Utf8];
+        asked.into_iter().filter(|layer| self.undoes(*layer)).fold(inside, Self::and)
+    }
+
     /// What is looked for in runs of base64 and hex.
     pub fn runs(&self) -> &Sought {
         &self.runs

@@ -1,6 +1,8 @@
 //! Runs that hold nothing at a glance: what words, ids and addresses in ordinary texts look like.
 
 use super::lanes::goes_on_behind;
+use super::layer::Layer;
+use super::magic;
 use super::runs::{GAP, LEFT, LINE, extend_left, is_gap};
 use super::sextet::{
     ESCAPE, JUNK, LAST, PADDING, Stretches, WRAP, class, holds, leading, nibble, not_ascii, value,
@@ -74,7 +76,7 @@ fn passes(
                 gap += 1;
             }
             WRAP if segment >= LINE => gap += 1,
-            ESCAPE if rest.get(1).is_none_or(|next| b"nrt02".contains(next)) => return None,
+            ESCAPE if rest.get(1).is_none_or(|next| b"\\nrt02".contains(next)) => return None,
             _ => break,
         }
         if gap > GAP {
@@ -105,7 +107,7 @@ impl Glance {
         let places = self.values.get_mut(self.count..end)?;
         places.iter_mut().zip(characters).for_each(|(place, byte)| *place = value(*byte));
         self.count = end;
-        Some(())
+        magic::begins(Layer::Base64, places).is_none().then_some(())
     }
 
     /// Whether it decodes to no token and no signature at any phase. Every signature that is looked
@@ -120,6 +122,7 @@ impl Glance {
             && values.len() >= characters(sought.signature)
             && values.iter().any(|&value| value < 26);
         !signed
+            && magic::find(Layer::Base64, values).is_none()
             && (0..4).all(|phase| {
                 let values = values.get(phase..).unwrap_or_default();
                 !holds::<4>(values, sought.shortest.saturating_sub(2) / 3, not_ascii)

@@ -186,6 +186,11 @@ impl Inflater {
         if self.phase == Phase::Inside { Err(Undecodable) } else { Ok(()) }
     }
 
+    /// Whether nothing more comes of it.
+    pub fn is_over(&self) -> bool {
+        self.phase == Phase::Over
+    }
+
     /// Whether another member or frame begins behind the one that has ended; made ready for it.
     fn follows(&mut self, input: &mut &[u8]) -> bool {
         if self.coding == Coding::Gzip {

@@ -1,9 +1,13 @@
 //! Decoding a run of base64 or hex at every phase, since where the encoded text begins in it is not
 //! known, and handing on what may hold a token.
 
+use std::collections::VecDeque;
+
 use super::branch::keep_tail;
 use super::budget::Budget;
+use super::lane::Lane;
 use super::layer::Layer;
+use super::magic::{self, Magic};
 use super::sextet::{holds, nibble, not_ascii, values};
 use super::sought::{Opening, Part, Sink, Sought};
 
@@ -18,6 +22,10 @@ pub(super) struct Lanes<S> {
     begun: Vec<u8>,
     /// Where padding stands among them, and how much.
     paddings: Vec<(usize, usize)>,
+    /// Before which of the run's characters gaps stand, as far as they are not decoded.
+    gaps: VecDeque<usize>,
+    /// The last gap before what is decoded, or the run's beginning.
+    start: usize,
     /// The last characters that were decoded.
     last: Vec<u8>,
     /// How many were decoded.
@@ -25,28 +33,9 @@ pub(super) struct Lanes<S> {
     /// The run's first character's place in the run around it.
     origin: usize,
     lanes: Vec<Lane<S>>,
+    /// What begins at the last gap, as if nothing stood before it.
+    fresh: Option<Lane<S>>,
     decoded: Vec<u8>,
-}
-
-/// One phase.
-struct Lane<S> {
-    /// Characters yet to be left out.
-    skip: usize,
-    /// Which of the run's characters it began with, or began anew with, and how many bytes were
-    /// decoded before that.
-    base: (usize, usize),
-    bits: u32,
-    count: u32,
-    /// Bytes that were decoded.
-    length: usize,
-    /// The last of them, as long as they may be the beginning of a token and are not enough for one.
-    recent: Vec<u8>,
-    text: Option<S>,
-    /// All of them, until they are enough for a signature.
-    early: Vec<u8>,
-    bytes: Option<S>,
-    /// Whether it begins anew behind padding.
-    anew: bool,
 }
 
 impl<S> Lanes<S> {
@@ -55,10 +44,13 @@ impl<S> Lanes<S> {
             layer,
             begun: Vec::new(),
             paddings: Vec::new(),
+            gaps: VecDeque::new(),
+            start: 0,
             last: Vec::new(),
             count: 0,
             origin: 0,
             lanes: Vec::new(),
+            fresh: None,
             decoded: Vec::new(),
         }
     }
@@ -68,9 +60,18 @@ impl<S> Lanes<S> {
         self.origin = origin;
     }
 
+    fn phases(&self) -> usize {
+        if self.layer == Layer::Hex { 2 } else { 4 }
+    }
+
     /// Characters that so many bytes take.
     fn characters(&self, bytes: usize) -> usize {
         if self.layer == Layer::Hex { bytes * 2 } else { (bytes * 8).div_ceil(6) }
+    }
+
+    /// Told that a gap stands between what was fed and what comes.
+    pub(super) fn gap(&mut self) {
+        self.gaps.push_back(self.count + self.begun.len());
     }
 
     /// Takes the next characters.
@@ -111,8 +112,7 @@ impl<S> Lanes<S> {
     }
 
     fn open<K: Sink<State = S>>(&mut self, sought: &Sought, budget: &mut Budget, sink: &mut K) {
-        let phases = if self.layer == Layer::Hex { 2 } else { 4 };
-        self.lanes.extend((0..phases).map(Lane::new));
+        self.lanes.extend((0..self.phases()).map(Lane::new));
         let mut begun = std::mem::take(&mut self.begun);
         let mut paddings = std::mem::take(&mut self.paddings);
         let mut from = 0;
@@ -127,21 +127,118 @@ impl<S> Lanes<S> {
         (self.begun, self.paddings) = (begun, paddings);
     }
 
+    /// Decodes the next characters; gaps and magic numbers in them are where something begins.
     fn decode<K: Sink<State = S>>(
+        &mut self,
+        mut values: &[u8],
+        sought: &Sought,
+        budget: &mut Budget,
+        sink: &mut K,
+    ) {
+        loop {
+            let gap = self.gaps.front().map(|gap| gap.saturating_sub(self.count));
+            let until = gap.filter(|gap| *gap < values.len());
+            let (now, later) =
+                values.split_at_checked(until.unwrap_or(values.len())).unwrap_or_default();
+            if let Some(magic) = self.magic(now) {
+                let (now, later) = values.split_at_checked(magic.end).unwrap_or_default();
+                self.advance(now, sought, budget, sink);
+                self.unpack(magic, budget, sink);
+                values = later;
+                continue;
+            }
+            self.advance(now, sought, budget, sink);
+            if until.is_none() {
+                return;
+            }
+            self.gaps.pop_front();
+            self.begin_fresh(sought, budget, sink);
+            values = later;
+        }
+    }
+
+    fn advance<K: Sink<State = S>>(
         &mut self,
         values: &[u8],
         sought: &Sought,
         budget: &mut Budget,
         sink: &mut K,
     ) {
-        if self.layer == Layer::Base64 {
-            keep_tail(&mut self.last, values, 4 * sought.longest);
-        }
+        keep_tail(&mut self.last, values, 4 * sought.longest);
         self.count += values.len();
-        let Self { layer, origin, lanes, decoded, .. } = self;
-        for lane in lanes {
+        let Self { layer, origin, lanes, fresh, decoded, .. } = self;
+        for lane in lanes.iter_mut().chain(fresh) {
             lane.feed(values, (*layer, *origin), decoded, sought, budget, sink);
         }
+    }
+
+    /// The first magic number that ends in the next characters.
+    fn magic(&self, values: &[u8]) -> Option<Magic> {
+        let width = magic::width(self.layer);
+        let behind = self.last.len().saturating_sub(width - 1);
+        let behind = self.last.get(behind..).unwrap_or_default();
+        let across = (1..=width.min(values.len())).find_map(|end| {
+            let before = width - end;
+            let mut window = [0; magic::WIDEST];
+            let window = window.get_mut(..width)?;
+            let characters = behind.get(behind.len().checked_sub(before)?..)?;
+            let characters = characters.iter().chain(values.get(..end)?);
+            window.iter_mut().zip(characters).for_each(|(place, value)| *place = *value);
+            let begins = self.count.checked_sub(before)? == self.start;
+            let found = if begins { magic::begins } else { magic::find };
+            Some(Magic { end, ..found(self.layer, window)? })
+        });
+        across.or_else(|| magic::find(self.layer, values))
+    }
+
+    /// Begins to decompress, behind a magic number.
+    fn unpack<K: Sink<State = S>>(&mut self, magic: Magic, budget: &mut Budget, sink: &mut K) {
+        let whole =
+            |lane: &&mut Lane<S>| lane.skip == 0 && lane.count == 0 && lane.length >= magic::BYTES;
+        let Some(lane) = self.lanes.iter_mut().find(whole) else { return };
+        let (first, before) = lane.base;
+        let opening = Opening {
+            part: Part::Packed(magic.coding),
+            layer: self.layer,
+            first: self.origin + first,
+            at: (lane.length - magic::BYTES) as isize - before as isize,
+        };
+        if let Some(mut state) = sink.open(opening, budget) {
+            sink.read(&mut state, self.layer, &magic.bytes, budget);
+            lane.packed.push(state);
+        }
+    }
+
+    /// Told that a gap stands before what comes: the run may have ended there, and another one
+    /// begin.
+    fn begin_fresh<K: Sink<State = S>>(
+        &mut self,
+        sought: &Sought,
+        budget: &mut Budget,
+        sink: &mut K,
+    ) {
+        self.start = self.count;
+        if !sought.borders {
+            return;
+        }
+        self.settle(sink);
+        if let Some(mut fresh) = self.fresh.take() {
+            fresh.end(self.layer, budget, sink);
+        }
+        let mut fresh = Lane::new(0);
+        fresh.base = (self.count, 0);
+        self.fresh = Some(fresh);
+    }
+
+    /// Whether compressed bytes may stand in what is not decoded yet.
+    fn holds_magic(&self) -> bool {
+        let begins = |gap: usize| {
+            let rest = self.begun.get(gap.saturating_sub(self.count)..).unwrap_or_default();
+            magic::begins(self.layer, rest).is_some()
+        };
+        begins(self.start)
+            || self.gaps.iter().any(|&gap| begins(gap))
+            || magic::find(self.layer, &self.begun).is_some()
     }
 
     /// Told that so much padding stands between what was fed and what comes: a decoder may begin
@@ -194,8 +291,9 @@ impl<S> Lanes<S> {
 
     /// Reports what is undecided only because the run may go on.
     pub(super) fn settle<K: Sink<State = S>>(&mut self, sink: &mut K) {
-        for lane in &mut self.lanes {
-            for state in lane.text.iter_mut().chain(&mut lane.bytes) {
+        for lane in self.lanes.iter_mut().chain(&mut self.fresh) {
+            let states = lane.text.iter_mut().chain(&mut lane.bytes);
+            for state in states.chain(&mut lane.packed) {
                 sink.settle(state, self.layer);
             }
         }
@@ -213,34 +311,42 @@ impl<S> Lanes<S> {
                 let (before, after) = self.begun.split_at_checked(at).unwrap_or_default();
                 !sought.ascii || goes_on_behind(before, after, length)
             };
-            if self.paddings.iter().any(goes_on) {
+            let begins = sought.borders
+                && !self.gaps.is_empty()
+                && (0..self.phases()).any(|phase| self.is_plausible(phase, sought));
+            if begins || self.paddings.iter().any(goes_on) || self.holds_magic() {
                 self.open(sought, budget, sink);
             } else {
                 self.short(sought, budget, sink);
             }
         }
-        for mut lane in self.lanes.drain(..) {
+        for mut lane in self.lanes.drain(..).chain(self.fresh.take()) {
             lane.end(self.layer, budget, sink);
         }
         self.begun.clear();
         self.paddings.clear();
+        self.gaps.clear();
+        self.start = 0;
         self.last.clear();
         self.count = 0;
     }
 
-    /// Decodes a short run at the phases at which it may hold anything.
-    fn short<K: Sink<State = S>>(&mut self, sought: &Sought, budget: &mut Budget, sink: &mut K) {
+    /// Whether a short run may hold anything at this phase.
+    fn is_plausible(&self, phase: usize, sought: &Sought) -> bool {
         let signature =
             sought.signature != 0 && self.begun.len() >= self.characters(sought.signature);
-        let phases = if self.layer == Layer::Hex { 2 } else { 4 };
-        for phase in 0..phases {
-            let rest = self.begun.get(phase..).unwrap_or_default();
-            let plausible = match self.layer {
-                _ if signature || !sought.ascii => true,
-                Layer::Hex => holds::<2>(rest, sought.shortest, |[high, _]| high & 8),
-                _ => holds::<4>(rest, sought.shortest.saturating_sub(2) / 3, not_ascii),
-            };
-            if plausible {
+        let rest = self.begun.get(phase..).unwrap_or_default();
+        match self.layer {
+            _ if signature || !sought.ascii => true,
+            Layer::Hex => holds::<2>(rest, sought.shortest, |[high, _]| high & 8),
+            _ => holds::<4>(rest, sought.shortest.saturating_sub(2) / 3, not_ascii),
+        }
+    }
+
+    /// Decodes a short run at the phases at which it may hold anything.
+    fn short<K: Sink<State = S>>(&mut self, sought: &Sought, budget: &mut Budget, sink: &mut K) {
+        for phase in 0..self.phases() {
+            if self.is_plausible(phase, sought) {
                 let around = (self.layer, self.origin);
                 let mut lane = Lane::new(phase);
                 lane.feed(&self.begun, around, &mut self.decoded, sought, budget, sink);
@@ -259,198 +365,4 @@ pub(super) fn goes_on_behind(before: &[u8], after: &[u8], length: usize) -> bool
     let first = after.first_chunk::<4>();
     last.is_some_and(|&[_, b, c, _]| not_ascii([0, b, c, 0]) == 0)
         || first.is_some_and(|group| not_ascii(*group) == 0)
-}
-
-impl<S> Lane<S> {
-    fn new(phase: usize) -> Self {
-        Self {
-            skip: phase,
-            base: (phase, 0),
-            bits: 0,
-            count: 0,
-            length: 0,
-            recent: Vec::new(),
-            text: None,
-            early: Vec::new(),
-            bytes: None,
-            anew: false,
-        }
-    }
-
-    /// Decodes the next characters, and hands on what may hold something.
-    fn feed<K: Sink<State = S>>(
-        &mut self,
-        values: &[u8],
-        (layer, origin): (Layer, usize),
-        decoded: &mut Vec<u8>,
-        sought: &Sought,
-        budget: &mut Budget,
-        sink: &mut K,
-    ) {
-        decoded.clear();
-        if layer == Layer::Hex {
-            self.digits(values, decoded);
-        } else {
-            self.sextets(values, decoded);
-        }
-        if decoded.is_empty() || !budget.spend(decoded.len()) {
-            return;
-        }
-        let (first, before) = self.base;
-        let at = self.length as isize - before as isize;
-        let opening = Opening { part: Part::Text, layer, first: origin + first, at };
-        self.length += decoded.len();
-        if sought.ascii {
-            self.stretches(decoded, sought.shortest, opening, budget, sink);
-        } else {
-            self.read(decoded, opening, budget, sink);
-        }
-        if sought.signature == 0 {
-            return;
-        }
-        if self.length >= sought.signature && self.bytes.is_none() {
-            let at = opening.at - self.early.len() as isize;
-            let opening = Opening { part: Part::Bytes, at, ..opening };
-            self.bytes = sink.open(opening, budget);
-            if let Some(state) = &mut self.bytes {
-                sink.read(state, layer, &self.early, budget);
-            }
-            self.early = Vec::new();
-        }
-        match &mut self.bytes {
-            Some(state) => sink.read(state, layer, decoded, budget),
-            None if self.length < sought.signature => self.early.extend_from_slice(decoded),
-            None => {}
-        }
-    }
-
-    fn end<K: Sink<State = S>>(&mut self, layer: Layer, budget: &mut Budget, sink: &mut K) {
-        for state in self.text.take().into_iter().chain(self.bytes.take()) {
-            sink.close(state, layer, budget);
-        }
-    }
-
-    fn sextets(&mut self, mut values: &[u8], out: &mut Vec<u8>) {
-        let skipped = self.skip.min(values.len());
-        self.skip -= skipped;
-        values = values.get(skipped..).unwrap_or_default();
-        // Up to where four characters begin, one by one.
-        while self.count != 0
-            && let [first, rest @ ..] = values
-        {
-            self.value(*first, 6, out);
-            values = rest;
-        }
-        let (groups, rest) = values.as_chunks::<4>();
-        for &[a, b, c, d] in groups {
-            let bits = u32::from(a) << 18 | u32::from(b) << 12 | u32::from(c) << 6 | u32::from(d);
-            out.extend([(bits >> 16) as u8, (bits >> 8) as u8, bits as u8]);
-        }
-        for &value in rest {
-            self.value(value, 6, out);
-        }
-    }
-
-    fn digits(&mut self, values: &[u8], out: &mut Vec<u8>) {
-        let skipped = self.skip.min(values.len());
-        self.skip -= skipped;
-        for &value in values.get(skipped..).unwrap_or_default() {
-            self.value(value, 4, out);
-        }
-    }
-
-    /// Each byte comes as soon as its bits have.
-    fn value(&mut self, value: u8, width: u32, out: &mut Vec<u8>) {
-        self.bits = self.bits << width | u32::from(value);
-        self.count += width;
-        if self.count >= 8 {
-            self.count -= 8;
-            out.push((self.bits >> self.count) as u8);
-        }
-    }
-
-    fn read<K: Sink<State = S>>(
-        &mut self,
-        bytes: &[u8],
-        opening: Opening,
-        budget: &mut Budget,
-        sink: &mut K,
-    ) {
-        if bytes.is_empty() {
-            return;
-        }
-        if self.text.is_none() {
-            self.text = sink.open(opening, budget);
-        }
-        if let Some(state) = &mut self.text {
-            sink.read(state, opening.layer, bytes, budget);
-        }
-    }
-
-    /// Hands on each stretch of ASCII that is long enough for a token, as a text of its own: what
-    /// holds a token, in whatever further encoding, is ASCII throughout.
-    fn stretches<K: Sink<State = S>>(
-        &mut self,
-        bytes: &[u8],
-        shortest: usize,
-        opening: Opening,
-        budget: &mut Budget,
-        sink: &mut K,
-    ) {
-        let mut from = 0;
-        while let Some(rest) = bytes.get(from..).filter(|rest| !rest.is_empty()) {
-            if self.text.is_some() || !self.recent.is_empty() {
-                let ascii = rest.iter().position(|byte| !byte.is_ascii()).unwrap_or(rest.len());
-                let (ascii, after) = rest.split_at_checked(ascii).unwrap_or_default();
-                self.stretch(ascii, opening, from, shortest, budget, sink);
-                if !after.is_empty() {
-                    self.recent.clear();
-                    if let Some(state) = self.text.take() {
-                        sink.close(state, opening.layer, budget);
-                    }
-                }
-                from += ascii.len() + 1;
-                continue;
-            }
-            let Some(window) = rest.get(..shortest) else {
-                let ascii = rest.iter().rev().take_while(|byte| byte.is_ascii()).count();
-                self.recent.extend_from_slice(rest.get(rest.len() - ascii..).unwrap_or_default());
-                return;
-            };
-            match window.iter().rposition(|byte| !byte.is_ascii()) {
-                Some(strange) => from += strange + 1,
-                None => {
-                    let opening = Opening { at: opening.at + from as isize, ..opening };
-                    self.read(window, opening, budget, sink);
-                    from += shortest;
-                    if self.text.is_none() {
-                        return;
-                    }
-                }
-            }
-        }
-    }
-
-    /// Goes on with a stretch that has begun.
-    fn stretch<K: Sink<State = S>>(
-        &mut self,
-        ascii: &[u8],
-        opening: Opening,
-        from: usize,
-        shortest: usize,
-        budget: &mut Budget,
-        sink: &mut K,
-    ) {
-        if self.text.is_some() {
-            self.read(ascii, opening, budget, sink);
-            return;
-        }
-        let begun = self.recent.len();
-        self.recent.extend_from_slice(ascii);
-        if self.recent.len() >= shortest {
-            let recent = std::mem::take(&mut self.recent);
-            let at = opening.at + from as isize - begun as isize;
-            self.read(&recent, Opening { at, ..opening }, budget, sink);
-        }
-    }
 }

@@ -21,8 +21,10 @@ pub(crate) mod encode;
 mod escape;
 mod glance;
 pub mod inflate;
+mod lane;
 mod lanes;
 mod layer;
+mod magic;
 mod marks;
 mod markup;
 #[cfg(test)]

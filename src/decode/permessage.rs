@@ -130,6 +130,8 @@ mod tests {
             texts: 64,
             unpacked_ratio: 32,
             decoded_of_unpacked: 4,
+            unpack_begin: 512,
+            inflaters: 8,
         })
     }
 

@@ -23,6 +23,8 @@ pub(super) const GAP: usize = 4;
 pub(super) const LEFT: usize = 64;
 /// Bytes that are kept of a text: those, and an anchor that has not come whole.
 const TAIL: usize = LEFT + ANCHOR;
+/// Backslashes before the letter of a line break over which a run goes on.
+const BACKSLASHES: usize = 8;
 
 /// The runs of one text.
 pub struct Runs<S> {
@@ -305,7 +307,8 @@ impl<S> Run<S> {
         while let Some(&byte) = piece.get(at) {
             if self.escaped > 0 {
                 if !self.escape(byte) {
-                    return Some(Ended { at, segment: self.escaped - 1 });
+                    let percent = self.escape.first() == Some(&b'%');
+                    return Some(Ended { at, segment: if percent { self.escaped - 1 } else { 0 } });
                 }
                 at += 1;
                 continue;
@@ -348,6 +351,11 @@ impl<S> Run<S> {
     fn escape(&mut self, byte: u8) -> bool {
         let [first, second] = self.escape;
         let wraps = match (first, self.escaped) {
+            // A line break that was escaped more than once.
+            (b'\\', 1..BACKSLASHES) if byte == b'\\' => {
+                self.escaped += 1;
+                return true;
+            }
             (b'\\', _) => matches!(byte, b'n' | b'r' | b't'),
             (_, 1) if matches!(byte, b'0' | b'2') => {
                 self.escape = [first, byte];
@@ -384,6 +392,9 @@ impl<S> Run<S> {
             self.base64.padding(length, sought, budget, sink);
         }
         self.padding = Some(0);
+        if self.gap > 0 {
+            self.base64.gap();
+        }
         self.base64.feed(segment, sought, budget, sink);
         self.hex(segment, sought, budget, sink);
         self.count += segment.len();

@@ -2,16 +2,22 @@
 
 use std::ops::Range;
 
-use super::budget::Budget;
+use super::budget::{Budget, Seat};
+use super::inflate::Inflater;
 use super::layer::Layer;
 use super::runs::Runs;
 use super::sought::{Opening, Part, Sink};
 use super::whole::{View, Walk};
 
+/// Bytes up to which what is decoded is also read as if the run ended at a gap.
+const ENDED: usize = 128;
+
 /// One decoded text.
 struct Decoded {
     opening: Opening,
     bytes: Vec<u8>,
+    /// What decompresses them.
+    inflater: Option<(Inflater, Seat)>,
     /// Where it comes from, once that is known.
     within: Range<usize>,
     origins: Option<Vec<u32>>,
@@ -30,17 +36,48 @@ impl Sink for Collect {
     type State = Decoded;
 
     fn open(&mut self, opening: Opening, budget: &mut Budget) -> Option<Decoded> {
-        let decoded = || Decoded { opening, bytes: Vec::new(), within: 0..0, origins: None };
-        budget.allows_layer(self.inside).then(decoded)
+        let inflater = match opening.part {
+            Part::Packed(coding) => {
+                let seat = budget.inflater(self.inside + 1)?;
+                Some((Inflater::new(coding)?, seat))
+            }
+            _ if !budget.allows_layer(self.inside) => return None,
+            _ => None,
+        };
+        Some(Decoded { opening, bytes: Vec::new(), inflater, within: 0..0, origins: None })
     }
 
-    fn read(&mut self, state: &mut Decoded, _: Layer, text: &[u8], _: &mut Budget) {
-        state.bytes.extend_from_slice(text);
+    fn read(&mut self, state: &mut Decoded, _: Layer, text: &[u8], budget: &mut Budget) {
+        let Decoded { opening, bytes, inflater, .. } = state;
+        let Part::Packed(_) = opening.part else {
+            bytes.extend_from_slice(text);
+            return;
+        };
+        let Some((inflating, _)) = inflater else { return };
+        let result = inflating.push(text, &mut |piece| {
+            bytes.extend_from_slice(piece);
+            budget.unpack_piece(piece)
+        });
+        if result.is_err() || inflating.is_over() || budget.is_spent() {
+            *inflater = None;
+        }
     }
 
-    fn settle(&mut self, _: &mut Decoded, _: Layer) {}
+    fn goes_on(&self, state: &Decoded) -> bool {
+        state.inflater.is_some() || !matches!(state.opening.part, Part::Packed(_))
+    }
 
-    fn close(&mut self, state: Decoded, _: Layer, _: &mut Budget) {
+    /// Where a run may have ended, what is decoded so far is a text too.
+    fn settle(&mut self, state: &mut Decoded, _: Layer) {
+        if state.opening.part == Part::Text && state.bytes.len() <= ENDED {
+            let bytes = state.bytes.clone();
+            let inflater = None;
+            self.texts.push(Decoded { bytes, inflater, within: 0..0, origins: None, ..*state });
+        }
+    }
+
+    fn close(&mut self, mut state: Decoded, _: Layer, _: &mut Budget) {
+        state.inflater = None;
         self.texts.push(state);
     }
 
@@ -58,7 +95,11 @@ impl Sink for Collect {
                 first.saturating_add_signed(before)
             };
             text.within = place(character(0))..end;
-            if self.with_places {
+            if self.with_places
+                && let Part::Packed(_) = text.opening.part
+            {
+                text.origins = Some(vec![text.within.start as u32; text.bytes.len()]);
+            } else if self.with_places {
                 let origins = (0..text.bytes.len()).map(|byte| place(character(byte)) as u32);
                 text.origins = Some(origins.collect());
             }
@@ -84,7 +125,7 @@ impl Walk<'_> {
         };
         Runs::new().whole(text, self.relevant.runs(), self.budget, &mut collect);
         let outer = View { bytes: text, origins, within: within.clone() };
-        for Decoded { opening, bytes, within, origins: own } in collect.texts {
+        for Decoded { opening, bytes, within, origins: own, .. } in collect.texts {
             let within = match outer.origins {
                 None if path.is_empty() => within,
                 _ => outer.origin(within),
@@ -98,13 +139,24 @@ impl Walk<'_> {
                 }
                 own
             });
+            let packed = match opening.part {
+                Part::Packed(coding) => Some(coding.layer()),
+                Part::Text | Part::Bytes => None,
+            };
             path.push(opening.layer);
+            path.extend(packed);
             let view = View { bytes: &bytes, origins: own.as_deref(), within: within.clone() };
             (self.visitor)(&view, path);
-            if opening.part == Part::Text {
-                self.walk(&bytes, own.as_deref(), within, path);
+            if opening.part != Part::Bytes {
+                let relevant = &self.relevant.inside_runs();
+                let Self { with_origins, ref mut budget, ref mut visitor, .. } = *self;
+                let mut inside = Walk { relevant, with_origins, budget, visitor };
+                inside.walk(&bytes, own.as_deref(), within, path);
             }
             path.pop();
+            if packed.is_some() {
+                path.pop();
+            }
         }
     }
 }

@@ -4,6 +4,7 @@ use std::ops::RangeInclusive;
 
 use super::budget::Budget;
 use super::byteset::ByteSet;
+use super::inflate::Coding;
 use super::layer::Layer;
 
 /// Characters that stand together somewhere in a run, at most, for it to be found.
@@ -24,11 +25,22 @@ pub struct Sought {
     pub(super) signature: usize,
     /// Whether all tokens are ASCII.
     pub(super) ascii: bool,
+    /// What tokens are made of.
+    pub(super) alphabet: ByteSet,
+    /// Whether it matters what stands beside a token.
+    pub(super) borders: bool,
 }
 
 impl Sought {
     /// Nothing.
-    pub const NOTHING: Self = Self { shortest: 0, longest: 0, signature: 0, ascii: true };
+    pub const NOTHING: Self = Self {
+        shortest: 0,
+        longest: 0,
+        signature: 0,
+        ascii: true,
+        alphabet: ByteSet::EMPTY,
+        borders: false,
+    };
 
     /// Tokens of so many bytes, all of them in `alphabet`; and, in the bytes that runs decode to and
     /// nowhere else, signatures of at least so many bytes.
@@ -41,7 +53,14 @@ impl Sought {
         let ascii = (128..=255).all(|byte| !alphabet.contains(byte));
         // Where everything that is decoded is read as text, so are signatures.
         let signature = signature.filter(|_| ascii).unwrap_or_default();
-        Self { shortest, longest, signature, ascii }
+        Self { shortest, longest, signature, ascii, alphabet, borders: false }
+    }
+
+    /// The same; and whether it matters what stands beside a token, so that what follows a gap in a run
+    /// is also read as if nothing stood before it.
+    #[must_use]
+    pub fn with_borders(self, borders: bool) -> Self {
+        Self { borders, ..self }
     }
 
     /// Whether nothing is.
@@ -72,6 +91,9 @@ pub enum Part {
     Text,
     /// Bytes in which a signature may stand, and nothing else.
     Bytes,
+    /// Bytes that begin with the magic number of a compression, and go on behind its end: the text is
+    /// what they decompress to.
+    Packed(Coding),
 }
 
 /// A decoded text that begins.
@@ -100,6 +122,11 @@ pub trait Sink {
 
     /// Reports what is undecided only because the text may go on.
     fn settle(&mut self, state: &mut Self::State, layer: Layer);
+
+    /// Whether more of a text can change anything.
+    fn goes_on(&self, _state: &Self::State) -> bool {
+        true
+    }
 
     /// Ends a text.
     fn close(&mut self, state: Self::State, layer: Layer, budget: &mut Budget);

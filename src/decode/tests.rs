@@ -51,6 +51,8 @@ fn limits() -> Limits {
         texts: 4_096,
         unpacked_ratio: 1_000,
         decoded_of_unpacked: 1_000,
+        unpack_begin: 512,
+        inflaters: 8,
     }
 }
 

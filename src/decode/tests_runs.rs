@@ -47,6 +47,8 @@ fn budget() -> Budget {
         texts: 64,
         unpacked_ratio: 1_000,
         decoded_of_unpacked: 1_000,
+        unpack_begin: 512,
+        inflaters: 8,
     })
 }
 

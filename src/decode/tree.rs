@@ -28,6 +28,8 @@ const SETTLING: Limits = Limits {
     texts: 256,
     unpacked_ratio: 0,
     decoded_of_unpacked: 0,
+    unpack_begin: 512,
+    inflaters: 8,
 };
 
 /// Bytes that each settling may decode for nothing, so that small pieces do not use the budget up.

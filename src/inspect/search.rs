@@ -18,6 +18,10 @@ pub(super) struct Found {
     pub(super) layers: Vec<Layer>,
 }
 
+/// What tokens given as digests are made of, where they are looked for in base64 and hex.
+const IN_DIGESTED: &[u8] =
+    b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789!#$%*+-./:=?@^_|~";
+
 /// The budget of one request.
 pub(super) fn budget() -> Budget {
     Budget::new(Limits {
@@ -27,6 +31,8 @@ pub(super) fn budget() -> Budget {
         texts: limits::DECODE_TEXTS,
         unpacked_ratio: limits::UNPACK_RATIO,
         decoded_of_unpacked: limits::DECODE_OF_UNPACKED,
+        unpack_begin: limits::UNPACK_BEGIN_COST,
+        inflaters: limits::RUN_INFLATERS,
     })
 }
 
@@ -34,8 +40,15 @@ pub(super) fn budget() -> Budget {
 /// only in fields of a head.
 pub(super) fn relevant(patchset: &Patchset) -> Relevant {
     let alphabet = ByteSet::from_words(patchset.alphabet());
+    // A token given as a digest may hold nearly any byte, but hardly any does. If all that runs decode
+    // to were read as text for its sake, images would cost more than the budget has.
+    let mut in_runs = ByteSet::from_words(patchset.text_alphabet());
+    if patchset.has_digests() {
+        in_runs = in_runs.with_all(IN_DIGESTED);
+    }
     let sought = patchset.shortest().map(|shortest| {
-        Sought::new(shortest..=patchset.reach(), alphabet, patchset.shortest_signature())
+        Sought::new(shortest..=patchset.reach(), in_runs, patchset.shortest_signature())
+            .with_borders(patchset.minds_borders() || patchset.has_digests())
     });
     Relevant::to(alphabet, patchset.minds_borders())
         .with_runs(sought.unwrap_or(Sought::NOTHING))

@@ -229,6 +229,8 @@ fn what_is_known_to_be_held_is_found_without_its_place() {
         texts: 1,
         unpacked_ratio: 0,
         decoded_of_unpacked: 0,
+        unpack_begin: 512,
+        inflaters: 8,
     };
     let text = PERCENT.replace('%', "%25");
     let places = search::locate_within(

@@ -1,7 +1,11 @@
 //! Tokens under base64 and hex, in every kind of text; and JWTs, spelled any way.
 
+use std::io::Write as _;
+
 use ::base64::Engine as _;
 use ::base64::engine::general_purpose::{STANDARD, STANDARD_NO_PAD, URL_SAFE, URL_SAFE_NO_PAD};
+use flate2::Compression;
+use flate2::write::{GzEncoder, ZlibEncoder};
 use proptest::prelude::*;
 
 use super::tests::{
@@ -56,6 +60,8 @@ fn base64_in_a_body() {
         (wrapped(&STANDARD.encode(&long), 76, "\r\n"), "base64"),
         (wrapped(&STANDARD.encode(&long), 64, "\n"), "base64"),
         (format!(r#"{{"a":"{}"}}"#, wrapped(&STANDARD.encode(&long), 64, r"\r\n")), "base64"),
+        (format!(r#"{{"a":"{}"}}"#, wrapped(&STANDARD.encode(&long), 76, r"\\r\\n")), "base64"),
+        (format!(r#"{{"a":"{}"}}"#, wrapped(&STANDARD.encode(&long), 76, r"\\\\r\\\\n")), "base64"),
         (format!("a={}", wrapped(&URL_SAFE.encode(&long), 64, "%0D%0A")), "base64"),
         (wrapped(&STANDARD.encode(TOKEN), 16, "!"), "base64"),
         (wrapped(&STANDARD.encode(&long), 17, "*.~"), "base64"),
@@ -75,6 +81,104 @@ fn base64_in_a_body() {
         assert_eq!(in_body(&patchset, body.as_bytes()).as_deref(), Some(layers), "{body}");
         let other = blocking(b"tok_0123456789abcdefXYA");
         assert_eq!(in_body(&other, body.as_bytes()), None, "{body}");
+    }
+}
+
+fn gzip(text: &[u8]) -> Vec<u8> {
+    let mut encoder = GzEncoder::new(Vec::new(), Compression::default());
+    encoder.write_all(text).unwrap();
+    encoder.finish().unwrap()
+}
+
+fn zlib(text: &[u8]) -> Vec<u8> {
+    let mut encoder = ZlibEncoder::new(Vec::new(), Compression::default());
+    encoder.write_all(text).unwrap();
+    encoder.finish().unwrap()
+}
+
+/// Bodies in which the token stands compressed in base64 or hex, and the layers it is under.
+fn compressed() -> Vec<(String, &'static str)> {
+    let twice = [gzip(b"first "), gzip(TOKEN.as_bytes())].concat();
+    let inner = STANDARD.encode(gzip(TOKEN.as_bytes()));
+    let escaped = STANDARD.encode(gzip(TOKEN.replace('t', "%74").as_bytes()));
+    let long = gzip(format!("{}{TOKEN}", hex(&noise(11, 1_500))).as_bytes());
+    let plain = format!("{}{TOKEN}", hex(&noise(11, 1_500)));
+    let zstd = zstd::encode_all(plain.as_bytes(), 0).unwrap();
+    vec![
+        (STANDARD.encode(gzip(TOKEN.as_bytes())), "base64,gzip"),
+        (URL_SAFE_NO_PAD.encode(gzip(TOKEN.as_bytes())), "base64,gzip"),
+        (format!("some/path/{inner}"), "base64,gzip"),
+        (format!("the message is {inner} as said"), "base64,gzip"),
+        (format!("averylongwordbefore {inner} as said"), "base64,gzip"),
+        (STANDARD.encode(&twice), "base64,gzip"),
+        (wrapped(&STANDARD.encode(&long), 76, "\r\n"), "base64,gzip"),
+        (STANDARD.encode(zlib(TOKEN.as_bytes())), "base64,deflate"),
+        (format!("token={}", URL_SAFE.encode(zlib(TOKEN.as_bytes()))), "base64,deflate"),
+        (STANDARD.encode(&zstd), "base64,zstd"),
+        (hex(&gzip(TOKEN.as_bytes())), "hex,gzip"),
+        (hex(&zlib(TOKEN.as_bytes())), "hex,deflate"),
+        (escaped, "base64,gzip,percent"),
+        (STANDARD.encode(gzip(inner.as_bytes())), "base64,gzip,base64,gzip"),
+        (STANDARD.encode(&inner), "base64,base64,gzip"),
+        (format!("{}{inner}", STANDARD.encode([0x1f, 0x8b, 8])), "base64,gzip"),
+    ]
+}
+
+#[test]
+fn compressed_in_base64() {
+    let patchset = blocking(TOKEN.as_bytes());
+    let other = blocking(b"tok_0123456789abcdefXYA");
+    let fingerprint = patchset.token(TokenIndex(0)).unwrap().fingerprint;
+    for (text, layers) in compressed() {
+        assert_eq!(in_body(&patchset, text.as_bytes()).as_deref(), Some(layers), "{text}");
+        assert_eq!(in_body(&other, text.as_bytes()), None, "{text}");
+        let text = text.replace("\r\n", " ");
+        assert_eq!(in_value(&patchset, &text), [format!("header:x-jwt {layers}")], "{text}");
+        assert!(in_value(&other, &text).is_empty(), "{text}");
+        let shown = redact(&patchset, format!("/?a={text}").as_bytes(), 10_000);
+        assert!(shown.contains(&format!("[token:{fingerprint}]")), "{shown}");
+    }
+}
+
+#[test]
+fn what_decompresses_to_too_much_in_base64_is_refused() {
+    let patchset = blocking(TOKEN.as_bytes());
+    let many = "H4sIAAAAAAAA".repeat(20_000);
+    for text in [STANDARD.encode(gzip(&vec![0; 10_000_000])), many] {
+        let mut inspection = inspection(&patchset);
+        inspection.body(text.as_bytes());
+        assert!(!inspection.finish().passes());
+        assert!(inspection.hits().is_empty());
+    }
+}
+
+#[test]
+fn a_short_token_in_base64_beside_words() {
+    let token = "Tok4token9Xy";
+    let patchset = blocking(token.as_bytes());
+    let other = blocking(b"Tok4token9Xz");
+    let digest = blocking_digest(TOKEN.as_bytes());
+    for (before, after) in [
+        ("the key is ", " as said"),
+        ("the key is ", "\nas said"),
+        ("averylongwordbefore ", " as said"),
+        ("averylongwordbefor ", " as said"),
+        ("word!", "@word.example"),
+        ("//", "@word"),
+        ("https://", "@api.example.com"),
+    ] {
+        let text = format!("{before}{}{after}", STANDARD.encode(token));
+        assert_eq!(in_body(&patchset, text.as_bytes()).as_deref(), Some("base64"), "{text}");
+        assert_eq!(in_body(&other, text.as_bytes()), None, "{text}");
+        let digest_text = format!("{before}{}{after}", STANDARD_NO_PAD.encode(TOKEN));
+        assert_eq!(in_body(&digest, digest_text.as_bytes()).as_deref(), Some("base64"), "{text}");
+        if !text.contains('\n') {
+            assert_eq!(in_value(&patchset, &text), ["header:x-jwt base64"], "{text}");
+        }
+    }
+    for text in [format!("{token}s"), format!("as{token}")] {
+        let text = STANDARD.encode(text);
+        assert_eq!(body_found(&patchset, &[text.as_bytes()]), Some(false), "{text}");
     }
 }
 
@@ -211,19 +315,34 @@ fn a_jwt_without_a_signature_is_only_its_text() {
 
 #[test]
 fn base64_of_random_bytes_stays_inside_the_budget() {
-    let patchset = blocking(TOKEN.as_bytes());
+    let jwt = jwt(r#"{"alg":"HS256"}"#, r#"{"sub":"someone"}"#, &noise(10, 32));
+    let patchsets = [
+        blocking(TOKEN.as_bytes()),
+        blocking(jwt.as_bytes()),
+        blocking_digest(TOKEN.as_bytes()),
+        blocking(&TOKEN.as_bytes()[..12]),
+    ];
     for text in [
         STANDARD.encode(noise(7, 200_000)),
         STANDARD.encode(STANDARD.encode(STANDARD.encode(noise(8, 60_000)))),
         "VVVV".repeat(60_000),
         hex(hex(&noise(9, 40_000)).as_bytes()),
     ] {
-        let mut inspection = inspection(&patchset);
-        inspection.body(text.as_bytes());
-        assert!(inspection.finish().passes());
-        let times = inspection.inspected_bytes() / text.len() as u64;
-        // Every phase of the one that no encoder makes is base64 again.
-        assert!(times < if text.starts_with("VVVV") { 14 } else { 9 }, "{times}");
+        for (kind, patchset) in patchsets.iter().enumerate() {
+            for size in [text.len(), 16_384] {
+                let mut inspection = inspection(patchset);
+                for chunk in text.as_bytes().chunks(size) {
+                    inspection.body(chunk);
+                    inspection.settle();
+                }
+                let times = inspection.inspected_bytes() / text.len() as u64;
+                let passes = inspection.finish().passes();
+                assert!(passes, "{kind} {size} {times} {}", &text[..8]);
+                // Every phase of the one that no encoder makes is base64 again.
+                let most = if text.starts_with("VVVV") { 14 } else { 9 };
+                assert!(times < most, "{kind} {size} {times} {}", &text[..8]);
+            }
+        }
     }
 }
 

@@ -3,6 +3,7 @@
 
 use std::sync::Arc;
 
+use crate::decode::inflate::Inflater;
 use crate::decode::{Budget, Layer, Opening, Part, Reader, Relevant, Runs, Seat, Sink, Tree};
 use crate::matcher::{Patchset, StreamScanner, TokenIndex};
 
@@ -31,6 +32,17 @@ enum Stream {
     Text(Box<Inner>),
     /// Only bytes.
     Bytes(Box<StreamScanner>),
+    /// Compressed bytes.
+    Packed(Box<Packed>),
+}
+
+struct Packed {
+    inflater: Inflater,
+    /// What reads what they decompress to.
+    inner: Inner,
+    /// Whether nothing more comes of them.
+    over: bool,
+    _seat: Seat,
 }
 
 struct Inner {
@@ -102,6 +114,15 @@ struct Reading<'a> {
 }
 
 impl Reading<'_> {
+    /// What reads a text that comes of a run.
+    fn inner(&self, budget: &mut Budget) -> Option<Inner> {
+        let seat = budget.seat()?;
+        let level = Level::new(self.patchset);
+        let relevant = self.relevant.inside_runs();
+        let tree = Tree::new(relevant, context(self.patchset, &relevant));
+        Some(Inner { level, tree, _seat: seat })
+    }
+
     /// The same inside the layers around which `outer` tells.
     fn inside<'b>(&'b mut self, outer: &'b Path<'b>) -> Reading<'b> {
         let Self { finds, patchset, relevant, .. } = self;
@@ -177,14 +198,15 @@ impl Sink for Reading<'_> {
         if !budget.allows_layer(self.outer.len()) {
             return None;
         }
-        if opening.part == Part::Bytes {
-            let scanner = StreamScanner::new(Arc::clone(self.patchset));
-            return Some(Stream::Bytes(Box::new(scanner)));
-        }
-        let seat = budget.seat()?;
-        let level = Level::new(self.patchset);
-        let tree = Tree::new(*self.relevant, context(self.patchset, self.relevant));
-        Some(Stream::Text(Box::new(Inner { level, tree, _seat: seat })))
+        Some(match opening.part {
+            Part::Bytes => Stream::Bytes(Box::new(StreamScanner::new(Arc::clone(self.patchset)))),
+            Part::Text => Stream::Text(Box::new(self.inner(budget)?)),
+            Part::Packed(coding) => {
+                let seat = budget.inflater(self.outer.len() + 1)?;
+                let (inner, inflater) = (self.inner(budget)?, Inflater::new(coding)?);
+                Stream::Packed(Box::new(Packed { inflater, inner, over: false, _seat: seat }))
+            }
+        })
     }
 
     fn read(&mut self, state: &mut Stream, layer: Layer, text: &[u8], budget: &mut Budget) {
@@ -195,7 +217,25 @@ impl Sink for Reading<'_> {
                 let path = self.outer.inside(&layers);
                 inner.push(text, budget, &mut self.inside(&path));
             }
+            Stream::Packed(packed) => {
+                let Packed { inflater, inner, over, .. } = &mut **packed;
+                let layers = [layer, inflater.coding().layer()];
+                let path = self.outer.inside(&layers);
+                let mut reading = self.inside(&path);
+                let result = inflater.push(text, &mut |piece| {
+                    let pays = budget.unpack_piece(piece);
+                    if pays && !piece.is_empty() {
+                        inner.push(piece, budget, &mut reading);
+                    }
+                    pays
+                });
+                *over = result.is_err() || inflater.is_over() || budget.is_spent();
+            }
         }
+    }
+
+    fn goes_on(&self, state: &Stream) -> bool {
+        !matches!(state, Stream::Packed(packed) if packed.over)
     }
 
     fn settle(&mut self, state: &mut Stream, layer: Layer) {
@@ -204,9 +244,12 @@ impl Sink for Reading<'_> {
             Stream::Text(inner) => {
                 let layers = [layer];
                 let path = self.outer.inside(&layers);
-                let mut reading = self.inside(&path);
-                Reader::settle(&mut reading, &mut inner.level, &[]);
-                inner.tree.settle(&mut reading);
+                inner.settle(&mut self.inside(&path));
+            }
+            Stream::Packed(packed) => {
+                let layers = [layer, packed.inflater.coding().layer()];
+                let path = self.outer.inside(&layers);
+                packed.inner.settle(&mut self.inside(&path));
             }
         }
     }
@@ -217,17 +260,30 @@ impl Sink for Reading<'_> {
             Stream::Text(mut inner) => {
                 let layers = [layer];
                 let path = self.outer.inside(&layers);
-                let mut reading = self.inside(&path);
-                let around = budget.set_around(path.len());
-                reading.end(&mut inner.level, &[], budget);
-                inner.tree.finish(budget, &mut reading);
-                budget.set_around(around);
+                inner.finish(budget, &mut self.inside(&path));
+            }
+            Stream::Packed(mut packed) => {
+                let layers = [layer, packed.inflater.coding().layer()];
+                let path = self.outer.inside(&layers);
+                packed.inner.finish(budget, &mut self.inside(&path));
             }
         }
     }
 }
 
 impl Inner {
+    fn settle(&mut self, reading: &mut Reading<'_>) {
+        Reader::settle(reading, &mut self.level, &[]);
+        self.tree.settle(reading);
+    }
+
+    fn finish(&mut self, budget: &mut Budget, reading: &mut Reading<'_>) {
+        let around = budget.set_around(reading.outer.len());
+        reading.end(&mut self.level, &[], budget);
+        self.tree.finish(budget, reading);
+        budget.set_around(around);
+    }
+
     fn push(&mut self, text: &[u8], budget: &mut Budget, reading: &mut Reading<'_>) {
         let around = budget.set_around(reading.outer.len());
         Reader::read(reading, &mut self.level, text, &[], budget);

@@ -128,6 +128,16 @@ impl Patchset {
         if self.digests().is_some() { [u64::MAX; 4] } else { self.alphabet }
     }
 
+    /// The byte values that its tokens whose text was given are made of, or more.
+    pub fn text_alphabet(&self) -> [u64; 4] {
+        self.alphabet
+    }
+
+    /// Whether it has tokens given as digests.
+    pub fn has_digests(&self) -> bool {
+        self.digests().is_some()
+    }
+
     /// Whether it has tokens that are found only where nothing that might go on with them stands
     /// beside them.
     pub fn minds_borders(&self) -> bool {
