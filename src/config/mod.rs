@@ -145,7 +145,8 @@ pub struct Fail {
     pub coding: FailMode,
     /// A declared coding does not decode.
     pub undecodable: FailMode,
-    /// A body of a known type (multipart, gRPC, charset) is not well-formed.
+    /// A body of a known type (multipart, gRPC, charset) is not well-formed, or its
+    /// charset is unknown.
     pub malformed: FailMode,
     /// A body is encrypted, as its type says.
     pub encrypted: FailMode,

@@ -69,7 +69,6 @@ pub struct Relevant {
     tokens: ByteSet,
     products: ByteSet,
     borders: bool,
-    quoted_printable: bool,
     quoted: bool,
     utf8: bool,
     runs: Sought,
@@ -80,9 +79,8 @@ impl Relevant {
     pub const ALL: Self = Self::of(ByteSet::FULL, ByteSet::FULL, true);
 
     const fn of(tokens: ByteSet, products: ByteSet, borders: bool) -> Self {
-        let (quoted_printable, quoted, utf8) = (false, false, false);
         let runs = Sought::NOTHING;
-        Self { tokens, products, borders, quoted_printable, quoted, utf8, runs }
+        Self { tokens, products, borders, quoted: false, utf8: false, runs }
     }
 
     /// The escapes that may be part of a token made of these bytes, or part of such an escape; and,
@@ -124,17 +122,12 @@ impl Relevant {
         &self.runs
     }
 
-    /// The same, with one more layer that is undone only where asked for:
-    /// [`Layer::QuotedPrintable`] for texts that say that they are (in others, such as forms, its
-    /// mark is everywhere), [`Layer::Quoted`] and [`Layer::Utf8`] for fields of a head. The last two
-    /// are undone by [`visit`](super::visit) alone. Any other layer changes nothing.
+    /// The same, with one more layer that is undone only where asked for: [`Layer::Quoted`] or
+    /// [`Layer::Utf8`], for fields of a head. They are undone by [`visit`](super::visit) alone. Any
+    /// other layer changes nothing.
     #[must_use]
     pub const fn and(mut self, layer: Layer) -> Self {
         match layer {
-            Layer::QuotedPrintable => {
-                self.quoted_printable = true;
-                self.products = self.products.with(b'=');
-            }
             Layer::Quoted => self.quoted = true,
             Layer::Utf8 => {
                 self.utf8 = true;
@@ -150,7 +143,6 @@ impl Relevant {
         match layer {
             Layer::Percent | Layer::Json | Layer::Entity | Layer::Markup => true,
             Layer::Form => self.in_token(b' '),
-            Layer::QuotedPrintable => self.quoted_printable,
             Layer::Quoted => self.quoted,
             Layer::Utf8 => self.utf8,
             _ => false,
@@ -202,7 +194,7 @@ mod tests {
     #[test]
     fn some_layers_are_undone_only_where_asked_for() {
         let letters = ByteSet::EMPTY.with_all(b"abc");
-        for layer in [Layer::QuotedPrintable, Layer::Quoted, Layer::Utf8] {
+        for layer in [Layer::Quoted, Layer::Utf8] {
             assert!(!Relevant::to(letters, false).undoes(layer));
             assert!(Relevant::to(letters, false).and(layer).undoes(layer));
         }

@@ -52,6 +52,14 @@ impl Charset {
         }
     }
 
+    /// Whether a label is known: whether what it stands for is undone, or ASCII is written as ASCII
+    /// in it.
+    pub fn is_known(label: &[u8]) -> bool {
+        label.trim_ascii().is_empty()
+            || Encoding::for_label(label).is_some()
+            || !Self::labelled(label).is_empty()
+    }
+
     /// The charset of a text that begins so, by its byte-order mark or by the zeros of ASCII in it.
     pub fn sniff(beginning: &[u8]) -> Option<Self> {
         match *beginning {
@@ -208,6 +216,12 @@ mod tests {
         assert_eq!(Charset::labelled(b"unicode-1-1-utf-7"), [Charset::Utf7]);
         for label in ["utf-8", "us-ascii", "iso-8859-1", "shift_jis", "gb18030", "", "?"] {
             assert!(Charset::labelled(label.as_bytes()).is_empty(), "{label}");
+        }
+        for label in ["", " UTF-8 ", "latin1", "utf-7", "UCS-2", "windows-1252"] {
+            assert!(Charset::is_known(label.as_bytes()), "{label}");
+        }
+        for label in ["ibm037", "cp500", "?"] {
+            assert!(!Charset::is_known(label.as_bytes()), "{label}");
         }
         assert_eq!(Charset::sniff(b"ab"), None);
         assert_eq!(Charset::sniff(b"{\"a\""), None);

@@ -45,7 +45,6 @@ impl Encoder {
                 Layer::Json | Layer::Quoted => byte == b'\\',
                 Layer::Entity => byte == b'&',
                 Layer::Markup => byte == b'<',
-                Layer::QuotedPrintable => byte == b'=',
                 Layer::Utf8 => false,
                 _ => matches!(byte, b'%' | b'+'),
             };
@@ -99,14 +98,6 @@ impl Encoder {
                     escape.push(byte);
                     escape
                 }
-                Layer::QuotedPrintable => match spelling {
-                    0 if byte != b'=' => {
-                        let mut escape = self.one_of(&["=\r\n", "=\n", "=\t\r\n"]);
-                        escape.push(byte);
-                        escape
-                    }
-                    _ => format!("={}", self.hex(byte.into(), 2)).into(),
-                },
                 Layer::Quoted => match spelling {
                     0 if !byte.is_ascii_digit() => vec![b'\\', byte],
                     _ => format!("\\{byte:03o}").into(),

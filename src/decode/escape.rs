@@ -98,8 +98,7 @@ pub(super) fn find_mark(layer: Layer, inside: Inside, text: &[u8]) -> Option<usi
         Layer::Form => memchr(b'+', text),
         Layer::Entity if matches!(inside, Inside::Number(_)) => (!text.is_empty()).then_some(0),
         Layer::Entity => memchr(b'&', text),
-        Layer::Markup => memchr(markup::mark(inside), text),
-        Layer::QuotedPrintable => memchr(b'=', text),
+        Layer::Markup => markup::find_mark(inside, text),
         Layer::Utf8 => memchr2(0xC0, 0xC1, text),
         _ => None,
     }
@@ -118,7 +117,6 @@ pub(super) fn at(layer: Layer, inside: Inside, text: &[u8]) -> Escape {
         Layer::Form => Product::byte(1, b' '),
         Layer::Entity => entity(inside, text, false),
         Layer::Markup => markup::bracket(inside, text),
-        Layer::QuotedPrintable => quoted_printable(text),
         Layer::Quoted => quoted(text),
         Layer::Utf8 => overlong(text),
         _ => Escape::Literal,
@@ -223,24 +221,6 @@ fn utf16(text: &[u8], before: usize, introducer: &[u8; 2]) -> Escape {
         }
         Digits::Cut => Escape::Cut,
         _ => alone,
-    }
-}
-
-fn quoted_printable(text: &[u8]) -> Escape {
-    let rest = text.get(1..).unwrap_or_default();
-    // Blanks may have been added on the way behind what ends a line.
-    let blanks = rest.iter().take(LONGEST - 4).take_while(|byte| b" \t".contains(byte)).count();
-    match *rest.get(blanks..).unwrap_or_default() {
-        [] | [b'\r'] => Escape::Cut,
-        [b'\n', ..] => Product::nothing(2 + blanks),
-        [b'\r', b'\n', ..] => Product::nothing(3 + blanks),
-        _ if blanks > 0 => Escape::Literal,
-        [high] if hex(high).is_some() => Escape::Cut,
-        [high, low, ..] => match (hex(high), hex(low)) {
-            (Some(high), Some(low)) => Product::byte(3, (high << 4 | low) as u8),
-            _ => Escape::Literal,
-        },
-        _ => Escape::Literal,
     }
 }
 

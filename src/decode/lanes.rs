@@ -30,6 +30,8 @@ pub(super) struct Lanes<S> {
     last: Vec<u8>,
     /// How many were decoded.
     count: usize,
+    /// How many were when each phase was last whole in front of padding.
+    padded: [usize; 4],
     /// The run's first character's place in the run around it.
     origin: usize,
     lanes: Vec<Lane<S>>,
@@ -48,6 +50,7 @@ impl<S> Lanes<S> {
             start: 0,
             last: Vec::new(),
             count: 0,
+            padded: [0; 4],
             origin: 0,
             lanes: Vec::new(),
             fresh: None,
@@ -271,11 +274,16 @@ impl<S> Lanes<S> {
             lane.anew = true;
             // So that the characters kept of the run begin at this phase.
             let pending = if length == 1 { 3 } else { 2 };
-            lane.skip = (self.last.len() % 4 + 4 - pending) % 4;
-            lane.base = (self.count - self.last.len() + lane.skip, 0);
+            // What began before that phase was last whole began anew there. So a character is
+            // decoded again no more than once for each phase, however much padding there is.
+            let padded = self.padded.get_mut(place).map(|at| std::mem::replace(at, self.count));
+            let since = self.last.len().min(self.count - padded.unwrap_or_default());
+            lane.skip = (since % 4 + 4 - pending) % 4;
+            lane.base = (self.count - since + lane.skip, 0);
             let last = std::mem::take(&mut self.last);
             let around = (self.layer, self.origin);
-            lane.feed(&last, around, &mut self.decoded, sought, budget, sink);
+            let characters = last.get(last.len() - since..).unwrap_or_default();
+            lane.feed(characters, around, &mut self.decoded, sought, budget, sink);
             self.last = last;
             if let Some(at) = self.lanes.iter().position(|lane| lane.anew) {
                 let mut before = self.lanes.swap_remove(at);
@@ -329,6 +337,7 @@ impl<S> Lanes<S> {
         self.start = 0;
         self.last.clear();
         self.count = 0;
+        self.padded = [0; 4];
     }
 
     /// Whether a short run may hold anything at this phase.

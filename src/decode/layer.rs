@@ -14,12 +14,12 @@ pub enum Layer {
     /// Comments, processing instructions and the brackets of CDATA sections of XML and HTML, which
     /// are taken away.
     Markup,
-    /// `=41` and soft line breaks. Undone only where asked for: see [`Relevant::and`].
-    ///
-    /// [`Relevant::and`]: super::Relevant::and
+    /// `=41` and soft line breaks.
     QuotedPrintable,
     /// Backslashes of quoted strings in header fields: `\s` for `s`, and `\163` of cookies. Undone
-    /// only where asked for, and only in texts given whole.
+    /// only where asked for, and only in texts given whole: see [`Relevant::and`].
+    ///
+    /// [`Relevant::and`]: super::Relevant::and
     Quoted,
     /// Letters, digits and signs as UTF-8 of two bytes, which is too long: `C1 81` for `A`. Undone
     /// only where asked for, and only in texts given whole.
@@ -49,23 +49,16 @@ pub enum Layer {
 }
 
 /// The layers that change a text only at their marks.
-pub(super) const ESCAPES: [Layer; 6] = [
-    Layer::Percent,
-    Layer::Json,
-    Layer::Form,
-    Layer::Entity,
-    Layer::Markup,
-    Layer::QuotedPrintable,
-];
+pub(super) const ESCAPES: [Layer; 5] =
+    [Layer::Percent, Layer::Json, Layer::Form, Layer::Entity, Layer::Markup];
 
 /// Those of them that are undone in texts given whole.
-pub(super) const ESCAPES_OF_WHOLE: [Layer; 8] = [
+pub(super) const ESCAPES_OF_WHOLE: [Layer; 7] = [
     Layer::Percent,
     Layer::Json,
     Layer::Form,
     Layer::Entity,
     Layer::Markup,
-    Layer::QuotedPrintable,
     Layer::Quoted,
     Layer::Utf8,
 ];

@@ -42,15 +42,14 @@ fn is_structure(
     relevant: &Relevant,
 ) -> bool {
     let behind = |bytes: &[u8]| before.is_none_or(|before| bytes.contains(&before));
-    let ahead =
-        |bytes: &[u8]| next_byte(layer, after, relevant).is_none_or(|next| bytes.contains(&next));
+    let ahead = |bytes: &[u8]| next_byte(layer, after).is_none_or(|next| bytes.contains(&next));
     match byte {
         // &#65; &lt;
         b'&' if begins(layer, Inside::Nothing, after) => {
-            let next = next_byte(layer, after, relevant);
+            let next = next_byte(layer, after);
             next.is_none_or(|next| next == b'#' || next.is_ascii_alphabetic())
         }
-        b'&' => may_follow(after, |byte| is_mark(byte, relevant)),
+        b'&' => may_follow(after, is_mark),
         b'#' => behind(b"&"),
         // <!-- --> <![CDATA[ ]]> <? ?>
         b'<' => ahead(b"!?"),
@@ -59,9 +58,6 @@ fn is_structure(
         b'[' => behind(b"!A"),
         b']' => behind(b"]") || ahead(b"]>"),
         b'>' => behind(b"-]?"),
-        b'\r' | b'\n' | b'\t' | b' ' => {
-            relevant.undoes(Layer::QuotedPrintable) && behind(b"= \t\r")
-        }
         0x80..=0xBF => relevant.undoes(Layer::Utf8) && behind(&[0xC0, 0xC1]),
         _ => false,
     }
@@ -69,7 +65,7 @@ fn is_structure(
 
 /// What the text begins with, once the layer is undone; nothing where that is not known, or may be
 /// an escape of another layer.
-fn next_byte(layer: Layer, text: &[u8], relevant: &Relevant) -> Option<u8> {
+fn next_byte(layer: Layer, text: &[u8]) -> Option<u8> {
     let &first = text.first()?;
     if begins(layer, Inside::Nothing, text) {
         return match at(layer, Inside::Nothing, text) {
@@ -78,12 +74,12 @@ fn next_byte(layer: Layer, text: &[u8], relevant: &Relevant) -> Option<u8> {
             Escape::Literal => Some(first),
         };
     }
-    (!is_mark(first, relevant)).then_some(first)
+    (!is_mark(first)).then_some(first)
 }
 
 /// Whether an escape of any layer may begin with the byte.
-fn is_mark(byte: u8, relevant: &Relevant) -> bool {
-    b"%\\&<".contains(&byte) || byte == b'=' && relevant.undoes(Layer::QuotedPrintable)
+fn is_mark(byte: u8) -> bool {
+    b"%\\&<".contains(&byte)
 }
 
 /// The next escape that matters.
@@ -211,11 +207,8 @@ fn run_matters(layer: Layer, after: &[u8], relevant: &Relevant) -> bool {
     match first {
         _ if relevant.in_token(b'\\') => true,
         _ if layer == Layer::Quoted => relevant.product(first),
-        b'U' => {
-            rest.first().is_none_or(|next| next.is_ascii_hexdigit() || is_mark(*next, relevant))
-        }
+        b'U' => rest.first().is_none_or(|next| next.is_ascii_hexdigit() || is_mark(*next)),
         b'u' | b'x' | b'%' | b'&' | b'<' | b'\n' | b'\r' => true,
-        b'=' => relevant.undoes(Layer::QuotedPrintable),
         b'"' | b'\'' | b'/' | b'b' | b't' | b'n' | b'f' | b'r' => {
             let next = rest.first().copied();
             let escape = [b'\\', first, next.unwrap_or_default()];
@@ -230,14 +223,12 @@ fn run_matters(layer: Layer, after: &[u8], relevant: &Relevant) -> bool {
 }
 
 /// Whether any escape of any layer in the text matters. The cost on a text without marks is two
-/// searches for a few bytes, and one more for each layer that was asked for.
+/// searches for a few bytes.
 pub fn has_marks(text: &[u8], relevant: &Relevant) -> bool {
     let first = memchr3(b'%', b'\\', b'+', text);
     let first =
         memchr2(b'&', b'<', first.and_then(|first| text.get(..first)).unwrap_or(text)).or(first);
-    let asked =
-        [Layer::QuotedPrintable, Layer::Utf8].into_iter().any(|layer| relevant.undoes(layer));
-    let from = if asked { Some(0) } else { first };
+    let from = if relevant.undoes(Layer::Utf8) { Some(0) } else { first };
     from.is_some_and(|from| {
         ESCAPES_OF_WHOLE.iter().any(|&layer| next_in_whole(layer, text, from, relevant).is_some())
     })

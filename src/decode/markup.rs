@@ -1,20 +1,34 @@
 //! What XML and HTML allow in the middle of a text and take away: comments, processing instructions
 //! and the brackets of CDATA sections.
 
+use memchr::memchr;
+
 use super::escape::{Escape, Inside, Product};
 
-/// The byte that may begin or end one, inside of this.
-pub(super) fn mark(inside: Inside) -> u8 {
+/// Where a byte stands first that may begin or end one, inside of this.
+pub(super) fn find_mark(inside: Inside, text: &[u8]) -> Option<usize> {
+    let ends = |end: u8| text.iter().position(|&byte| byte == end || is_forbidden(byte));
     match inside {
-        Inside::Nothing | Inside::Number(_) => b'<',
-        Inside::Section => b']',
-        Inside::Comment => b'-',
-        Inside::Instruction => b'?',
+        Inside::Nothing | Inside::Number(_) => memchr(b'<', text),
+        Inside::Section => memchr(b']', text),
+        Inside::Comment => ends(b'-'),
+        Inside::Instruction => ends(b'?'),
     }
+}
+
+/// Whether no document may hold the byte: what seemed to be a comment is none then, but bytes of no
+/// text, in which it might never end.
+fn is_forbidden(byte: u8) -> bool {
+    byte < b' ' && !b"\t\n\r".contains(&byte)
 }
 
 /// What stands at the beginning of the text, which is the mark.
 pub(super) fn bracket(inside: Inside, text: &[u8]) -> Escape {
+    if inside.is_dropped()
+        && let Some(byte) = text.first().filter(|&&byte| is_forbidden(byte))
+    {
+        return Product::of(1, &[*byte]);
+    }
     let brackets: &[(&[u8], Inside)] = match inside {
         Inside::Nothing | Inside::Number(_) => &[
             (b"<!--", Inside::Comment),

@@ -41,11 +41,4 @@ proptest! {
         let expected = text_of(&format!("<e>{text}</e>"));
         prop_assert_eq!(found.escape_ascii().to_string(), expected.escape_ascii().to_string());
     }
-
-    #[test]
-    fn quoted_printable(text in prop::collection::vec(any::<u8>(), 0..300)) {
-        let text: Vec<u8> = text.into_iter().filter(|byte| !b"\r\n".contains(byte)).collect();
-        let encoded = quoted_printable::encode(&text);
-        prop_assert_eq!(undo(Layer::QuotedPrintable, &encoded), text);
-    }
 }

@@ -20,12 +20,12 @@ use super::wakes::{Alarms, Wakes, end_of_long_run, first_mark, next_mark};
 /// Bytes that branches are fed at least in one go, where there are as many. Tests want every border.
 const STEP: usize = if cfg!(test) { 1 } else { 512 };
 
-/// What settling may ask for at once; the next piece pays for it.
+/// What settling may ask for at once, beside what there is; the next piece pays for it.
 const SETTLING: Limits = Limits {
     depth: MAX_DEPTH,
     ratio: 0,
     free: 256 * 1024,
-    texts: 256,
+    texts: 512,
     unpacked_ratio: 0,
     decoded_of_unpacked: 0,
     unpack_begin: 512,

@@ -164,8 +164,7 @@ mod tests {
         (Layer::Markup, b"a<![CDATA[<!--b-->]]]>c]]><![CDATA[]]>d", b"a<!--b-->]c]]>d"),
         (Layer::Markup, b"<p>a</p><!b><![CDATA<!-", b"<p>a</p><!b><![CDATA<!-"),
         (Layer::Markup, b"a<!-- no end -- >", b"a"),
-        (Layer::QuotedPrintable, b"=41=4a=4A=3D41=zz==41=4", b"AJJ=41=zz=A=4"),
-        (Layer::QuotedPrintable, b"a=\r\nb=\nc= \t\r\nd= e=\rf=", b"abcd= e=\rf="),
+        (Layer::Markup, b"a<!-- \t\r\n\x1f-->b<?c\0d<?e?>f", b"a\x1f-->b\0df"),
         (Layer::Quoted, br#"\163\"\\\s\400\08\3"#, b"s\"\\s40008\\3"),
         (Layer::Utf8, b"\xc1\x81\xc0\xaf\xc1a\xc3\xa9\xc1", b"A/\xc1a\xc3\xa9\xc1"),
     ];

@@ -114,21 +114,32 @@ impl About {
     /// Charsets that are declared and must be undone.
     pub(super) fn charsets(&self) -> Vec<Charset> {
         let mut charsets = Vec::new();
-        if !self.charset_undone {
-            let mut labels: Vec<Vec<u8>> =
-                self.types.iter().flat_map(|media| media.all(b"charset")).collect();
-            if labels.is_empty() {
-                labels.extend(self.default_charset.clone());
-            }
-            for label in labels {
-                for charset in Charset::labelled(&label) {
-                    if !charsets.contains(charset) {
-                        charsets.push(*charset);
-                    }
+        for label in self.charset_labels() {
+            for charset in Charset::labelled(&label) {
+                if !charsets.contains(charset) {
+                    charsets.push(*charset);
                 }
             }
         }
         charsets
+    }
+
+    /// Whether a charset is declared that is not known, and may be no superset of ASCII.
+    pub(super) fn is_of_unknown_charset(&self) -> bool {
+        self.charset_labels().iter().any(|label| !Charset::is_known(label))
+    }
+
+    /// Labels of charsets that are declared and not seen to.
+    fn charset_labels(&self) -> Vec<Vec<u8>> {
+        if self.charset_undone {
+            return Vec::new();
+        }
+        let mut labels: Vec<Vec<u8>> =
+            self.types.iter().flat_map(|media| media.all(b"charset")).collect();
+        if labels.is_empty() {
+            labels.extend(self.default_charset.clone());
+        }
+        labels
     }
 
     /// Boundaries of multipart that are declared.

@@ -12,6 +12,8 @@ pub(super) struct Parameterized {
     /// What stands before the parameters, in lower case.
     pub(super) essence: Vec<u8>,
     params: Vec<Param>,
+    /// The parameters as those read them to whom a backslash is one, where there is any.
+    literal: Vec<Param>,
 }
 
 #[derive(Clone, PartialEq, Eq, Debug)]
@@ -30,16 +32,19 @@ struct Param {
 impl Parameterized {
     /// The values of one field, which may be a list; some backends take a list for one value.
     pub(super) fn list(field: &[u8]) -> Vec<Self> {
-        let pieces = split(field, b',');
+        let pieces = split(field, b',', true);
         let whole = (pieces.len() > 1).then_some(field);
         whole.into_iter().chain(pieces).take(limits::MEDIA_TYPES).map(Self::one).collect()
     }
 
     /// One value.
     pub(super) fn one(value: &[u8]) -> Self {
-        let mut pieces = split(value, b';').into_iter();
+        let mut pieces = split(value, b';', true).into_iter();
         let essence = pieces.next().unwrap_or_default().trim_ascii().to_ascii_lowercase();
-        Self { essence, params: pieces.filter_map(Param::new).collect() }
+        let params = pieces.filter_map(|piece| Param::new(piece, true)).collect();
+        let literal = if value.contains(&b'\\') { split(value, b';', false) } else { Vec::new() };
+        let literal = literal.into_iter().skip(1).filter_map(|piece| Param::new(piece, false));
+        Self { essence, params, literal: literal.collect() }
     }
 
     /// What a parameter is as a plain value, the last one first.
@@ -58,7 +63,7 @@ impl Parameterized {
             .filter(|param| param.name == name && param.section.is_none())
             .map(|param| if param.extended { extended(&param.value) } else { param.value.clone() })
             .collect();
-        values.extend(self.joined(name));
+        values.extend(joined(&self.params, name));
         values.dedup();
         values.truncate(limits::MEDIA_TYPES);
         values
@@ -67,53 +72,54 @@ impl Parameterized {
     /// Values that do not stand in the field as they are.
     pub(super) fn decoded(&self) -> Vec<Vec<u8>> {
         let mut values = Vec::new();
-        let mut names: Vec<&[u8]> = Vec::new();
-        for param in &self.params {
-            if param.section.is_some() {
-                if !names.contains(&param.name.as_slice()) && names.len() < limits::MEDIA_TYPES {
-                    names.push(&param.name);
-                }
-            } else if param.extended {
+        for param in self.params.iter().filter(|param| param.section.is_none()) {
+            if param.extended {
                 values.push(extended(&param.value));
             } else if param.unescaped {
                 values.push(param.value.clone());
             }
         }
-        values.extend(names.into_iter().filter_map(|name| self.joined(name)));
-        values
-    }
-
-    /// A value that comes in several parameters, in the order of their numbers.
-    fn joined(&self, name: &[u8]) -> Option<Vec<u8>> {
-        let mut parts: Vec<&Param> = self
-            .params
-            .iter()
-            .filter(|param| param.name == name && param.section.is_some())
-            .collect();
-        parts.sort_by_key(|param| param.section);
-        let first = *parts.first()?;
-        let mut charset = None;
-        let mut whole = Vec::new();
-        for param in &parts {
-            if param.extended {
-                let value = if param.section == first.section {
-                    let (label, value) = labelled(&param.value);
-                    charset = label;
-                    value
-                } else {
-                    &param.value
-                };
-                whole.extend(percent_decode(value));
-            } else {
-                whole.extend_from_slice(&param.value);
+        for params in [&self.params, &self.literal] {
+            let mut names: Vec<&[u8]> = Vec::new();
+            for param in params.iter().filter(|param| param.section.is_some()) {
+                if !names.contains(&param.name.as_slice()) && names.len() < limits::MEDIA_TYPES {
+                    names.push(&param.name);
+                }
             }
+            values.extend(names.into_iter().filter_map(|name| joined(params, name)));
         }
-        Some(charset.map_or_else(|| whole.clone(), |label| transcoded(label, &whole)))
+        values
     }
 }
 
+/// A value that comes in several parameters, in the order of their numbers.
+fn joined(params: &[Param], name: &[u8]) -> Option<Vec<u8>> {
+    let mut parts: Vec<&Param> =
+        params.iter().filter(|param| param.name == name && param.section.is_some()).collect();
+    parts.sort_by_key(|param| param.section);
+    let first = *parts.first()?;
+    let mut charset = None;
+    let mut whole = Vec::new();
+    for param in &parts {
+        if param.extended {
+            let value = if param.section == first.section {
+                let (label, value) = labelled(&param.value);
+                charset = label;
+                value
+            } else {
+                &param.value
+            };
+            whole.extend(percent_decode(value));
+        } else {
+            whole.extend_from_slice(&param.value);
+        }
+    }
+    Some(charset.map_or_else(|| whole.clone(), |label| transcoded(label, &whole)))
+}
+
 impl Param {
-    fn new(text: &[u8]) -> Option<Self> {
+    /// `escapes` tells whether backslashes escape what follows them.
+    fn new(text: &[u8], escapes: bool) -> Option<Self> {
         let equals = memchr::memchr(b'=', text)?;
         let (name, value) = text.split_at_checked(equals)?;
         let value = value.get(1..)?.trim_ascii();
@@ -134,20 +140,20 @@ impl Param {
         let quoted = value.first() == Some(&b'"');
         let inner = value.strip_prefix(b"\"").unwrap_or(value);
         let inner = if quoted { inner.strip_suffix(b"\"").unwrap_or(inner) } else { inner };
-        let unescaped = quoted && inner.contains(&b'\\');
+        let unescaped = escapes && quoted && inner.contains(&b'\\');
         let value = if unescaped { unescape(inner) } else { inner.to_vec() };
         Some(Self { name, value, section, extended, unescaped })
     }
 }
 
-/// Splits at separators outside quotes.
-fn split(text: &[u8], separator: u8) -> Vec<&[u8]> {
+/// Splits at separators outside quotes; `escapes` tells whether a quote behind a backslash is none.
+fn split(text: &[u8], separator: u8, escapes: bool) -> Vec<&[u8]> {
     let mut pieces = Vec::new();
     let (mut start, mut quoted, mut escaped) = (0, false, false);
     for (at, &byte) in text.iter().enumerate() {
         match byte {
             _ if escaped => escaped = false,
-            b'\\' if quoted => escaped = true,
+            b'\\' if quoted && escapes => escaped = true,
             b'"' => quoted = !quoted,
             _ if byte == separator && !quoted => {
                 pieces.push(text.get(start..at).unwrap_or_default());
@@ -220,6 +226,8 @@ mod tests {
         let list = Parameterized::list(b"a; b=c,d");
         let values: Vec<_> = list.iter().map(|value| value.plain(b"b")).collect();
         assert_eq!(values, [Some(&b"c,d"[..]), Some(b"c"), None]);
+        let halves = Parameterized::one(br#"x; filename*0="a\"; filename*1="u0062""#);
+        assert!(halves.decoded().contains(&br"a\u0062".to_vec()));
         let wide = Parameterized::one(b"x; filename*=utf-16''%00a%00b");
         assert_eq!(wide.decoded(), [b"ab".to_vec()]);
     }

@@ -298,6 +298,9 @@ impl Stream {
     }
 
     fn charsets(&mut self, about: &About, beginning: &[u8], env: &mut Env<'_>) {
+        if about.is_of_unknown_charset() {
+            env.incomplete(&decide::MALFORMED);
+        }
         let declared = about.charsets();
         let sniffed = Charset::sniff(beginning).filter(|_| about.grpc().is_none());
         let mut charsets = declared.clone();

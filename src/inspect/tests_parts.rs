@@ -2,7 +2,7 @@
 
 use proptest::prelude::*;
 
-use super::tests::{TOKEN, shown};
+use super::tests::{TOKEN, blocking, inspection, parts, shown};
 use super::tests_bodies::{
     Fields, base64_of, gzip, hits, inspected, padded, seen, utf_7, utf_16le, wide, zlib, zstd,
 };
@@ -90,6 +90,25 @@ fn parts_of_multipart() {
         assert!(!hits(FORM, &text).is_empty(), "{fields}");
         let start = body.windows(4).position(|window| window == b"--XX").unwrap();
         assert!(!hits(&[], &body[start..]).is_empty(), "{fields}");
+    }
+}
+
+/// Escapes of quoted-printable behind a long word look like base64 with padding everywhere.
+#[test]
+fn quoted_printable_of_references_fits() {
+    let named = "Content-Transfer-Encoding: quoted-printable";
+    let token = "a-long-one".repeat(25);
+    let references: String = token.bytes().map(|byte| format!("&#{byte};")).collect();
+    let content: String = references.bytes().map(|byte| format!("={byte:02X}")).collect();
+    let body = multipart(named, content.as_bytes());
+    let text: Vec<u8> = body.into_iter().filter(|&byte| byte != b'\r').collect();
+    for token in [token.as_bytes(), TOKEN.as_bytes()] {
+        let mut inspection = inspection(&blocking(token));
+        inspection.head(&parts("/", &[(FORM[0].0, FORM[0].1.as_bytes())]));
+        inspection.body(&text);
+        inspection.finish();
+        assert_eq!(inspection.incomplete(), Vec::<&str>::new());
+        assert_eq!(inspection.hits().is_empty(), token == TOKEN.as_bytes());
     }
 }
 

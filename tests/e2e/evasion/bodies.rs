@@ -28,9 +28,19 @@ fn point(
     at: &'static [At],
     build: impl Fn(&[u8]) -> Sent + Send + Sync + 'static,
 ) {
+    in_room(all, name, Room::Any, at, build);
+}
+
+fn in_room(
+    all: &mut Vec<Point>,
+    name: &str,
+    room: Room,
+    at: &'static [At],
+    build: impl Fn(&[u8]) -> Sent + Send + Sync + 'static,
+) {
     let all_pairs = ALL_PAIRS.contains(&name);
     let name = name.to_owned();
-    all.push(Point { name, room: Room::Any, at, all_pairs, build: Box::new(build) });
+    all.push(Point { name, room, at, all_pairs, build: Box::new(build) });
 }
 
 /// All points of bodies.
@@ -211,7 +221,8 @@ fn multipart(all: &mut Vec<Point>) {
     ] {
         point(all, name, TEXT, move |v| form_data(part(&around(before, v, after), b"some")));
     }
-    point(all, "multipart-filename*-parts", TEXT, |v| {
+    // A line break would end the field.
+    in_room(all, "multipart-filename*-parts", Room::Field, TEXT, |v| {
         let (one, two) = halves(v);
         let fields = [
             b"Content-Disposition: form-data; name=\"f\"; filename*0=\"",

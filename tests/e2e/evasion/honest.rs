@@ -448,6 +448,45 @@ fn nothing_is_found_in_ordinary_traffic() {
     assert!(said.is_empty(), "{}", said.join("\n"));
 }
 
+/// Causes of incomplete inspection of a body that comes in chunks of one size.
+fn left_uninspected(patchset: &Arc<Patchset>, body: &[u8], size: usize) -> Vec<&'static str> {
+    let client = IpAddr::from([203, 0, 113, 7]);
+    let context = Context::new(client, "api.example", FiltrationMode::Block, clock::now());
+    let mut inspection = Inspection::new(Arc::clone(patchset), context);
+    let request = Request::post("/upload").header("content-type", "application/octet-stream");
+    inspection.head(&request.body(()).unwrap().into_parts().0);
+    for chunk in body.chunks(size) {
+        inspection.body(chunk);
+    }
+    inspection.finish();
+    assert!(inspection.hits().is_empty());
+    inspection.incomplete().to_vec()
+}
+
+/// What looks like the beginning of an encoding stands all over random bytes, and means nothing.
+#[test]
+fn random_bytes_are_inspected_whole() {
+    let backslash = format!("{}\\{}", Shape::Long.token(5), Shape::Short.token(6));
+    let patchsets = [
+        ("one", patchset(&[(&Shape::Long.token(5), Action::Block)])),
+        ("many", many_tokens()),
+        ("backslash", patchset(&[(&backslash, Action::Block)])),
+    ];
+    let mut said = Vec::new();
+    for seed in 0..16_u64 {
+        let body = Random(seed).bytes((64 * 1024) << (seed % 5));
+        for (name, patchset) in &patchsets {
+            for size in [1024, 16 * 1024] {
+                let causes = left_uninspected(patchset, &body, size);
+                if !causes.is_empty() {
+                    said.push(format!("{seed} of {} in {size}, {name}: {causes:?}", body.len()));
+                }
+            }
+        }
+    }
+    assert!(said.is_empty(), "{}", said.join("\n"));
+}
+
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn ordinary_traffic_arrives_as_it_was_sent() {
     let upstream = Arc::new(Recording::start().await);
