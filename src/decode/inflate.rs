@@ -186,6 +186,12 @@ impl Inflater {
         if self.phase == Phase::Inside { Err(Undecodable) } else { Ok(()) }
     }
 
+    /// Whether another file of gzip has begun in it so many bytes ago.
+    pub fn has_begun_again(&self, bytes: usize) -> bool {
+        let Engine::Flate(flate) = &self.engine else { return false };
+        self.phase == Phase::Again && usize::try_from(flate.total_in()) == Ok(bytes)
+    }
+
     /// Whether nothing more comes of it.
     pub fn is_over(&self) -> bool {
         self.phase == Phase::Over

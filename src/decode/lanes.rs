@@ -199,6 +199,9 @@ impl<S> Lanes<S> {
         let whole =
             |lane: &&mut Lane<S>| lane.skip == 0 && lane.count == 0 && lane.length >= magic::BYTES;
         let Some(lane) = self.lanes.iter_mut().find(whole) else { return };
+        if lane.packed.iter().any(|state| sink.has_begun_again(state, magic::BYTES)) {
+            return;
+        }
         let (first, before) = lane.base;
         let opening = Opening {
             part: Part::Packed(magic.coding),

@@ -76,6 +76,10 @@ impl Sink for Collect {
         }
     }
 
+    fn has_begun_again(&self, state: &Decoded, bytes: usize) -> bool {
+        state.inflater.as_ref().is_some_and(|(inflater, _)| inflater.has_begun_again(bytes))
+    }
+
     fn close(&mut self, mut state: Decoded, _: Layer, _: &mut Budget) {
         state.inflater = None;
         self.texts.push(state);

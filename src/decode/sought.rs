@@ -128,6 +128,11 @@ pub trait Sink {
         true
     }
 
+    /// Whether a compressed text reads on in another file that has begun so many bytes ago.
+    fn has_begun_again(&self, _state: &Self::State, _bytes: usize) -> bool {
+        false
+    }
+
     /// Ends a text.
     fn close(&mut self, state: Self::State, layer: Layer, budget: &mut Budget);
 

@@ -140,6 +140,31 @@ fn compressed_in_base64() {
     }
 }
 
+/// As files have them that hold one compressed message in each line.
+#[test]
+fn many_lines_of_compressed_messages_fit() {
+    let patchset = blocking(TOKEN.as_bytes());
+    for engine in [&STANDARD, &STANDARD_NO_PAD] {
+        for end in ["\n", ""] {
+            for more in 0..3 {
+                let message = gzip(format!("a message{}", &"xyz"[..more]).as_bytes());
+                let lines = engine.encode(message) + end;
+                let text = lines.repeat(40) + &engine.encode(gzip(TOKEN.as_bytes()));
+                for size in [1, 100, 10_000] {
+                    let pieces: Vec<&[u8]> = text.as_bytes().chunks(size).collect();
+                    assert_eq!(body_found(&patchset, &pieces), Some(true), "{size} {text}");
+                }
+                let lines = lines.repeat(40);
+                assert_eq!(body_found(&patchset, &[lines.as_bytes()]), Some(false), "{lines}");
+                let mut budget = search::budget();
+                let relevant = search::relevant(&patchset);
+                search::held(&patchset, &relevant, &mut budget, lines.as_bytes());
+                assert!(!budget.is_spent(), "{lines}");
+            }
+        }
+    }
+}
+
 #[test]
 fn what_decompresses_to_too_much_in_base64_is_refused() {
     let patchset = blocking(TOKEN.as_bytes());

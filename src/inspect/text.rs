@@ -238,6 +238,10 @@ impl Sink for Reading<'_> {
         !matches!(state, Stream::Packed(packed) if packed.over)
     }
 
+    fn has_begun_again(&self, state: &Stream, bytes: usize) -> bool {
+        matches!(state, Stream::Packed(packed) if packed.inflater.has_begun_again(bytes))
+    }
+
     fn settle(&mut self, state: &mut Stream, layer: Layer) {
         match state {
             Stream::Bytes(scanner) => self.settle_scan(scanner, &[layer]),
