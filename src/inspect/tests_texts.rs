@@ -41,6 +41,39 @@ fn where_a_body_pauses_all_of_a_token_so_far_is_decided() {
     assert_eq!(inspection.settle(), Verdict::Refuse(Refusal::Leaked));
 }
 
+/// Dense mixes stay inside the budget however they are cut, whatever a token is made of.
+#[test]
+fn dense_mixes_of_encodings_fit() {
+    let html = r#"<p class=\"x\">Tom&#39;s caf\u00e9\u003c!-- a%20b --\u003e &amp; <a href=\"https:\/\/e.example\/?q=%26b\">&#8230;<\/a><!-- c --><![CDATA[ x ]]>\n"#;
+    let code = r#"if (a &lt; b &amp;&amp; c) { re = \/\\d+\u002b%2B/; s = \"&#x41;\u0041%41\"; } <?php x(); ?>\n"#;
+    for (token, texts) in [
+        (TOKEN, &[html, code][..]),
+        ("tok0123456", &[html, code]),
+        (r"tok\0123456789abcdef", &[html, code]),
+        // With a space, forms are one more layer: five side by side are more than fits.
+        ("tok 0123 &<> 456 abc", &[html]),
+    ] {
+        let patchset = blocking(token.as_bytes());
+        for text in texts {
+            let json = format!("{{\"a\":\"{}\"}}", text.repeat(3));
+            for body in [text.repeat(12), json.repeat(4)] {
+                for size in [5, 64, 1024] {
+                    let mut inspection = inspection(&patchset);
+                    for piece in body.as_bytes().chunks(size) {
+                        inspection.body(piece);
+                        // As what streams is settled, piece by piece.
+                        if size >= 1024 {
+                            inspection.settle();
+                        }
+                    }
+                    inspection.finish();
+                    assert!(inspection.incomplete().is_empty(), "{token} {size} {body}");
+                }
+            }
+        }
+    }
+}
+
 /// What ordinary texts have side by side stays inside the budget.
 #[test]
 fn mixed_encodings_of_ordinary_texts_fit() {

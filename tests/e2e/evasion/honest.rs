@@ -457,6 +457,7 @@ fn left_uninspected(patchset: &Arc<Patchset>, body: &[u8], size: usize) -> Vec<&
     inspection.head(&request.body(()).unwrap().into_parts().0);
     for chunk in body.chunks(size) {
         inspection.body(chunk);
+        inspection.settle();
     }
     inspection.finish();
     assert!(inspection.hits().is_empty());
