@@ -102,6 +102,23 @@ fn token() -> impl Strategy<Value = Vec<u8>> {
     .prop_map(String::into_bytes)
 }
 
+/// The text with something between any two backslashes and a third, however they are written.
+fn without_runs(text: &str) -> String {
+    let (mut out, mut run, mut rest) = (String::new(), 0, text);
+    while let Some(first) = rest.chars().next() {
+        let coded = rest.get(..3).is_some_and(|unit| unit.eq_ignore_ascii_case("%5c"));
+        let length = if coded { 3 } else { first.len_utf8() };
+        run = if coded || first == '\\' { run + 1 } else { 0 };
+        if run > 2 {
+            out.push('a');
+            run = 1;
+        }
+        out.push_str(&rest[..length]);
+        rest = &rest[length..];
+    }
+    out
+}
+
 fn surroundings() -> impl Strategy<Value = Vec<u8>> {
     prop_oneof![
         r#"[ -~]{0,60}"#,
@@ -203,10 +220,7 @@ proptest! {
             tree.push(piece, &mut budget, &mut reader);
             tree.settle(&mut reader);
         }
-        let found = reader.found.len();
-        // What settling did not go to the end of is charged to what comes next.
-        tree.push(b"", &mut budget, &mut reader);
-        prop_assert!(found > 0 || budget.is_spent(), "{}", text.escape_ascii());
+        prop_assert!(!reader.found.is_empty() || budget.is_spent(), "{}", text.escape_ascii());
     }
 
     /// Whatever the walk finds in any text, the tree finds in its pieces; and nothing else, but for
@@ -224,6 +238,8 @@ proptest! {
     ) {
         let tokens: Vec<Vec<u8>> = tokens.into_iter().map(String::into_bytes).collect();
         let exact = !text.contains("\\t") && !text.contains("%0b");
+        // Of a run of backslashes the walk makes one, so it reads some texts in one more way.
+        let text = without_runs(&text);
         let text = text.as_bytes();
         let Some(walk) = by_walk(&tokens, text) else { return Ok(()) };
         let Some(mut tree) = by_tree(&tokens, &chunks(text, &cuts)) else { return Ok(()) };

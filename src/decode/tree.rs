@@ -24,8 +24,8 @@ const STEP: usize = if cfg!(test) { 1 } else { 512 };
 const SETTLING: Limits = Limits {
     depth: MAX_DEPTH,
     ratio: 0,
-    free: 256 * 1024,
-    texts: 512,
+    free: 1024 * 1024,
+    texts: 4_096,
     unpacked_ratio: 0,
     decoded_of_unpacked: 0,
     unpack_begin: 512,
@@ -61,8 +61,6 @@ pub struct Tree<S> {
     text: Text<S>,
     /// Bytes decoded by settling that no budget has paid for yet.
     unpaid: usize,
-    /// Whether a settling was too much for its budget.
-    unsettled: bool,
 }
 
 /// What all branches share while a chunk is worked on.
@@ -79,7 +77,7 @@ impl<S> Tree<S> {
     /// No layer awake. `context` is how many bytes before and after an escape can matter to the
     /// reader: the longest token, with a byte beside it.
     pub fn new(relevant: Relevant, context: usize) -> Self {
-        Self { relevant, context, texts: 0, text: Text::new(), unpaid: 0, unsettled: false }
+        Self { relevant, context, texts: 0, text: Text::new(), unpaid: 0 }
     }
 
     /// Takes the next bytes of the text. The reader must have read them as they are.
@@ -89,7 +87,7 @@ impl<S> Tree<S> {
         budget: &mut Budget,
         reader: &mut R,
     ) {
-        self.pay(budget);
+        budget.spend(std::mem::take(&mut self.unpaid));
         let (mut work, text) = self.work(budget, reader);
         work.descend(text, piece, &Owed::default(), false);
     }
@@ -102,7 +100,7 @@ impl<S> Tree<S> {
             return;
         }
         let mut budget = Budget::new(SETTLING);
-        let Self { relevant, context, texts, text, unpaid, unsettled } = self;
+        let Self { relevant, context, texts, text, unpaid } = self;
         let mut texts = *texts;
         let path = Vec::new();
         let mut work = Work {
@@ -118,25 +116,16 @@ impl<S> Tree<S> {
         work.end(&mut copy);
         let decoded = usize::try_from(budget.inspected()).unwrap_or(usize::MAX);
         *unpaid = unpaid.saturating_add(decoded.saturating_sub(SETTLING_FREE));
-        *unsettled |= budget.is_spent();
     }
 
     /// Ends the text.
     pub fn finish<R: Reader<State = S>>(&mut self, budget: &mut Budget, reader: &mut R) {
-        self.pay(budget);
+        budget.spend(std::mem::take(&mut self.unpaid));
         let (mut work, text) = self.work(budget, reader);
         work.descend(text, &[], &Owed::default(), true);
         work.end(text);
         self.text = Text::new();
         self.texts = 0;
-    }
-
-    /// Charges what settling took, and says where it did not go to its end.
-    fn pay(&mut self, budget: &mut Budget) {
-        budget.spend(std::mem::take(&mut self.unpaid));
-        if std::mem::take(&mut self.unsettled) {
-            budget.too_deep();
-        }
     }
 
     fn work<'a, R: Reader<State = S>>(
