@@ -1,7 +1,7 @@
 //! Sets of byte values, and which bytes are worth decoding.
 
-use super::layer::Layer;
-use super::sought::Sought;
+use crate::decode::layer::Layer;
+use crate::decode::runs::sought::Sought;
 
 /// A set of byte values.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]

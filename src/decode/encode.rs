@@ -2,7 +2,7 @@
 
 use proptest::prelude::*;
 
-use super::layer::Layer;
+use crate::decode::layer::Layer;
 
 /// How one layer is put on, from a seed: which characters are escaped and how each is written.
 #[derive(Clone, Debug)]

@@ -12,47 +12,20 @@
 //! decoded at every phase: see [`Runs`].
 
 pub mod base64;
-mod branch;
 mod budget;
 mod byteset;
-pub mod charset;
+mod containers;
 #[cfg(test)]
 pub(crate) mod encode;
-mod escape;
-mod glance;
-pub mod inflate;
-mod lane;
-mod lanes;
+mod escapes;
 mod layer;
-mod magic;
-mod marks;
-mod markup;
-#[cfg(test)]
-mod oracles;
-mod permessage;
-mod reference;
 mod runs;
-mod runs_whole;
-mod sextet;
-mod sought;
-#[cfg(test)]
-mod tests;
-#[cfg(test)]
-mod tests_runs;
-pub mod transfer;
-mod tree;
-mod unescape;
-mod utf7;
-mod wakes;
 mod whole;
 
 pub use budget::{Budget, Limits, MAX_DEPTH, Seat};
 pub use byteset::{ByteSet, Relevant};
-pub use escape::undo;
+pub use containers::{NotInflated, Permessage, charset, inflate, transfer};
+pub use escapes::{Reader, Tree, has_marks, undo};
 pub use layer::Layer;
-pub use marks::has_marks;
-pub use permessage::{NotInflated, Permessage};
-pub use runs::Runs;
-pub use sought::{Opening, Part, Sink, Sought};
-pub use tree::{Reader, Tree};
+pub use runs::{Opening, Part, Runs, Sink, Sought};
 pub use whole::{View, visit};

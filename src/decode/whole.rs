@@ -2,11 +2,11 @@
 
 use std::ops::Range;
 
-use super::budget::Budget;
-use super::byteset::Relevant;
-use super::escape::{Inside, undo_into};
-use super::layer::{ESCAPES_OF_WHOLE, Layer};
-use super::marks::next_in_whole;
+use crate::decode::budget::Budget;
+use crate::decode::byteset::Relevant;
+use crate::decode::escapes::escape::{Inside, undo_into};
+use crate::decode::escapes::marks::next_in_whole;
+use crate::decode::layer::{ESCAPES_OF_WHOLE, Layer};
 
 /// One decoded text, and where in the outermost text its bytes come from.
 pub struct View<'a> {

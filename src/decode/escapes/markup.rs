@@ -6,7 +6,7 @@ use memchr::memchr;
 use super::escape::{Escape, Inside, Product};
 
 /// Where a byte stands first that may begin or end one, inside of this.
-pub(super) fn find_mark(inside: Inside, text: &[u8]) -> Option<usize> {
+pub(in crate::decode) fn find_mark(inside: Inside, text: &[u8]) -> Option<usize> {
     let ends = |end: u8| text.iter().position(|&byte| byte == end || is_forbidden(byte));
     match inside {
         Inside::Nothing | Inside::Number(_) => memchr(b'<', text),
@@ -23,7 +23,7 @@ fn is_forbidden(byte: u8) -> bool {
 }
 
 /// What stands at the beginning of the text, which is the mark.
-pub(super) fn bracket(inside: Inside, text: &[u8]) -> Escape {
+pub(in crate::decode) fn bracket(inside: Inside, text: &[u8]) -> Escape {
     if inside.is_dropped()
         && let Some(byte) = text.first().filter(|&&byte| is_forbidden(byte))
     {

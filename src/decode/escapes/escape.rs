@@ -2,16 +2,16 @@
 
 use memchr::{memchr, memchr2};
 
-use super::layer::Layer;
 use super::markup;
 use super::reference::{number, reference};
+use crate::decode::layer::Layer;
 
 /// No escape is longer than this, in bytes.
-pub(super) const LONGEST: usize = 16;
+pub(in crate::decode) const LONGEST: usize = 16;
 
 /// What stands at a mark.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub(super) enum Escape {
+pub(in crate::decode) enum Escape {
     /// Nothing: the mark stands for itself.
     Literal,
     /// The text ends before that can be told.
@@ -22,7 +22,7 @@ pub(super) enum Escape {
 
 /// What a text is inside of, which decides how its next bytes are read.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
-pub(super) enum Inside {
+pub(in crate::decode) enum Inside {
     /// Nothing.
     #[default]
     Nothing,
@@ -38,25 +38,25 @@ pub(super) enum Inside {
 
 impl Inside {
     /// Whether what stands here is no text.
-    pub(super) fn is_dropped(self) -> bool {
+    pub(in crate::decode) fn is_dropped(self) -> bool {
         matches!(self, Self::Comment | Self::Instruction)
     }
 }
 
 /// What an escape stands for.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub(super) struct Product {
+pub(in crate::decode) struct Product {
     /// Bytes of the escape.
-    pub(super) length: usize,
+    pub(in crate::decode) length: usize,
     /// What the text behind it is inside of.
-    pub(super) then: Inside,
+    pub(in crate::decode) then: Inside,
     bytes: [u8; 4],
     count: usize,
 }
 
 impl Product {
     /// As many of these bytes as an escape can stand for: four.
-    pub(super) fn of(length: usize, product: &[u8]) -> Escape {
+    pub(in crate::decode) fn of(length: usize, product: &[u8]) -> Escape {
         let mut bytes = [0; 4];
         for (to, from) in bytes.iter_mut().zip(product) {
             *to = *from;
@@ -66,12 +66,12 @@ impl Product {
     }
 
     /// What stands for nothing, and says what follows.
-    pub(super) fn bracket(length: usize, then: Inside) -> Escape {
+    pub(in crate::decode) fn bracket(length: usize, then: Inside) -> Escape {
         Escape::Of(Self { length, then, bytes: [0; 4], count: 0 })
     }
 
     /// UTF-8 of a code point; a surrogate or what is beyond Unicode is the replacement character.
-    pub(super) fn code_point(length: usize, code: u32) -> Escape {
+    pub(in crate::decode) fn code_point(length: usize, code: u32) -> Escape {
         let char = char::from_u32(code).unwrap_or(char::REPLACEMENT_CHARACTER);
         Self::of(length, char.encode_utf8(&mut [0; 4]).as_bytes())
     }
@@ -85,13 +85,13 @@ impl Product {
     }
 
     /// The bytes it stands for.
-    pub(super) fn bytes(&self) -> &[u8] {
+    pub(in crate::decode) fn bytes(&self) -> &[u8] {
         self.bytes.get(..self.count).unwrap_or_default()
     }
 }
 
 /// Where a byte stands first that an escape of the layer may begin with.
-pub(super) fn find_mark(layer: Layer, inside: Inside, text: &[u8]) -> Option<usize> {
+pub(in crate::decode) fn find_mark(layer: Layer, inside: Inside, text: &[u8]) -> Option<usize> {
     match layer {
         Layer::Percent => memchr(b'%', text),
         Layer::Json | Layer::Quoted => memchr(b'\\', text),
@@ -105,12 +105,12 @@ pub(super) fn find_mark(layer: Layer, inside: Inside, text: &[u8]) -> Option<usi
 }
 
 /// Whether an escape of the layer may begin where the text begins.
-pub(super) fn begins(layer: Layer, inside: Inside, text: &[u8]) -> bool {
+pub(in crate::decode) fn begins(layer: Layer, inside: Inside, text: &[u8]) -> bool {
     find_mark(layer, inside, text.get(..1).unwrap_or_default()).is_some()
 }
 
 /// What stands at the beginning of the text, which is a mark of the layer.
-pub(super) fn at(layer: Layer, inside: Inside, text: &[u8]) -> Escape {
+pub(in crate::decode) fn at(layer: Layer, inside: Inside, text: &[u8]) -> Escape {
     match layer {
         Layer::Percent => percent(text),
         Layer::Json => json(text),
@@ -124,7 +124,7 @@ pub(super) fn at(layer: Layer, inside: Inside, text: &[u8]) -> Escape {
 }
 
 /// The same where the text ends where it ends. Some of what was cut is an escape then.
-pub(super) fn at_in_whole(layer: Layer, inside: Inside, text: &[u8]) -> Escape {
+pub(in crate::decode) fn at_in_whole(layer: Layer, inside: Inside, text: &[u8]) -> Escape {
     match at(layer, inside, text) {
         Escape::Cut if layer == Layer::Entity => entity(inside, text, true),
         Escape::Cut => Escape::Literal,
@@ -273,7 +273,7 @@ pub fn undo(layer: Layer, text: &[u8]) -> Vec<u8> {
 
 /// Undoes one layer of escapes, and says for each decoded byte where its escape begins. Where runs
 /// `collapse`, one backslash stands for all those that a run of them stands for.
-pub(super) fn undo_into(
+pub(in crate::decode) fn undo_into(
     layer: Layer,
     mut inside: Inside,
     text: &[u8],
@@ -315,6 +315,6 @@ pub(super) fn undo_into(
 }
 
 /// How many backslashes the text begins with.
-pub(super) fn backslashes(text: &[u8]) -> usize {
+pub(in crate::decode) fn backslashes(text: &[u8]) -> usize {
     text.iter().take_while(|&&byte| byte == b'\\').count()
 }

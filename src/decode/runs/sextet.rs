@@ -1,17 +1,17 @@
 //! What a byte is to a run of base64.
 
 /// Up to here a class is the six bits that the character stands for, in either alphabet.
-pub(super) const LAST: u8 = 63;
+pub(in crate::decode) const LAST: u8 = 63;
 /// Padding.
-pub(super) const PADDING: u8 = 64;
+pub(in crate::decode) const PADDING: u8 = 64;
 /// What lenient decoders pass over, and what does not stand between words.
-pub(super) const JUNK: u8 = 65;
+pub(in crate::decode) const JUNK: u8 = 65;
 /// What lines are wrapped with.
-pub(super) const WRAP: u8 = 66;
+pub(in crate::decode) const WRAP: u8 = 66;
 /// What may begin an escape for one of those.
-pub(super) const ESCAPE: u8 = 67;
+pub(in crate::decode) const ESCAPE: u8 = 67;
 /// What ends a run.
-pub(super) const END: u8 = 68;
+pub(in crate::decode) const END: u8 = 68;
 
 static CLASSES: [u8; 256] = classes();
 
@@ -45,20 +45,20 @@ const fn set(classes: &mut [u8; 256], byte: u8, class: u8) {
 
 /// What the byte is.
 #[inline(always)]
-pub(super) fn class(byte: u8) -> u8 {
+pub(in crate::decode) fn class(byte: u8) -> u8 {
     CLASSES.get(usize::from(byte)).copied().unwrap_or(END)
 }
 
 /// Whether it is a character of base64 in either alphabet.
 #[inline(always)]
-pub(super) fn is_character(byte: u8) -> bool {
+pub(in crate::decode) fn is_character(byte: u8) -> bool {
     class(byte) <= LAST
 }
 
 /// The same as [`class`] where it is a character, and more than [`LAST`] where it is none: without
 /// a table, so that many are told at once.
 #[inline(always)]
-pub(super) fn value(byte: u8) -> u8 {
+pub(in crate::decode) fn value(byte: u8) -> u8 {
     let upper = byte.wrapping_sub(b'A');
     let lower = byte.wrapping_sub(b'a');
     let digit = byte.wrapping_sub(b'0');
@@ -78,7 +78,7 @@ pub(super) fn value(byte: u8) -> u8 {
 }
 
 /// How many characters of base64 the text begins with.
-pub(super) fn leading(text: &[u8]) -> usize {
+pub(in crate::decode) fn leading(text: &[u8]) -> usize {
     let mut length = 0;
     for block in text.as_chunks::<16>().0 {
         if block.iter().fold(0, |most, &byte| value(byte).max(most)) > LAST {
@@ -91,13 +91,13 @@ pub(super) fn leading(text: &[u8]) -> usize {
 }
 
 /// Appends what characters of base64 stand for.
-pub(super) fn values(characters: &[u8], out: &mut Vec<u8>) {
+pub(in crate::decode) fn values(characters: &[u8], out: &mut Vec<u8>) {
     out.extend(characters.iter().map(|&byte| value(byte)));
 }
 
 /// The four bits that a hex digit stands for.
 #[inline(always)]
-pub(super) fn nibble(byte: u8) -> Option<u8> {
+pub(in crate::decode) fn nibble(byte: u8) -> Option<u8> {
     match byte {
         b'0'..=b'9' => Some(byte - b'0'),
         b'a'..=b'f' => Some(byte - b'a' + 10),
@@ -111,7 +111,7 @@ const BLOCK: usize = 64;
 const WORD: usize = 4;
 
 /// Looks for stretches of characters of base64 in a text, from its beginning to its end.
-pub(super) struct Stretches<'a> {
+pub(in crate::decode) struct Stretches<'a> {
     text: &'a [u8],
     length: usize,
     /// The block that was looked at last, and which words in it may be the first ones that a stretch
@@ -122,14 +122,14 @@ pub(super) struct Stretches<'a> {
 
 impl<'a> Stretches<'a> {
     /// Stretches of at least so many characters.
-    pub(super) fn new(text: &'a [u8], length: usize) -> Self {
+    pub(in crate::decode) fn new(text: &'a [u8], length: usize) -> Self {
         let mut stretches = Self { text, length, block: 0, words: 0 };
         stretches.look();
         stretches
     }
 
     /// How many characters a stretch has at least.
-    pub(super) fn length(&self) -> usize {
+    pub(in crate::decode) fn length(&self) -> usize {
         self.length
     }
 
@@ -146,7 +146,7 @@ impl<'a> Stretches<'a> {
     /// Where the first stretch begins, at `from` or after it, where no such
     /// character stands right before `from`; or else how many there are at the text's end, but for
     /// those before `from`. From one call to the next, `from` grows.
-    pub(super) fn next(&mut self, from: usize) -> Result<usize, usize> {
+    pub(in crate::decode) fn next(&mut self, from: usize) -> Result<usize, usize> {
         let length = self.length;
         let mut here = from;
         // So many characters fill two words in a row.
@@ -225,12 +225,12 @@ fn full_words<const N: usize>(block: &[u8; BLOCK + 2 * WORD]) -> u32 {
 
 /// The bits that are set where four sextets do not decode to ASCII.
 #[inline(always)]
-pub(super) fn not_ascii([a, b, c, _]: [u8; 4]) -> u8 {
+pub(in crate::decode) fn not_ascii([a, b, c, _]: [u8; 4]) -> u8 {
     a & 32 | b & 8 | c & 2
 }
 
 /// Whether so many groups in a row are plain, that is, have no bits of what is `strange`.
-pub(super) fn holds<const N: usize>(
+pub(in crate::decode) fn holds<const N: usize>(
     text: &[u8],
     groups: usize,
     strange: impl Fn([u8; N]) -> u8,

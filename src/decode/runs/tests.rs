@@ -6,8 +6,8 @@ use ::base64::Engine as _;
 use ::base64::engine::general_purpose::{STANDARD, STANDARD_NO_PAD, URL_SAFE, URL_SAFE_NO_PAD};
 use proptest::prelude::*;
 
-use super::encode::chunks;
-use super::*;
+use crate::decode::encode::chunks;
+use crate::decode::*;
 
 /// Keeps what runs decode to.
 #[derive(Default)]

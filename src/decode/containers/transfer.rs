@@ -1,7 +1,7 @@
 //! The transfer encodings of mail, as bytes come in: base64 and quoted-printable, read as leniently
 //! as backends do.
 
-use super::Layer;
+use crate::decode::Layer;
 
 /// State of undoing one transfer encoding.
 #[derive(Clone, Debug)]

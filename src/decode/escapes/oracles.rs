@@ -4,8 +4,8 @@ use proptest::prelude::*;
 use quick_xml::Reader;
 use quick_xml::events::Event;
 
-use super::layer::Layer;
 use super::undo;
+use crate::decode::layer::Layer;
 
 /// The text of an element, its references left as they are.
 fn text_of(element: &str) -> Vec<u8> {

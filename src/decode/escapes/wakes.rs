@@ -1,13 +1,13 @@
 //! Where in a piece of a text the layers that sleep wake.
 
-use super::byteset::Relevant;
 use super::escape::LONGEST;
-use super::layer::{ESCAPES, Layer};
 use super::marks::{Next, next, next_in_whole};
+use crate::decode::byteset::Relevant;
+use crate::decode::layer::{ESCAPES, Layer};
 
 /// Where in a piece a sleeping layer wakes.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub(super) enum Wakes {
+pub(in crate::decode) enum Wakes {
     /// Here.
     At(usize),
     /// So many bytes before the piece.
@@ -19,26 +19,26 @@ pub(super) enum Wakes {
 }
 
 /// Where in one piece each sleeping layer wakes.
-pub(super) struct Alarms {
+pub(in crate::decode) struct Alarms {
     piece: usize,
     wakes: [Wakes; ESCAPES.len()],
 }
 
 impl Alarms {
     /// None, in a piece of so many bytes.
-    pub(super) fn new(piece: usize) -> Self {
+    pub(in crate::decode) fn new(piece: usize) -> Self {
         Self { piece, wakes: [Wakes::Never; ESCAPES.len()] }
     }
 
     /// Sets where the layer at `index` wakes.
-    pub(super) fn set(&mut self, index: usize, wakes: Wakes) {
+    pub(in crate::decode) fn set(&mut self, index: usize, wakes: Wakes) {
         if let Some(slot) = self.wakes.get_mut(index) {
             *slot = wakes;
         }
     }
 
     /// Where the layer at `index` wakes.
-    pub(super) fn mark(&self, index: usize) -> Option<usize> {
+    pub(in crate::decode) fn mark(&self, index: usize) -> Option<usize> {
         match self.wakes.get(index) {
             Some(&Wakes::At(here)) => Some(here),
             _ => None,
@@ -46,7 +46,7 @@ impl Alarms {
     }
 
     /// How many bytes at the end of the text may be the beginning of an escape of the layer.
-    pub(super) fn cut(&self, index: usize) -> Option<usize> {
+    pub(in crate::decode) fn cut(&self, index: usize) -> Option<usize> {
         match self.wakes.get(index) {
             Some(&Wakes::Cut(length)) => Some(length),
             _ => None,
@@ -54,17 +54,17 @@ impl Alarms {
     }
 
     /// Where in the piece those bytes begin.
-    pub(super) fn cut_begins(&self, index: usize) -> Option<usize> {
+    pub(in crate::decode) fn cut_begins(&self, index: usize) -> Option<usize> {
         self.cut(index).and_then(|length| self.piece.checked_sub(length))
     }
 
     /// The first place where any layer wakes.
-    pub(super) fn first(&self) -> Option<usize> {
+    pub(in crate::decode) fn first(&self) -> Option<usize> {
         (0..ESCAPES.len()).filter_map(|index| self.mark(index)).min()
     }
 
     /// The first place after `from` where anything begins: an escape, or what may be one.
-    pub(super) fn next_after(&self, from: usize) -> Option<usize> {
+    pub(in crate::decode) fn next_after(&self, from: usize) -> Option<usize> {
         (0..ESCAPES.len())
             .flat_map(|index| [self.mark(index), self.cut_begins(index)])
             .flatten()
@@ -75,7 +75,7 @@ impl Alarms {
 
 /// Where a layer wakes in a piece, at `from` or after it; `last` tells that the text ends with the
 /// piece.
-pub(super) fn next_mark(
+pub(in crate::decode) fn next_mark(
     layer: Layer,
     piece: &[u8],
     from: usize,
@@ -93,7 +93,7 @@ pub(super) fn next_mark(
 }
 
 /// Where a layer wakes in a piece that goes on after `held`, which may be the beginning of an escape.
-pub(super) fn first_mark(
+pub(in crate::decode) fn first_mark(
     layer: Layer,
     held: &[u8],
     piece: &[u8],
@@ -130,14 +130,14 @@ pub(super) fn first_mark(
 
 /// Where the last long run of backslashes ends: whether what follows it is escaped depends on what
 /// stands before it.
-pub(super) fn end_of_long_run(text: &[u8]) -> Option<usize> {
+pub(in crate::decode) fn end_of_long_run(text: &[u8]) -> Option<usize> {
     memchr::memmem::rfind(text, &[b'\\'; LONGEST]).map(|start| start + LONGEST)
 }
 
 #[cfg(test)]
 mod tests {
-    use super::super::byteset::ByteSet;
     use super::*;
+    use crate::decode::byteset::ByteSet;
 
     #[test]
     fn what_is_held_decides_with_what_follows() {

@@ -6,21 +6,30 @@
 //! phase; a token is found wherever it stands in the encoded text, and whatever stands before it.
 //! Hex digits are characters of base64 too, so that one search finds both.
 
-use super::budget::Budget;
-use super::glance;
-use super::lanes::Lanes;
-use super::layer::Layer;
-use super::sextet::{
-    ESCAPE, JUNK, LAST, PADDING, Stretches, WRAP, class, is_character, leading, nibble,
-};
-use super::sought::{ANCHOR, Sink, Sought};
+mod glance;
+mod lane;
+mod lanes;
+mod magic;
+pub(in crate::decode) mod sextet;
+pub(in crate::decode) mod sought;
+#[cfg(test)]
+mod tests;
+mod whole;
+
+pub use sought::{Opening, Part, Sink, Sought};
+
+use crate::decode::budget::Budget;
+use crate::decode::layer::Layer;
+use lanes::Lanes;
+use sextet::{ESCAPE, JUNK, LAST, PADDING, Stretches, WRAP, class, is_character, leading, nibble};
+use sought::ANCHOR;
 
 /// Characters that stand together before a line break over which a run goes on.
-pub(super) const LINE: usize = 16;
+pub(in crate::decode) const LINE: usize = 16;
 /// Characters of junk, padding or line breaks in a row over which a run goes on.
-pub(super) const GAP: usize = 4;
+pub(in crate::decode) const GAP: usize = 4;
 /// Bytes before the anchor in which the run may have begun.
-pub(super) const LEFT: usize = 64;
+pub(in crate::decode) const LEFT: usize = 64;
 /// Bytes that are kept of a text: those, and an anchor that has not come whole.
 const TAIL: usize = LEFT + ANCHOR;
 /// Backslashes before the letter of a line break over which a run goes on.
@@ -239,12 +248,12 @@ impl<S> Runs<S> {
 }
 
 /// Whether the byte is one over which a run goes on whatever stands before it.
-pub(super) fn is_gap(byte: Option<&u8>) -> bool {
+pub(in crate::decode) fn is_gap(byte: Option<&u8>) -> bool {
     byte.is_some_and(|&byte| matches!(class(byte), JUNK | PADDING))
 }
 
 /// How many bytes at the end of `before` belong to a run that goes on behind it.
-pub(super) fn extend_left(before: &[u8]) -> usize {
+pub(in crate::decode) fn extend_left(before: &[u8]) -> usize {
     let mut left = 0;
     loop {
         let rest = before.get(..before.len() - left).unwrap_or_default();

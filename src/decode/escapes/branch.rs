@@ -1,56 +1,56 @@
 //! What a [`Tree`] keeps of each text.
 //!
-//! [`Tree`]: super::tree::Tree
+//! [`Tree`]: crate::decode::escapes::tree::Tree
 
-use super::budget::MAX_DEPTH;
-use super::layer::ESCAPES;
 use super::unescape::Unescaper;
+use crate::decode::budget::MAX_DEPTH;
+use crate::decode::layer::ESCAPES;
 
 /// What is kept of one text.
-pub(super) struct Text<S> {
+pub(in crate::decode) struct Text<S> {
     /// Its last bytes: an escape that is cut at their beginning is out of a token's reach.
-    pub(super) tail: Vec<u8>,
-    pub(super) cut: Option<Cut<S>>,
-    pub(super) branches: Branches<S>,
+    pub(in crate::decode) tail: Vec<u8>,
+    pub(in crate::decode) cut: Option<Cut<S>>,
+    pub(in crate::decode) branches: Branches<S>,
 }
 
-pub(super) type Branches<S> = [Option<Box<Branch<S>>>; ESCAPES.len()];
+pub(in crate::decode) type Branches<S> = [Option<Box<Branch<S>>>; ESCAPES.len()];
 
 /// What may be the beginning of an escape of a layer that sleeps, at the end of a text. There cannot
 /// be two: no layer's mark goes on another layer's escape.
-pub(super) struct Cut<S> {
+pub(in crate::decode) struct Cut<S> {
     /// Whose escape.
-    pub(super) index: usize,
+    pub(in crate::decode) index: usize,
     /// Bytes of it so far.
-    pub(super) length: usize,
+    pub(in crate::decode) length: usize,
     /// What was awake where it begins.
-    pub(super) before: Branches<S>,
+    pub(in crate::decode) before: Branches<S>,
 }
 
 /// One layer awake over a text, and the text that undoing it brings forth.
-pub(super) struct Branch<S> {
-    pub(super) unescaper: Unescaper,
-    pub(super) state: S,
-    pub(super) text: Text<S>,
-    pub(super) owed: Owed,
-    pub(super) scratch: Vec<u8>,
+pub(in crate::decode) struct Branch<S> {
+    pub(in crate::decode) unescaper: Unescaper,
+    pub(in crate::decode) state: S,
+    pub(in crate::decode) text: Text<S>,
+    pub(in crate::decode) owed: Owed,
+    pub(in crate::decode) scratch: Vec<u8>,
 }
 
 /// For each layer around a text, by depth: how many more bytes the text must go on before what it
 /// has to say of that layer's last escape is said.
-pub(super) type Owed = [usize; MAX_DEPTH];
+pub(in crate::decode) type Owed = [usize; MAX_DEPTH];
 
 impl<S> Text<S> {
-    pub(super) fn new() -> Self {
+    pub(in crate::decode) fn new() -> Self {
         Self { tail: Vec::new(), cut: None, branches: Default::default() }
     }
 
-    pub(super) fn is_awake(&self, index: usize) -> bool {
+    pub(in crate::decode) fn is_awake(&self, index: usize) -> bool {
         self.branches.get(index).is_some_and(Option::is_some)
     }
 
     /// Whether it, or a text inside it, ends in what may be the beginning of an escape.
-    pub(super) fn is_in_an_escape(&self) -> bool {
+    pub(in crate::decode) fn is_in_an_escape(&self) -> bool {
         let inside = |branch: &Branch<S>| branch.unescaper.holds() || branch.text.is_in_an_escape();
         self.cut.is_some() || self.branches.iter().flatten().any(|branch| inside(branch))
     }
@@ -58,13 +58,13 @@ impl<S> Text<S> {
 
 impl<S> Branch<S> {
     /// How many more bytes it and everything inside it must go on for the layer at this depth.
-    pub(super) fn owes(&self, depth: usize) -> usize {
+    pub(in crate::decode) fn owes(&self, depth: usize) -> usize {
         let own = self.owed.get(depth).copied().unwrap_or_default();
         self.text.branches.iter().flatten().map(|inner| inner.owes(depth)).fold(own, usize::max)
     }
 
     /// Makes everything inside it owe this much to the layer at this depth.
-    pub(super) fn inner_owe(&mut self, depth: usize, amount: usize) {
+    pub(in crate::decode) fn inner_owe(&mut self, depth: usize, amount: usize) {
         for inner in self.text.branches.iter_mut().flatten() {
             if let Some(owed) = inner.owed.get_mut(depth) {
                 *owed = amount;
@@ -74,19 +74,19 @@ impl<S> Branch<S> {
     }
 
     /// How many texts end with it.
-    pub(super) fn texts(&self) -> usize {
+    pub(in crate::decode) fn texts(&self) -> usize {
         let cut = self.text.cut.as_ref().map_or(0, |cut| texts(&cut.before));
         1 + cut + texts(&self.text.branches)
     }
 }
 
 /// How many texts end with these.
-pub(super) fn texts<S>(branches: &Branches<S>) -> usize {
+pub(in crate::decode) fn texts<S>(branches: &Branches<S>) -> usize {
     branches.iter().flatten().map(|branch| branch.texts()).sum()
 }
 
 /// Makes `tail` the last `length` bytes of itself and `text`.
-pub(super) fn keep_tail(tail: &mut Vec<u8>, text: &[u8], length: usize) {
+pub(in crate::decode) fn keep_tail(tail: &mut Vec<u8>, text: &[u8], length: usize) {
     if let Some(start) = text.len().checked_sub(length) {
         tail.clear();
         tail.extend_from_slice(text.get(start..).unwrap_or_default());

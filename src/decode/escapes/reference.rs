@@ -62,7 +62,7 @@ const NAMES: &[(&[u8], &[u8])] = &[
 
 /// What stands at the beginning of the text, which is `&`; `ended` tells that the text ends where
 /// it ends.
-pub(super) fn reference(text: &[u8], ended: bool) -> Escape {
+pub(in crate::decode) fn reference(text: &[u8], ended: bool) -> Escape {
     let cut = if ended { Escape::Literal } else { Escape::Cut };
     match *text {
         [_] => cut,
@@ -76,7 +76,7 @@ pub(super) fn reference(text: &[u8], ended: bool) -> Escape {
 
 /// Whether what follows a `&` may make a reference of it, as far as it goes: `stops` tells where no
 /// more can be told.
-pub(super) fn may_follow(after: &[u8], stops: impl Fn(u8) -> bool) -> bool {
+pub(in crate::decode) fn may_follow(after: &[u8], stops: impl Fn(u8) -> bool) -> bool {
     let told = after.iter().take(LONGEST_NAME + 1).position(|&byte| stops(byte));
     let after = told.and_then(|told| after.get(..told)).unwrap_or(after);
     match after.first() {
@@ -93,7 +93,7 @@ pub(super) fn may_follow(after: &[u8], stops: impl Fn(u8) -> bool) -> bool {
 }
 
 /// A number to a base, after so many bytes.
-pub(super) fn number(text: &[u8], before: usize, base: u32, ended: bool) -> Escape {
+pub(in crate::decode) fn number(text: &[u8], before: usize, base: u32, ended: bool) -> Escape {
     let digits = text.get(before..).unwrap_or_default();
     let zeros = digits.iter().take(ZEROS).take_while(|&&byte| byte == b'0').count();
     if zeros == ZEROS {

@@ -1,34 +1,34 @@
 //! A run of base64 or hex, decoded at one phase: its text and other bytes, handed on as they come.
 
-use super::budget::Budget;
-use super::layer::Layer;
 use super::sought::{Opening, Part, Sink, Sought};
+use crate::decode::budget::Budget;
+use crate::decode::layer::Layer;
 
 /// One phase.
-pub(super) struct Lane<S> {
+pub(in crate::decode) struct Lane<S> {
     /// Characters yet to be left out.
-    pub(super) skip: usize,
+    pub(in crate::decode) skip: usize,
     /// Which of the run's characters it began with, or began anew with, and how many bytes were
     /// decoded before that.
-    pub(super) base: (usize, usize),
+    pub(in crate::decode) base: (usize, usize),
     bits: u32,
-    pub(super) count: u32,
+    pub(in crate::decode) count: u32,
     /// Bytes that were decoded.
-    pub(super) length: usize,
+    pub(in crate::decode) length: usize,
     /// The last of them, as long as they may be the beginning of a token and are not enough for one.
     recent: Vec<u8>,
-    pub(super) text: Option<S>,
+    pub(in crate::decode) text: Option<S>,
     /// All of them, until they are enough for a signature.
     early: Vec<u8>,
-    pub(super) bytes: Option<S>,
+    pub(in crate::decode) bytes: Option<S>,
     /// What its bytes decompress to.
-    pub(super) packed: Vec<S>,
+    pub(in crate::decode) packed: Vec<S>,
     /// Whether it begins anew behind padding.
-    pub(super) anew: bool,
+    pub(in crate::decode) anew: bool,
 }
 
 impl<S> Lane<S> {
-    pub(super) fn new(phase: usize) -> Self {
+    pub(in crate::decode) fn new(phase: usize) -> Self {
         Self {
             skip: phase,
             base: (phase, 0),
@@ -45,7 +45,7 @@ impl<S> Lane<S> {
     }
 
     /// Decodes the next characters, and hands on what may hold something.
-    pub(super) fn feed<K: Sink<State = S>>(
+    pub(in crate::decode) fn feed<K: Sink<State = S>>(
         &mut self,
         values: &[u8],
         (layer, origin): (Layer, usize),
@@ -101,7 +101,7 @@ impl<S> Lane<S> {
         }
     }
 
-    pub(super) fn end<K: Sink<State = S>>(
+    pub(in crate::decode) fn end<K: Sink<State = S>>(
         &mut self,
         layer: Layer,
         budget: &mut Budget,

@@ -1,13 +1,13 @@
 //! One escape layer over a text that comes in chunks.
 
-use super::byteset::Relevant;
 use super::escape::{Escape, Inside, LONGEST, at, begins, find_mark, undo_into};
-use super::layer::Layer;
 use super::marks::matters;
+use crate::decode::byteset::Relevant;
+use crate::decode::layer::Layer;
 
 /// Undoes one layer of escapes. Keeps no more than the beginning of an escape that is cut.
 #[derive(Clone, Debug)]
-pub(super) struct Unescaper {
+pub(in crate::decode) struct Unescaper {
     layer: Layer,
     inside: Inside,
     held: [u8; LONGEST],
@@ -15,23 +15,23 @@ pub(super) struct Unescaper {
 }
 
 impl Unescaper {
-    pub(super) fn new(layer: Layer) -> Self {
+    pub(in crate::decode) fn new(layer: Layer) -> Self {
         Self { layer, inside: Inside::Nothing, held: [0; LONGEST], held_len: 0 }
     }
 
     /// Whether what comes next is read as if nothing had come before.
-    pub(super) fn is_idle(&self) -> bool {
+    pub(in crate::decode) fn is_idle(&self) -> bool {
         self.held_len == 0 && self.inside == Inside::Nothing
     }
 
     /// Whether something is held back.
-    pub(super) fn holds(&self) -> bool {
+    pub(in crate::decode) fn holds(&self) -> bool {
         self.held_len > 0
     }
 
     /// Appends what the next bytes decode to, and tells where in `out` the last escape that
     /// matters ends.
-    pub(super) fn push(
+    pub(in crate::decode) fn push(
         &mut self,
         input: &[u8],
         relevant: &Relevant,
@@ -67,7 +67,7 @@ impl Unescaper {
     }
 
     /// Ends the text, and with it what is held back.
-    pub(super) fn finish(&mut self, out: &mut Vec<u8>) {
+    pub(in crate::decode) fn finish(&mut self, out: &mut Vec<u8>) {
         undo_into(self.layer, self.inside, self.held(), false, out, None);
         self.held_len = 0;
         self.inside = Inside::Nothing;
@@ -136,8 +136,8 @@ impl Unescaper {
 
 #[cfg(test)]
 mod tests {
-    use super::super::escape::undo;
     use super::*;
+    use crate::decode::escapes::escape::undo;
 
     const CASES: &[(Layer, &[u8], &[u8])] = &[
         (Layer::Percent, b"a%41%4a%4Ab", b"aAJJb"),

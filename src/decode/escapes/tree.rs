@@ -9,13 +9,13 @@
 //! wherever the chunks are cut, and plain stretches are read once.
 
 use super::branch::{Branch, Branches, Cut, Owed, Text, keep_tail, texts};
-use super::budget::{Budget, Limits, MAX_DEPTH};
-use super::byteset::Relevant;
 use super::escape::{Inside, LONGEST, find_mark, undo};
-use super::layer::{ESCAPES, Layer};
 use super::marks::cut_at_end;
 use super::unescape::Unescaper;
 use super::wakes::{Alarms, Wakes, end_of_long_run, first_mark, next_mark};
+use crate::decode::budget::{Budget, Limits, MAX_DEPTH};
+use crate::decode::byteset::Relevant;
+use crate::decode::layer::{ESCAPES, Layer};
 
 /// Bytes that branches are fed at least in one go, where there are as many. Tests want every border.
 const STEP: usize = if cfg!(test) { 1 } else { 512 };

@@ -2,7 +2,7 @@
 
 /// State of reading UTF-7.
 #[derive(Default, Debug)]
-pub(super) struct Utf7 {
+pub(in crate::decode) struct Utf7 {
     /// Inside a run of base64, begun with `+`.
     run: Option<Run>,
 }
@@ -20,7 +20,7 @@ struct Run {
 
 impl Utf7 {
     /// Takes the next bytes and appends their text. False where they are no UTF-7.
-    pub(super) fn push(&mut self, input: &[u8], out: &mut String) -> bool {
+    pub(in crate::decode) fn push(&mut self, input: &[u8], out: &mut String) -> bool {
         let mut well_formed = true;
         for &byte in input {
             let Some(run) = &mut self.run else {

@@ -4,7 +4,7 @@ use brotli_decompressor::{BrotliDecompressStream, BrotliResult, BrotliState, Sta
 use flate2::{Decompress, FlushDecompress, Status};
 use zstd::stream::raw::{DParameter, Decoder, InBuffer, Operation, OutBuffer};
 
-use super::Layer;
+use crate::decode::Layer;
 
 /// Bytes that are decompressed in one go.
 const PIECE: usize = 16 * 1024;

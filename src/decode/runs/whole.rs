@@ -2,12 +2,12 @@
 
 use std::ops::Range;
 
-use super::budget::{Budget, Seat};
-use super::inflate::Inflater;
-use super::layer::Layer;
-use super::runs::Runs;
+use super::Runs;
 use super::sought::{Opening, Part, Sink};
-use super::whole::{View, Walk};
+use crate::decode::budget::{Budget, Seat};
+use crate::decode::containers::inflate::Inflater;
+use crate::decode::layer::Layer;
+use crate::decode::whole::{View, Walk};
 
 /// Bytes up to which what is decoded is also read as if the run ended at a gap.
 const ENDED: usize = 128;
@@ -114,7 +114,7 @@ impl Sink for Collect {
 
 impl Walk<'_> {
     /// Shows what the runs in a text decode to, and what layers make of that.
-    pub(super) fn runs(
+    pub(in crate::decode) fn runs(
         &mut self,
         text: &[u8],
         origins: Option<&[u32]>,

@@ -2,17 +2,17 @@
 
 use memchr::{memchr2, memchr3};
 
-use super::byteset::Relevant;
 use super::escape::{
     Escape, Inside, LONGEST, Product, at, at_in_whole, backslashes, begins, find_mark,
 };
-use super::layer::{ESCAPES_OF_WHOLE, Layer};
 use super::reference::may_follow;
+use crate::decode::byteset::Relevant;
+use crate::decode::layer::{ESCAPES_OF_WHOLE, Layer};
 
 /// Whether an escape of the layer may be part of a token, or of an escape for a part of a token, or
 /// the border of a token; `text` begins with the escape, and `before` stands before it, where that is
 /// known.
-pub(super) fn matters(
+pub(in crate::decode) fn matters(
     layer: Layer,
     product: &Product,
     before: Option<u8>,
@@ -84,7 +84,7 @@ fn is_mark(byte: u8) -> bool {
 
 /// The next escape that matters.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub(super) enum Next {
+pub(in crate::decode) enum Next {
     /// It begins here.
     At(usize),
     /// The text ends in what may be one, which begins here.
@@ -94,7 +94,7 @@ pub(super) enum Next {
 }
 
 /// Where the next escape of the layer that matters begins, at `from` or after it.
-pub(super) fn next(layer: Layer, text: &[u8], from: usize, relevant: &Relevant) -> Next {
+pub(in crate::decode) fn next(layer: Layer, text: &[u8], from: usize, relevant: &Relevant) -> Next {
     if !relevant.undoes(layer) {
         return Next::None;
     }
@@ -133,7 +133,7 @@ pub(super) fn next(layer: Layer, text: &[u8], from: usize, relevant: &Relevant) 
 }
 
 /// The same in a text that ends where it ends: what is cut stands for itself.
-pub(super) fn next_in_whole(
+pub(in crate::decode) fn next_in_whole(
     layer: Layer,
     text: &[u8],
     mut from: usize,
@@ -166,7 +166,11 @@ pub(super) fn next_in_whole(
 }
 
 /// How many bytes at the end of the text may be the beginning of an escape.
-pub(super) fn cut_at_end(layer: Layer, text: &[u8], relevant: &Relevant) -> Option<usize> {
+pub(in crate::decode) fn cut_at_end(
+    layer: Layer,
+    text: &[u8],
+    relevant: &Relevant,
+) -> Option<usize> {
     if !relevant.undoes(layer) {
         return None;
     }

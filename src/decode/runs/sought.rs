@@ -2,13 +2,13 @@
 
 use std::ops::RangeInclusive;
 
-use super::budget::Budget;
-use super::byteset::ByteSet;
-use super::inflate::Coding;
-use super::layer::Layer;
+use crate::decode::budget::Budget;
+use crate::decode::byteset::ByteSet;
+use crate::decode::containers::inflate::Coding;
+use crate::decode::layer::Layer;
 
 /// Characters that stand together somewhere in a run, at most, for it to be found.
-pub(super) const ANCHOR: usize = 16;
+pub(in crate::decode) const ANCHOR: usize = 16;
 /// The same where tokens are short.
 const ANCHOR_LEAST: usize = 12;
 /// The same in a text given whole, which is short.
@@ -18,17 +18,17 @@ const ANCHOR_WHOLE: usize = 8;
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct Sought {
     /// Bytes of the shortest token; 0 where nothing is looked for.
-    pub(super) shortest: usize,
+    pub(in crate::decode) shortest: usize,
     /// Bytes of the longest token.
-    pub(super) longest: usize,
+    pub(in crate::decode) longest: usize,
     /// Bytes of the shortest signature; 0 where there is none.
-    pub(super) signature: usize,
+    pub(in crate::decode) signature: usize,
     /// Whether all tokens are ASCII.
-    pub(super) ascii: bool,
+    pub(in crate::decode) ascii: bool,
     /// What tokens are made of.
-    pub(super) alphabet: ByteSet,
+    pub(in crate::decode) alphabet: ByteSet,
     /// Whether it matters what stands beside a token.
-    pub(super) borders: bool,
+    pub(in crate::decode) borders: bool,
 }
 
 impl Sought {
@@ -69,12 +69,12 @@ impl Sought {
     }
 
     /// Bytes of the shortest of what is looked for.
-    pub(super) fn least(&self) -> usize {
+    pub(in crate::decode) fn least(&self) -> usize {
         if self.signature == 0 { self.shortest } else { self.shortest.min(self.signature) }
     }
 
     /// Characters that stand together somewhere in each run that is found.
-    pub(super) fn anchor(&self, whole: bool) -> usize {
+    pub(in crate::decode) fn anchor(&self, whole: bool) -> usize {
         let characters = (self.least() * 8).div_ceil(6);
         if whole {
             return ANCHOR_WHOLE.min(characters);
@@ -104,9 +104,9 @@ pub struct Opening {
     /// What was undone.
     pub layer: Layer,
     /// One of the run's characters at which a byte begins.
-    pub(super) first: usize,
+    pub(in crate::decode) first: usize,
     /// How many bytes behind that one it begins.
-    pub(super) at: isize,
+    pub(in crate::decode) at: isize,
 }
 
 /// Reads what runs decode to.

@@ -5,17 +5,17 @@ use std::sync::LazyLock;
 
 use memchr::memmem::Finder;
 
-use super::inflate::{Coding, sniff};
-use super::layer::Layer;
+use crate::decode::containers::inflate::{Coding, sniff};
+use crate::decode::layer::Layer;
 
 /// Bytes by which compressed ones are told here.
-pub(super) const BYTES: usize = 3;
+pub(in crate::decode) const BYTES: usize = 3;
 /// Characters of base64 that stand for them.
 const SEXTETS: usize = 4;
 /// Hex digits that stand for them.
 const NIBBLES: usize = 6;
 /// The most of both.
-pub(super) const WIDEST: usize = NIBBLES;
+pub(in crate::decode) const WIDEST: usize = NIBBLES;
 
 /// `1f 8b 08`, as every file of gzip begins.
 const GZIP: [u8; BYTES] = [0x1f, 0x8b, 8];
@@ -37,23 +37,23 @@ const fn nibbles([a, b, c]: [u8; BYTES]) -> [u8; NIBBLES] {
 
 /// A magic number.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub(super) struct Magic {
+pub(in crate::decode) struct Magic {
     /// What it tells of.
-    pub(super) coding: Coding,
+    pub(in crate::decode) coding: Coding,
     /// The bytes.
-    pub(super) bytes: [u8; BYTES],
+    pub(in crate::decode) bytes: [u8; BYTES],
     /// How many of the characters it ends behind.
-    pub(super) end: usize,
+    pub(in crate::decode) end: usize,
 }
 
 /// Characters that a magic number takes.
-pub(super) fn width(layer: Layer) -> usize {
+pub(in crate::decode) fn width(layer: Layer) -> usize {
     if layer == Layer::Hex { NIBBLES } else { SEXTETS }
 }
 
 /// The first magic number in these characters, given as what they stand for, anywhere in them: not
 /// that of zlib, which is short.
-pub(super) fn find(layer: Layer, values: &[u8]) -> Option<Magic> {
+pub(in crate::decode) fn find(layer: Layer, values: &[u8]) -> Option<Magic> {
     let finders = if layer == Layer::Hex { &*IN_NIBBLES } else { &*IN_SEXTETS };
     let known = [(Coding::Gzip, GZIP), (Coding::Zstd, ZSTD)];
     let found = finders.iter().zip(known).filter_map(|(finder, (coding, bytes))| {
@@ -64,7 +64,7 @@ pub(super) fn find(layer: Layer, values: &[u8]) -> Option<Magic> {
 }
 
 /// The magic number that these characters begin with, that of zlib too.
-pub(super) fn begins(layer: Layer, values: &[u8]) -> Option<Magic> {
+pub(in crate::decode) fn begins(layer: Layer, values: &[u8]) -> Option<Magic> {
     let bytes = if layer == Layer::Hex {
         let [a, b, c, d, e, f] = *values.first_chunk::<NIBBLES>()?;
         [a << 4 | b, c << 4 | d, e << 4 | f]
@@ -85,8 +85,8 @@ mod tests {
     use ::base64::Engine as _;
     use ::base64::engine::general_purpose::STANDARD;
 
-    use super::super::sextet;
     use super::*;
+    use crate::decode::runs::sextet;
 
     #[test]
     fn magic_numbers_in_characters() {

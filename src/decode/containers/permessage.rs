@@ -3,7 +3,7 @@
 
 use flate2::{Decompress, FlushDecompress, Status};
 
-use super::budget::Budget;
+use crate::decode::budget::Budget;
 
 /// What a sender leaves out at the end of each message (RFC 7692, 7.2.1).
 const TAIL: [u8; 4] = [0, 0, 0xff, 0xff];

@@ -1,17 +1,17 @@
 //! Runs that hold nothing at a glance: what words, ids and addresses in ordinary texts look like.
 
 use super::lanes::goes_on_behind;
-use super::layer::Layer;
 use super::magic;
-use super::runs::{GAP, LEFT, LINE, extend_left, is_gap};
 use super::sextet::{
     ESCAPE, JUNK, LAST, PADDING, Stretches, WRAP, class, holds, leading, nibble, not_ascii, value,
 };
 use super::sought::Sought;
+use super::{GAP, LEFT, LINE, extend_left, is_gap};
+use crate::decode::layer::Layer;
 
 /// Passes over the runs from `from` on that hold nothing at a glance. `begins` and `ends` tell whether
 /// the text begins and ends with the piece.
-pub(super) fn pass(
+pub(in crate::decode) fn pass(
     piece: &[u8],
     mut from: usize,
     (begins, ends): (bool, bool),

@@ -2,8 +2,8 @@
 
 use encoding_rs::{CoderResult, Decoder, Encoding, UTF_16BE, UTF_16LE};
 
-use super::Layer;
 use super::utf7::Utf7;
+use crate::decode::Layer;
 
 /// Bytes that are transcoded in one go.
 const PIECE: usize = 4 * 1024;

@@ -4,9 +4,9 @@ use std::collections::BTreeSet;
 
 use proptest::prelude::*;
 
-use super::encode::{Encoder, chunks, encoder, encoder_of};
-use super::layer::ESCAPES_OF_WHOLE;
-use super::*;
+use crate::decode::encode::{Encoder, chunks, encoder, encoder_of};
+use crate::decode::layer::ESCAPES_OF_WHOLE;
+use crate::decode::*;
 
 /// Finds tokens by looking for each of them in all that was read: the oracle's reader.
 struct Naive<'a> {

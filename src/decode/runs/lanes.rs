@@ -3,20 +3,20 @@
 
 use std::collections::VecDeque;
 
-use super::branch::keep_tail;
-use super::budget::Budget;
 use super::lane::Lane;
-use super::layer::Layer;
 use super::magic::{self, Magic};
 use super::sextet::{holds, nibble, not_ascii, values};
 use super::sought::{Opening, Part, Sink, Sought};
+use crate::decode::budget::Budget;
+use crate::decode::escapes::branch::keep_tail;
+use crate::decode::layer::Layer;
 
 /// Characters of a run that ends with its piece or before, up to which it is looked at before it is
 /// decoded.
-pub(super) const SHORT: usize = 256;
+pub(in crate::decode) const SHORT: usize = 256;
 
 /// One run's characters, decoded at every phase.
-pub(super) struct Lanes<S> {
+pub(in crate::decode) struct Lanes<S> {
     layer: Layer,
     /// The characters so far, until they are decoded.
     begun: Vec<u8>,
@@ -41,7 +41,7 @@ pub(super) struct Lanes<S> {
 }
 
 impl<S> Lanes<S> {
-    pub(super) fn new(layer: Layer) -> Self {
+    pub(in crate::decode) fn new(layer: Layer) -> Self {
         Self {
             layer,
             begun: Vec::new(),
@@ -59,7 +59,7 @@ impl<S> Lanes<S> {
     }
 
     /// Begins a run, at this place in the run around it.
-    pub(super) fn begin(&mut self, origin: usize) {
+    pub(in crate::decode) fn begin(&mut self, origin: usize) {
         self.origin = origin;
     }
 
@@ -73,12 +73,12 @@ impl<S> Lanes<S> {
     }
 
     /// Told that a gap stands between what was fed and what comes.
-    pub(super) fn gap(&mut self) {
+    pub(in crate::decode) fn gap(&mut self) {
         self.gaps.push_back(self.count + self.begun.len());
     }
 
     /// Takes the next characters.
-    pub(super) fn feed<K: Sink<State = S>>(
+    pub(in crate::decode) fn feed<K: Sink<State = S>>(
         &mut self,
         characters: &[u8],
         sought: &Sought,
@@ -103,7 +103,7 @@ impl<S> Lanes<S> {
     }
 
     /// Decodes what there is, where that is enough for a token, since more may come later.
-    pub(super) fn start<K: Sink<State = S>>(
+    pub(in crate::decode) fn start<K: Sink<State = S>>(
         &mut self,
         sought: &Sought,
         budget: &mut Budget,
@@ -249,7 +249,7 @@ impl<S> Lanes<S> {
 
     /// Told that so much padding stands between what was fed and what comes: a decoder may begin
     /// anew behind it, and go on with what it has decoded so far.
-    pub(super) fn padding<K: Sink<State = S>>(
+    pub(in crate::decode) fn padding<K: Sink<State = S>>(
         &mut self,
         length: usize,
         sought: &Sought,
@@ -301,7 +301,7 @@ impl<S> Lanes<S> {
     }
 
     /// Reports what is undecided only because the run may go on.
-    pub(super) fn settle<K: Sink<State = S>>(&mut self, sink: &mut K) {
+    pub(in crate::decode) fn settle<K: Sink<State = S>>(&mut self, sink: &mut K) {
         for lane in self.lanes.iter_mut().chain(&mut self.fresh) {
             let states = lane.text.iter_mut().chain(&mut lane.bytes);
             for state in states.chain(&mut lane.packed) {
@@ -311,7 +311,7 @@ impl<S> Lanes<S> {
     }
 
     /// Ends the run.
-    pub(super) fn end<K: Sink<State = S>>(
+    pub(in crate::decode) fn end<K: Sink<State = S>>(
         &mut self,
         sought: &Sought,
         budget: &mut Budget,
@@ -370,7 +370,7 @@ impl<S> Lanes<S> {
 
 /// Whether a token may stand on both sides of so much padding: then the three bytes behind it are
 /// part of the token, or else the two before those that the padding fills up.
-pub(super) fn goes_on_behind(before: &[u8], after: &[u8], length: usize) -> bool {
+pub(in crate::decode) fn goes_on_behind(before: &[u8], after: &[u8], length: usize) -> bool {
     let pending = if length == 1 { 3 } else { 2 };
     let whole = before.len().checked_sub(pending).and_then(|end| before.get(..end));
     let last = whole.and_then(|whole| whole.last_chunk::<4>());

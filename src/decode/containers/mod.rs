@@ -1,0 +1,10 @@
+//! *Containers*: what holds a text is undone as a whole, as bytes come in: compressions, charsets,
+//! transfer encodings.
+
+pub mod charset;
+pub mod inflate;
+mod permessage;
+pub mod transfer;
+mod utf7;
+
+pub use permessage::{NotInflated, Permessage};
