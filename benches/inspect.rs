@@ -21,7 +21,7 @@ use leakgate::matcher::{Patchset, PatchsetWriter, Rule, StreamScanner};
 use leakgate::model::clock;
 use leakgate::model::fingerprint::FingerprintKey;
 use leakgate::model::ids::{LeakId, PatchId, TokenId};
-use leakgate::model::rule::{Action, FiltrationMode, Scope};
+use leakgate::model::rule::{Action, FiltrationMode};
 use leakgate::model::secret::Secret;
 use leakgate::model::token::TokenMaterial;
 
@@ -68,14 +68,7 @@ fn patchset(tokens: usize) -> Arc<Patchset> {
     let key = FingerprintKey::new(&[7; 32]);
     for _ in 0..tokens / 100 {
         let leak = LeakId::new();
-        writer.set_rule(Rule {
-            leak,
-            patch: Some(PatchId::new()),
-            action: Action::Block,
-            scope: Scope::default(),
-            expires_at: None,
-            watch_until: None,
-        });
+        writer.set_rule(Rule { patch: Some(PatchId::new()), ..Rule::new(leak, Action::Block) });
         for _ in 0..100 {
             let length = 24 + random.next() as usize % 41;
             let text = ["tok", "_", &random.text(ALPHANUMERIC, length)].concat();

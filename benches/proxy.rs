@@ -17,7 +17,7 @@ use leakgate::events::Recorder;
 use leakgate::matcher::{Patchset, PatchsetHandle, PatchsetWriter, Rule};
 use leakgate::model::fingerprint::FingerprintKey;
 use leakgate::model::ids::{LeakId, PatchId, TokenId};
-use leakgate::model::rule::{Action, Scope};
+use leakgate::model::rule::Action;
 use leakgate::model::secret::Secret;
 use leakgate::model::token::TokenMaterial;
 use leakgate::proxy::{BypassSwitch, Gateway};
@@ -101,14 +101,7 @@ fn patchset(tokens: usize) -> Arc<Patchset> {
     let key = FingerprintKey::new(&[7; 32]);
     let mut writer = PatchsetWriter::new();
     let leak = LeakId::new();
-    writer.set_rule(Rule {
-        leak,
-        patch: Some(PatchId::new()),
-        action: Action::Block,
-        scope: Scope::default(),
-        expires_at: None,
-        watch_until: None,
-    });
+    writer.set_rule(Rule { patch: Some(PatchId::new()), ..Rule::new(leak, Action::Block) });
     for number in 0..tokens {
         let id = TokenId::new();
         let text = format!("bench_{}{number:08x}", id.0.simple());

@@ -25,7 +25,7 @@ use std::time::{Duration, Instant};
 use leakgate::matcher::{Patchset, PatchsetWriter, Rule, StreamScanner};
 use leakgate::model::fingerprint::Fingerprint;
 use leakgate::model::ids::{LeakId, TokenId};
-use leakgate::model::rule::{Action, Scope};
+use leakgate::model::rule::Action;
 use leakgate::model::secret::Secret;
 use leakgate::model::token::TokenMaterial;
 use uuid::Uuid;
@@ -270,12 +270,5 @@ fn add(writer: &mut PatchsetWriter, leak: LeakId, number: usize, material: &Toke
 }
 
 fn rule(leak: LeakId) -> Rule {
-    Rule {
-        leak,
-        patch: None,
-        action: Action::Block,
-        scope: Scope::default(),
-        expires_at: None,
-        watch_until: None,
-    }
+    Rule::new(leak, Action::Block)
 }

@@ -18,7 +18,7 @@ use crate::matcher::{Patchset, PatchsetWriter, Rule, StreamScanner};
 use crate::model::clock;
 use crate::model::fingerprint::FingerprintKey;
 use crate::model::ids::{LeakId, TokenId};
-use crate::model::rule::{Action, FiltrationMode, Scope};
+use crate::model::rule::{Action, FiltrationMode};
 use crate::model::secret::Secret;
 use crate::model::token::TokenMaterial;
 
@@ -162,14 +162,7 @@ fn patchset(path: &Path) -> Result<(Arc<Patchset>, Duration), Failure> {
     // Nobody sees these fingerprints.
     let key = FingerprintKey::new(&[0; 32]);
     let mut writer = PatchsetWriter::new();
-    writer.set_rule(Rule {
-        leak,
-        patch: None,
-        action: Action::Observe,
-        scope: Scope::default(),
-        expires_at: None,
-        watch_until: None,
-    });
+    writer.set_rule(Rule::new(leak, Action::Observe));
     let named: Vec<_> = materials
         .iter()
         .map(|material| (TokenId::new(), key.fingerprint(&material.digest()), material))

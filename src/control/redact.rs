@@ -169,7 +169,7 @@ mod tests {
     use super::*;
     use crate::matcher::{PatchsetWriter, Rule};
     use crate::model::ids::{LeakId, TokenId};
-    use crate::model::rule::{Action, Scope};
+    use crate::model::rule::Action;
     use crate::model::token::Validity;
 
     fn new_token(text: &str) -> NewToken {
@@ -185,14 +185,7 @@ mod tests {
     fn patchset_of(text: &str) -> Arc<Patchset> {
         let mut writer = PatchsetWriter::new();
         let leak = LeakId::new();
-        writer.set_rule(Rule {
-            leak,
-            patch: None,
-            action: Action::Observe,
-            scope: Scope::default(),
-            expires_at: None,
-            watch_until: None,
-        });
+        writer.set_rule(Rule::new(leak, Action::Observe));
         let material = TokenMaterial::Text(Secret::from(text.to_owned()));
         writer.add_token(leak, TokenId::new(), Fingerprint([0xab; 16]), &material);
         writer.build()

@@ -1,5 +1,7 @@
 //! Base64 as lenient backends read it.
 
+use super::runs::sextet::sextet;
+
 /// What stands between texts that were decoded each for itself: part of no word.
 const BORDER: u8 = b'\n';
 
@@ -50,7 +52,7 @@ fn decode(text: &[u8], at_padding: At, at_junk: At) -> Vec<u8> {
         if std::mem::take(&mut stopped) {
             out.push(BORDER);
         }
-        bits = bits << 6 | value;
+        bits = bits << 6 | u32::from(value);
         count += 6;
         if count >= 8 {
             count -= 8;
@@ -58,18 +60,6 @@ fn decode(text: &[u8], at_padding: At, at_junk: At) -> Vec<u8> {
         }
     }
     out
-}
-
-/// The six bits that a character of either alphabet stands for.
-fn sextet(byte: u8) -> Option<u32> {
-    Some(match byte {
-        b'A'..=b'Z' => u32::from(byte - b'A'),
-        b'a'..=b'z' => u32::from(byte - b'a') + 26,
-        b'0'..=b'9' => u32::from(byte - b'0') + 52,
-        b'+' | b'-' => 62,
-        b'/' | b'_' => 63,
-        _ => return None,
-    })
 }
 
 #[cfg(test)]

@@ -198,7 +198,7 @@ mod tests {
         let mut writer = PatchsetWriter::new();
         let leak = LeakId::new();
         let action = Action::Block;
-        let rule = Rule { leak, patch: None, action, scope, expires_at: None, watch_until: None };
+        let rule = Rule { scope, ..Rule::new(leak, action) };
         writer.set_rule(rule);
         let material = TokenMaterial::Text(Secret::from(TOKEN.to_owned()));
         writer.add_token(leak, TokenId::new(), Fingerprint([7; 16]), &material);

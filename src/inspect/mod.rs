@@ -1,31 +1,17 @@
 //! Inspection: a request's points, decoded and matched, decided by rules and the decision table.
 //! Does no I/O.
 
-mod about;
 mod body;
 pub mod decide;
 pub mod explain;
-mod grpc;
 mod head;
 mod message;
-mod multipart;
-mod params;
 mod place;
-mod reading;
 mod redact;
 mod scope;
 mod search;
-mod stream;
 #[cfg(test)]
 mod tests;
-#[cfg(test)]
-mod tests_bodies;
-#[cfg(test)]
-mod tests_parts;
-#[cfg(test)]
-mod tests_runs;
-#[cfg(test)]
-mod tests_texts;
 mod text;
 
 use std::net::IpAddr;
@@ -38,8 +24,7 @@ use jiff::Timestamp;
 pub use message::{InForce, Messages, Opening};
 pub use redact::redact;
 
-use self::about::About;
-use self::body::{Body, Group, Place};
+use self::body::{About, Body, Group, Place};
 use self::decide::{Cause, Outcome};
 use self::scope::Asked;
 use crate::config::{Fail, limits};

@@ -280,14 +280,7 @@ mod tests {
     }
 
     fn rule(action: Action, scope: Scope) -> Rule {
-        Rule {
-            leak: LeakId::new(),
-            patch: Some(PatchId::new()),
-            action,
-            scope,
-            expires_at: None,
-            watch_until: None,
-        }
+        Rule { patch: Some(PatchId::new()), scope, ..Rule::new(LeakId::new(), action) }
     }
 
     fn acts(scope: Scope, asked: &Asked) -> bool {

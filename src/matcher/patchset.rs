@@ -33,6 +33,14 @@ pub struct Rule {
     pub watch_until: Option<Timestamp>,
 }
 
+impl Rule {
+    /// A rule without a patch that acts everywhere and has no end.
+    pub fn new(leak: LeakId, action: Action) -> Self {
+        let scope = Scope::default();
+        Self { leak, patch: None, action, scope, expires_at: None, watch_until: None }
+    }
+}
+
 /// What is known of a token that was found.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct TokenInfo {
@@ -95,7 +103,6 @@ impl Patchset {
     /// Length in bytes of the longest token whose text was given, 0 where there is none: no match
     /// of such a token is longer, and as much has to be kept between two pieces of a text. A token
     /// given as a digest is found up to [`DIGEST_CANDIDATE_BYTES`], which this does not count.
-    ///
     pub fn longest(&self) -> usize {
         self.longest
     }

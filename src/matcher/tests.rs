@@ -11,7 +11,7 @@ use super::{Match, Patchset, PatchsetWriter, Rule, StreamScanner, TokenIndex};
 use crate::config::limits::{DIGEST_CANDIDATE_BYTES, TOKEN_BYTES};
 use crate::model::fingerprint::Fingerprint;
 use crate::model::ids::{LeakId, TokenId};
-use crate::model::rule::{Action, Boundary, Scope};
+use crate::model::rule::{Action, Boundary};
 use crate::model::token::TokenMaterial;
 
 /// A token's id that tells its number.
@@ -24,14 +24,7 @@ fn leak(number: u128) -> LeakId {
 }
 
 fn rule(number: u128, action: Action) -> Rule {
-    Rule {
-        leak: leak(number),
-        patch: None,
-        action,
-        scope: Scope::default(),
-        expires_at: None,
-        watch_until: None,
-    }
+    Rule::new(leak(number), action)
 }
 
 fn text(bytes: &[u8]) -> TokenMaterial {

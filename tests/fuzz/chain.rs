@@ -14,7 +14,7 @@ use leakgate::matcher::{Patchset, PatchsetWriter, Rule};
 use leakgate::model::clock;
 use leakgate::model::fingerprint::Fingerprint;
 use leakgate::model::ids::{LeakId, TokenId};
-use leakgate::model::rule::{Action, FiltrationMode, Scope};
+use leakgate::model::rule::{Action, FiltrationMode};
 use leakgate::model::secret::Secret;
 use leakgate::model::token::TokenMaterial;
 
@@ -56,14 +56,7 @@ pub fn check(data: &[u8]) {
 fn patchset(token: &[u8]) -> Arc<Patchset> {
     let mut writer = PatchsetWriter::new();
     let leak = LeakId(uuid::Uuid::from_u128(1));
-    writer.set_rule(Rule {
-        leak,
-        patch: None,
-        action: Action::Block,
-        scope: Scope::default(),
-        expires_at: None,
-        watch_until: None,
-    });
+    writer.set_rule(Rule::new(leak, Action::Block));
     let material = TokenMaterial::Text(Secret::new(token.to_vec()));
     let id = TokenId(uuid::Uuid::from_u128(1));
     writer.add_token(leak, id, Fingerprint([0; 16]), &material);

@@ -13,7 +13,7 @@ use leakgate::matcher::{Patchset, PatchsetWriter, Rule};
 use leakgate::model::clock;
 use leakgate::model::fingerprint::Fingerprint;
 use leakgate::model::ids::{LeakId, TokenId};
-use leakgate::model::rule::{Action, FiltrationMode, Scope};
+use leakgate::model::rule::{Action, FiltrationMode};
 use leakgate::model::secret::Secret;
 use leakgate::model::token::TokenMaterial;
 
@@ -53,15 +53,7 @@ static PATCHSET: LazyLock<Arc<Patchset>> = LazyLock::new(|| {
     let mut writer = PatchsetWriter::new();
     let leak = LeakId(uuid::Uuid::from_u128(1));
     // Only watched: everything that is there is found, and nothing ends the search.
-    let scope = Scope::default();
-    writer.set_rule(Rule {
-        leak,
-        patch: None,
-        action: Action::Observe,
-        scope,
-        expires_at: None,
-        watch_until: None,
-    });
+    writer.set_rule(Rule::new(leak, Action::Observe));
     for (number, token) in
         [&b"tokena"[..], b"tokenabb", b"abbaabba", b"tokenabbaabbaabba"].iter().enumerate()
     {

@@ -8,7 +8,7 @@ use arbitrary::{Result, Unstructured};
 use leakgate::matcher::{Match, Patchset, PatchsetWriter, Rule, StreamScanner};
 use leakgate::model::fingerprint::Fingerprint;
 use leakgate::model::ids::{LeakId, TokenId};
-use leakgate::model::rule::{Action, Scope};
+use leakgate::model::rule::Action;
 use leakgate::model::secret::Secret;
 use leakgate::model::token::TokenMaterial;
 
@@ -30,14 +30,7 @@ pub fn check(data: &[u8]) {
 fn run(bytes: &mut Unstructured<'_>) -> Result<()> {
     let mut writer = PatchsetWriter::new();
     let leaks = [LeakId(uuid::Uuid::from_u128(1)), LeakId(uuid::Uuid::from_u128(2))];
-    let rule = |leak| Rule {
-        leak,
-        patch: None,
-        action: Action::Block,
-        scope: Scope::default(),
-        expires_at: None,
-        watch_until: None,
-    };
+    let rule = |leak| Rule::new(leak, Action::Block);
     let mut tokens = Tokens::new();
     let mut next = 0;
     for leak in leaks {
@@ -88,14 +81,7 @@ fn change(
             for number in known {
                 forget(tokens, number, which);
             }
-            writer.set_rule(Rule {
-                leak: leaks[which],
-                patch: None,
-                action: Action::Observe,
-                scope: Scope::default(),
-                expires_at: None,
-                watch_until: None,
-            });
+            writer.set_rule(Rule::new(leaks[which], Action::Observe));
         }
         _ => {
             let text = token(bytes, tokens)?;

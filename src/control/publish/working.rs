@@ -9,7 +9,7 @@ use crate::matcher::{PatchsetWriter, Rule};
 use crate::model::fingerprint::Fingerprint;
 use crate::model::ids::{LeakId, PatchId, TokenId};
 use crate::model::leak::Status;
-use crate::model::rule::{Action, Scope, VirtualPatch};
+use crate::model::rule::{Action, VirtualPatch};
 use crate::model::token::TokenMaterial;
 use crate::store::types::{EnforcedLeak, EnforcedToken, NewToken};
 
@@ -169,14 +169,7 @@ pub(super) fn rule(
     watch_closed_days: u32,
     now: Timestamp,
 ) -> Option<Rule> {
-    let observe = Rule {
-        leak,
-        patch: None,
-        action: Action::Observe,
-        scope: Scope::default(),
-        expires_at: None,
-        watch_until: None,
-    };
+    let observe = Rule::new(leak, Action::Observe);
     match (status, patch) {
         (Status::Open, Some(patch)) => Some(Rule {
             patch: Some(patch.id),
@@ -200,6 +193,7 @@ mod tests {
     use super::*;
     use crate::model::clock;
     use crate::model::rule::PatchMode;
+    use crate::model::rule::Scope;
 
     #[test]
     fn rules_follow_status_and_patch() {

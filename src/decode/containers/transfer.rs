@@ -2,6 +2,7 @@
 //! as backends do.
 
 use crate::decode::Layer;
+use crate::decode::runs::sextet::sextet;
 
 /// State of undoing one transfer encoding.
 #[derive(Clone, Debug)]
@@ -67,20 +68,14 @@ pub struct Base64 {
 impl Base64 {
     fn push(&mut self, input: &[u8], out: &mut Vec<u8>) {
         for &byte in input {
-            let value = match byte {
-                b'A'..=b'Z' => byte - b'A',
-                b'a'..=b'z' => byte - b'a' + 26,
-                b'0'..=b'9' => byte - b'0' + 52,
-                b'+' | b'-' => 62,
-                b'/' | b'_' => 63,
-                b'=' if self.count >= 2 => {
+            let Some(value) = sextet(byte) else {
+                if byte == b'=' && self.count >= 2 {
                     self.pads += 1;
                     if self.count + self.pads >= 4 {
                         *self = Self::default();
                     }
-                    continue;
                 }
-                _ => continue,
+                continue;
             };
             self.bits = self.bits << 6 | u32::from(value);
             self.count += 1;

@@ -55,6 +55,12 @@ pub(in crate::decode) fn is_character(byte: u8) -> bool {
     class(byte) <= LAST
 }
 
+/// The six bits that the byte stands for, where it is a character of base64 in either alphabet.
+#[inline(always)]
+pub(in crate::decode) fn sextet(byte: u8) -> Option<u8> {
+    Some(class(byte)).filter(|class| *class <= LAST)
+}
+
 /// The same as [`class`] where it is a character, and more than [`LAST`] where it is none: without
 /// a table, so that many are told at once.
 #[inline(always)]

@@ -30,7 +30,7 @@ fn patchset_of(token: &str, action: Action) -> Arc<Patchset> {
     let leak = LeakId::new();
     let patch = Some(PatchId::new());
     let scope = Scope { path_prefixes: vec!["/s".to_owned()], ..Scope::default() };
-    writer.set_rule(Rule { leak, patch, action, scope, expires_at: None, watch_until: None });
+    writer.set_rule(Rule { patch, scope, ..Rule::new(leak, action) });
     let material = TokenMaterial::Text(Secret::from(token.to_owned()));
     let fingerprint = FingerprintKey::new(&[7; 32]).fingerprint(&material.digest());
     writer.add_token(leak, TokenId::new(), fingerprint, &material);

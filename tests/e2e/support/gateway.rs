@@ -9,7 +9,7 @@ use leakgate::matcher::{Patchset, PatchsetHandle, PatchsetWriter, Rule};
 use leakgate::model::event::Event;
 use leakgate::model::fingerprint::FingerprintKey;
 use leakgate::model::ids::{LeakId, PatchId, TokenId};
-use leakgate::model::rule::{Action, Scope};
+use leakgate::model::rule::Action;
 use leakgate::model::secret::Secret;
 use leakgate::model::token::TokenMaterial;
 use leakgate::proxy::{BypassSwitch, Gateway, RunError};
@@ -129,14 +129,8 @@ pub fn patchset(tokens: &[(&str, Action)]) -> Arc<Patchset> {
     let mut writer = PatchsetWriter::new();
     for (text, action) in tokens {
         let leak = LeakId::new();
-        writer.set_rule(Rule {
-            leak,
-            patch: (*action != Action::Observe).then(PatchId::new),
-            action: *action,
-            scope: Scope::default(),
-            expires_at: None,
-            watch_until: None,
-        });
+        let patch = (*action != Action::Observe).then(PatchId::new);
+        writer.set_rule(Rule { patch, ..Rule::new(leak, *action) });
         let material = TokenMaterial::Text(Secret::from((*text).to_owned()));
         writer.add_token(leak, TokenId::new(), key.fingerprint(&material.digest()), &material);
     }

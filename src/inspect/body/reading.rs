@@ -1,7 +1,6 @@
 //! One way to read a stream of bytes: what undoes its layer, and the stream that comes of it.
 
-use super::body::Env;
-use super::decide;
+use super::Env;
 use super::grpc::Messages;
 use super::multipart::Multipart;
 use super::stream::Stream;
@@ -9,9 +8,10 @@ use crate::config::limits;
 use crate::decode::charset::Transcoder;
 use crate::decode::inflate::Inflater;
 use crate::decode::transfer::Transfer;
+use crate::inspect::decide;
 
 /// One way to read a stream.
-pub(super) enum Reading {
+pub(in crate::inspect) enum Reading {
     Coded { inflater: Box<Inflater>, declared: bool, next: Box<Stream> },
     Charset { transcoder: Transcoder, declared: bool, malformed: bool, next: Box<Stream> },
     Transfer { transfer: Transfer, next: Box<Stream> },
@@ -21,7 +21,7 @@ pub(super) enum Reading {
 
 impl Reading {
     /// Takes the next bytes. False where this reading has come to an end before the stream.
-    pub(super) fn push(&mut self, piece: &[u8], env: &mut Env<'_>) -> bool {
+    pub(in crate::inspect) fn push(&mut self, piece: &[u8], env: &mut Env<'_>) -> bool {
         match self {
             Self::Coded { inflater, next, .. } => {
                 let mut room = true;
@@ -72,7 +72,7 @@ impl Reading {
     }
 
     /// Decides what is undecided as if the stream ended here.
-    pub(super) fn settle(&mut self, env: &mut Env<'_>) {
+    pub(in crate::inspect) fn settle(&mut self, env: &mut Env<'_>) {
         match self {
             Self::Coded { next, .. } | Self::Charset { next, .. } | Self::Transfer { next, .. } => {
                 next.settle(env)
@@ -83,7 +83,7 @@ impl Reading {
     }
 
     /// Ends the stream. False where a coding is not at its end.
-    pub(super) fn finish(&mut self, env: &mut Env<'_>) -> bool {
+    pub(in crate::inspect) fn finish(&mut self, env: &mut Env<'_>) -> bool {
         match self {
             Self::Coded { inflater, next, .. } => {
                 next.close(env);
@@ -117,7 +117,7 @@ impl Reading {
     }
 
     /// Ends what was read so far, where reading does not go on.
-    pub(super) fn abandon(&mut self, env: &mut Env<'_>) {
+    pub(in crate::inspect) fn abandon(&mut self, env: &mut Env<'_>) {
         match self {
             Self::Coded { next, .. } | Self::Charset { next, .. } | Self::Transfer { next, .. } => {
                 next.close(env)

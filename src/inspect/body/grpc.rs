@@ -1,10 +1,10 @@
 //! The messages of gRPC and gRPC-Web in a body.
 
 use super::about::{About, Named};
-use super::body::{Env, Place};
-use super::decide;
 use super::stream::Stream;
+use super::{Env, Place};
 use crate::decode::Layer;
+use crate::inspect::decide;
 
 /// Bytes before each message: flags, and its length.
 const PREFIX: usize = 5;
@@ -14,7 +14,7 @@ const COMPRESSED: u8 = 1;
 const FLAGS: u8 = 0x80 | COMPRESSED;
 
 /// State of taking messages out of a stream.
-pub(super) struct Messages {
+pub(in crate::inspect) struct Messages {
     coding: Option<Named>,
     outer: Vec<Layer>,
     depth: usize,
@@ -29,7 +29,7 @@ pub(super) struct Messages {
 
 impl Messages {
     /// Compressed ones have this coding.
-    pub(super) fn new(coding: Option<Named>, outer: &[Layer], depth: usize) -> Self {
+    pub(in crate::inspect) fn new(coding: Option<Named>, outer: &[Layer], depth: usize) -> Self {
         Self {
             coding,
             outer: outer.to_vec(),
@@ -43,7 +43,7 @@ impl Messages {
     }
 
     /// Takes the next bytes. False where they are no messages.
-    pub(super) fn push(&mut self, mut piece: &[u8], env: &mut Env<'_>) -> bool {
+    pub(in crate::inspect) fn push(&mut self, mut piece: &[u8], env: &mut Env<'_>) -> bool {
         while !piece.is_empty() {
             if let Some(message) = &mut self.message {
                 let (of_it, behind) = piece.split_at(self.left.min(piece.len()));
@@ -98,14 +98,14 @@ impl Messages {
     }
 
     /// Decides what is undecided as if the stream ended here.
-    pub(super) fn settle(&mut self, env: &mut Env<'_>) {
+    pub(in crate::inspect) fn settle(&mut self, env: &mut Env<'_>) {
         if let Some(message) = &mut self.message {
             message.settle(env);
         }
     }
 
     /// Ends the stream.
-    pub(super) fn finish(&mut self, env: &mut Env<'_>) {
+    pub(in crate::inspect) fn finish(&mut self, env: &mut Env<'_>) {
         if let Some(mut message) = self.message.take() {
             message.finish(env);
             env.incomplete(&decide::MALFORMED);

@@ -2,21 +2,22 @@
 
 use proptest::prelude::*;
 
-use super::tests::{TOKEN, blocking, inspection, parts, shown};
-use super::tests_bodies::{
+use super::bodies::{
     Fields, base64_of, gzip, hits, inspected, padded, seen, utf_7, utf_16le, wide, zlib, zstd,
 };
-use super::*;
+use super::{TOKEN, blocking, inspection, parts, shown};
 use crate::decode::encode::chunks;
+use crate::inspect::*;
 
-pub(super) fn multipart(fields: &str, content: &[u8]) -> Vec<u8> {
+pub(in crate::inspect) fn multipart(fields: &str, content: &[u8]) -> Vec<u8> {
     let head = format!(
         "preamble\r\n--XX\r\nContent-Disposition: form-data; name=\"first\"\r\n\r\nvalue\r\n--XX\r\n{fields}\r\n\r\n"
     );
     [head.as_bytes(), content, b"\r\n--XX--\r\nepilogue"].concat()
 }
 
-pub(super) const FORM: Fields<'_> = &[("content-type", "multipart/form-data; boundary=\"XX\"")];
+pub(in crate::inspect) const FORM: Fields<'_> =
+    &[("content-type", "multipart/form-data; boundary=\"XX\"")];
 
 #[test]
 fn parts_of_multipart() {
@@ -150,7 +151,7 @@ fn boundaries_in_every_spelling() {
     assert_eq!(hits(&fields, &outer.concat()), ["body:multipart:[1] quoted-printable"]);
 }
 
-pub(super) fn message(compressed: bool, text: &[u8]) -> Vec<u8> {
+pub(in crate::inspect) fn message(compressed: bool, text: &[u8]) -> Vec<u8> {
     let length = u32::try_from(text.len()).unwrap().to_be_bytes();
     [&[u8::from(compressed)][..], &length, text].concat()
 }

@@ -12,7 +12,7 @@ use crate::decode::transfer::Transfer;
 
 /// A coding by its name, which may say that there is none.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub(super) enum Named {
+pub(in crate::inspect) enum Named {
     /// Nothing is to be undone.
     Identity,
     /// Either form of deflate.
@@ -25,7 +25,7 @@ pub(super) enum Named {
 
 impl Named {
     /// By its name in `Content-Encoding` or `grpc-encoding`.
-    pub(super) fn new(name: &[u8]) -> Self {
+    pub(in crate::inspect) fn new(name: &[u8]) -> Self {
         match name.trim_ascii().to_ascii_lowercase().as_slice() {
             b"" | b"identity" => Self::Identity,
             // What S3 calls a coding is a framing, of signed chunks; the others are no codings, but
@@ -44,21 +44,21 @@ impl Named {
 
 /// What is said.
 #[derive(Clone, Debug, Default)]
-pub(super) struct About {
+pub(in crate::inspect) struct About {
     /// Media types, any of which may be the one that a backend takes.
-    pub(super) types: Arc<[Parameterized]>,
+    pub(in crate::inspect) types: Arc<[Parameterized]>,
     /// Codings, the outermost last.
-    pub(super) codings: Vec<Named>,
+    pub(in crate::inspect) codings: Vec<Named>,
     /// The encoding of text for mail.
-    pub(super) transfer: Option<Transfer>,
+    pub(in crate::inspect) transfer: Option<Transfer>,
     /// The coding of compressed messages, where they are of gRPC.
-    pub(super) messages: Option<Named>,
+    pub(in crate::inspect) messages: Option<Named>,
     /// Whether the base64 around messages is undone.
-    pub(super) unwrapped: bool,
+    pub(in crate::inspect) unwrapped: bool,
     /// The charset of what declares none.
-    pub(super) default_charset: Option<Vec<u8>>,
+    pub(in crate::inspect) default_charset: Option<Vec<u8>>,
     /// Whether the charset has been seen to.
-    pub(super) charset_undone: bool,
+    pub(in crate::inspect) charset_undone: bool,
 }
 
 /// Words in a `Content-Type` that make it worth reading.
@@ -66,7 +66,7 @@ const OF_INTEREST: &[&[u8]] = &[b"multipart", b"grpc", b"jose", b"pkcs7", b"char
 
 impl About {
     /// What a request's head says, where it says anything that matters.
-    pub(super) fn of_head(fields: &HeaderMap) -> Option<Box<Self>> {
+    pub(in crate::inspect) fn of_head(fields: &HeaderMap) -> Option<Box<Self>> {
         let types = || fields.get_all(header::CONTENT_TYPE).iter();
         let codings = || fields.get_all(header::CONTENT_ENCODING).iter();
         if codings().next().is_none() && !types().any(|value| is_of_interest(value.as_bytes())) {
@@ -85,7 +85,7 @@ impl About {
     }
 
     /// What the fields of a part say: `name`s in lower case.
-    pub(super) fn of_part(fields: &[(Vec<u8>, Vec<u8>)]) -> Self {
+    pub(in crate::inspect) fn of_part(fields: &[(Vec<u8>, Vec<u8>)]) -> Self {
         let mut about = Self::default();
         let mut types = Vec::new();
         for (name, value) in fields {
@@ -112,7 +112,7 @@ impl About {
     }
 
     /// Charsets that are declared and must be undone.
-    pub(super) fn charsets(&self) -> Vec<Charset> {
+    pub(in crate::inspect) fn charsets(&self) -> Vec<Charset> {
         let mut charsets = Vec::new();
         for label in self.charset_labels() {
             for charset in Charset::labelled(&label) {
@@ -125,7 +125,7 @@ impl About {
     }
 
     /// Whether a charset is declared that is not known, and may be no superset of ASCII.
-    pub(super) fn is_of_unknown_charset(&self) -> bool {
+    pub(in crate::inspect) fn is_of_unknown_charset(&self) -> bool {
         self.charset_labels().iter().any(|label| !Charset::is_known(label))
     }
 
@@ -143,7 +143,7 @@ impl About {
     }
 
     /// Boundaries of multipart that are declared.
-    pub(super) fn boundaries(&self) -> Vec<Vec<u8>> {
+    pub(in crate::inspect) fn boundaries(&self) -> Vec<Vec<u8>> {
         let multipart = self.types.iter().filter(|media| media.essence.starts_with(b"multipart/"));
         let mut boundaries: Vec<Vec<u8>> =
             multipart.flat_map(|media| media.all(b"boundary")).collect();
@@ -154,19 +154,19 @@ impl About {
     }
 
     /// Whether a type says multipart.
-    pub(super) fn is_multipart(&self) -> bool {
+    pub(in crate::inspect) fn is_multipart(&self) -> bool {
         self.types.iter().any(|media| media.essence.starts_with(b"multipart/"))
     }
 
     /// Whether the messages of gRPC come, and whether these are in base64.
-    pub(super) fn grpc(&self) -> Option<bool> {
+    pub(in crate::inspect) fn grpc(&self) -> Option<bool> {
         let mut types = self.types.iter().map(|media| media.essence.as_slice());
         let essence = types.find(|essence| essence.starts_with(b"application/grpc"))?;
         Some(essence.starts_with(b"application/grpc-web-text") && !self.unwrapped)
     }
 
     /// Whether a type says that the body is encrypted.
-    pub(super) fn is_encrypted(&self) -> bool {
+    pub(in crate::inspect) fn is_encrypted(&self) -> bool {
         self.types.iter().any(|media| match media.essence.as_slice() {
             b"multipart/encrypted" | b"application/pgp-encrypted" => true,
             b"application/pkcs7-mime" | b"application/x-pkcs7-mime" => {
@@ -178,7 +178,7 @@ impl About {
     }
 
     /// Whether the body is signed or encrypted as its own text tells.
-    pub(super) fn is_jose(&self) -> bool {
+    pub(in crate::inspect) fn is_jose(&self) -> bool {
         self.types.iter().any(|media| media.essence == b"application/jose")
     }
 }

@@ -8,11 +8,9 @@ use flate2::Compression;
 use flate2::write::{GzEncoder, ZlibEncoder};
 use proptest::prelude::*;
 
-use super::tests::{
-    TOKEN, blocking, blocking_digest, body_found, in_head, inspection, parts, shown,
-};
-use super::*;
+use super::{TOKEN, blocking, blocking_digest, body_found, in_head, inspection, parts, shown};
 use crate::decode::encode::{Encoder, chunks, encoder};
+use crate::inspect::*;
 
 fn hex(text: &[u8]) -> String {
     text.iter().map(|byte| format!("{byte:02x}")).collect()

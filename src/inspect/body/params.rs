@@ -8,9 +8,9 @@ use crate::decode::charset::{Charset, Transcoder};
 
 /// `essence; name=value; …`
 #[derive(Clone, PartialEq, Eq, Debug, Default)]
-pub(super) struct Parameterized {
+pub(in crate::inspect) struct Parameterized {
     /// What stands before the parameters, in lower case.
-    pub(super) essence: Vec<u8>,
+    pub(in crate::inspect) essence: Vec<u8>,
     params: Vec<Param>,
     /// The parameters as those read them to whom a backslash is one, where there is any.
     literal: Vec<Param>,
@@ -31,14 +31,14 @@ struct Param {
 
 impl Parameterized {
     /// The values of one field, which may be a list; some backends take a list for one value.
-    pub(super) fn list(field: &[u8]) -> Vec<Self> {
+    pub(in crate::inspect) fn list(field: &[u8]) -> Vec<Self> {
         let pieces = split(field, b',', true);
         let whole = (pieces.len() > 1).then_some(field);
         whole.into_iter().chain(pieces).take(limits::MEDIA_TYPES).map(Self::one).collect()
     }
 
     /// One value.
-    pub(super) fn one(value: &[u8]) -> Self {
+    pub(in crate::inspect) fn one(value: &[u8]) -> Self {
         let mut pieces = split(value, b';', true).into_iter();
         let essence = pieces.next().unwrap_or_default().trim_ascii().to_ascii_lowercase();
         let params = pieces.filter_map(|piece| Param::new(piece, true)).collect();
@@ -48,7 +48,7 @@ impl Parameterized {
     }
 
     /// What a parameter is as a plain value, the last one first.
-    pub(super) fn plain(&self, name: &[u8]) -> Option<&[u8]> {
+    pub(in crate::inspect) fn plain(&self, name: &[u8]) -> Option<&[u8]> {
         self.params
             .iter()
             .rfind(|param| param.name == name && param.section.is_none() && !param.extended)
@@ -56,7 +56,7 @@ impl Parameterized {
     }
 
     /// Every value that a parameter may be taken to have.
-    pub(super) fn all(&self, name: &[u8]) -> Vec<Vec<u8>> {
+    pub(in crate::inspect) fn all(&self, name: &[u8]) -> Vec<Vec<u8>> {
         let mut values: Vec<Vec<u8>> = self
             .params
             .iter()
@@ -70,7 +70,7 @@ impl Parameterized {
     }
 
     /// Values that do not stand in the field as they are.
-    pub(super) fn decoded(&self) -> Vec<Vec<u8>> {
+    pub(in crate::inspect) fn decoded(&self) -> Vec<Vec<u8>> {
         let mut values = Vec::new();
         for param in self.params.iter().filter(|param| param.section.is_none()) {
             if param.extended {

@@ -6,19 +6,19 @@ use flate2::Compression;
 use flate2::write::{DeflateEncoder, GzEncoder, ZlibEncoder};
 use proptest::prelude::*;
 
-use super::tests::{TOKEN, blocking, context, inspection, parts, shown};
-use super::tests_parts::{FORM, message, multipart};
-use super::*;
+use super::parts::{FORM, message, multipart};
+use super::{TOKEN, blocking, context, inspection, parts, shown};
 use crate::config::FailMode;
 use crate::decode::encode::chunks;
+use crate::inspect::*;
 
-pub(super) fn gzip(text: &[u8]) -> Vec<u8> {
+pub(in crate::inspect) fn gzip(text: &[u8]) -> Vec<u8> {
     let mut encoder = GzEncoder::new(Vec::new(), Compression::default());
     encoder.write_all(text).unwrap();
     encoder.finish().unwrap()
 }
 
-pub(super) fn zlib(text: &[u8]) -> Vec<u8> {
+pub(in crate::inspect) fn zlib(text: &[u8]) -> Vec<u8> {
     let mut encoder = ZlibEncoder::new(Vec::new(), Compression::default());
     encoder.write_all(text).unwrap();
     encoder.finish().unwrap()
@@ -38,25 +38,25 @@ fn brotli(text: &[u8]) -> Vec<u8> {
     out
 }
 
-pub(super) fn zstd(text: &[u8]) -> Vec<u8> {
+pub(in crate::inspect) fn zstd(text: &[u8]) -> Vec<u8> {
     ::zstd::encode_all(text, 3).unwrap()
 }
 
 /// A text of one or two bytes each.
-pub(super) fn wide(text: &str, unit: impl Fn(u32) -> Vec<u8>) -> Vec<u8> {
+pub(in crate::inspect) fn wide(text: &str, unit: impl Fn(u32) -> Vec<u8>) -> Vec<u8> {
     text.chars().flat_map(|char| unit(u32::from(char))).collect()
 }
 
-pub(super) fn utf_16le(code: u32) -> Vec<u8> {
+pub(in crate::inspect) fn utf_16le(code: u32) -> Vec<u8> {
     code.to_le_bytes()[..2].to_vec()
 }
 
-pub(super) fn utf_16be(code: u32) -> Vec<u8> {
+pub(in crate::inspect) fn utf_16be(code: u32) -> Vec<u8> {
     code.to_be_bytes()[2..].to_vec()
 }
 
 /// UTF-7 with everything in base64.
-pub(super) fn utf_7(text: &str) -> String {
+pub(in crate::inspect) fn utf_7(text: &str) -> String {
     let base64 = ::base64::Engine::encode(
         &::base64::engine::general_purpose::STANDARD_NO_PAD,
         wide(text, utf_16be),
@@ -64,13 +64,17 @@ pub(super) fn utf_7(text: &str) -> String {
     format!("+{base64}-")
 }
 
-pub(super) fn base64_of(text: &[u8]) -> String {
+pub(in crate::inspect) fn base64_of(text: &[u8]) -> String {
     ::base64::Engine::encode(&::base64::engine::general_purpose::STANDARD, text)
 }
 
-pub(super) type Fields<'a> = &'a [(&'a str, &'a str)];
+pub(in crate::inspect) type Fields<'a> = &'a [(&'a str, &'a str)];
 
-pub(super) fn inspected(fields: Fields<'_>, pieces: &[&[u8]], fail: Fail) -> Inspection {
+pub(in crate::inspect) fn inspected(
+    fields: Fields<'_>,
+    pieces: &[&[u8]],
+    fail: Fail,
+) -> Inspection {
     let patchset = blocking(TOKEN.as_bytes());
     let mut inspection =
         Inspection::new(patchset, Context { fail, ..context(FiltrationMode::Block) });
@@ -86,7 +90,10 @@ pub(super) fn inspected(fields: Fields<'_>, pieces: &[&[u8]], fail: Fail) -> Ins
 }
 
 /// Points, encodings and causes, over chunks of several sizes, which must agree.
-pub(super) fn seen(fields: Fields<'_>, body: &[u8]) -> (Vec<String>, Vec<&'static str>) {
+pub(in crate::inspect) fn seen(
+    fields: Fields<'_>,
+    body: &[u8],
+) -> (Vec<String>, Vec<&'static str>) {
     let of = |pieces: &[&[u8]]| {
         let inspection = inspected(fields, pieces, Fail::default());
         (shown(&inspection), inspection.incomplete().to_vec())
@@ -103,7 +110,7 @@ pub(super) fn seen(fields: Fields<'_>, body: &[u8]) -> (Vec<String>, Vec<&'stati
     whole
 }
 
-pub(super) fn hits(fields: Fields<'_>, body: &[u8]) -> Vec<String> {
+pub(in crate::inspect) fn hits(fields: Fields<'_>, body: &[u8]) -> Vec<String> {
     let (hits, causes) = seen(fields, body);
     assert_eq!(causes, Vec::<&str>::new(), "{fields:?}");
     hits
@@ -118,7 +125,7 @@ fn json() -> String {
 }
 
 /// The token among other text.
-pub(super) fn padded() -> Vec<u8> {
+pub(in crate::inspect) fn padded() -> Vec<u8> {
     format!("{WORDS} {TOKEN} {WORDS}").into_bytes()
 }
 

@@ -6,25 +6,25 @@ use std::sync::Arc;
 use memchr::memmem::Finder;
 
 use super::about::About;
-use super::body::{Env, Place};
-use super::decide;
 use super::params::Parameterized;
 use super::stream::Stream;
-use super::text::Text;
+use super::{Env, Place};
 use crate::config::limits;
 use crate::decode::Layer;
+use crate::inspect::decide;
+use crate::inspect::text::Text;
 
 /// What a part is called.
 #[derive(Clone, PartialEq, Eq, Debug)]
-pub(super) struct Named {
+pub(in crate::inspect) struct Named {
     /// Its name, where it has one that is not too long.
-    pub(super) name: Option<Vec<u8>>,
+    pub(in crate::inspect) name: Option<Vec<u8>>,
     /// Which part it is, from 0.
-    pub(super) position: usize,
+    pub(in crate::inspect) position: usize,
 }
 
 /// State of taking parts out of a stream.
-pub(super) struct Multipart {
+pub(in crate::inspect) struct Multipart {
     /// Two dashes and the boundary.
     delimiter: Finder<'static>,
     declared: bool,
@@ -70,7 +70,12 @@ enum Line<'a> {
 
 impl Multipart {
     /// `declared` tells that a head says so, and that what is wrong with it counts.
-    pub(super) fn new(boundary: &[u8], declared: bool, outer: &[Layer], depth: usize) -> Self {
+    pub(in crate::inspect) fn new(
+        boundary: &[u8],
+        declared: bool,
+        outer: &[Layer],
+        depth: usize,
+    ) -> Self {
         let delimiter = [b"--", boundary].concat();
         Self {
             delimiter: Finder::new(&delimiter).into_owned(),
@@ -93,7 +98,7 @@ impl Multipart {
     }
 
     /// Takes the next bytes.
-    pub(super) fn push(&mut self, piece: &[u8], env: &mut Env<'_>) {
+    pub(in crate::inspect) fn push(&mut self, piece: &[u8], env: &mut Env<'_>) {
         let last = self.begun.pop();
         self.begun.clear();
         self.begun.extend(last);
@@ -101,14 +106,14 @@ impl Multipart {
     }
 
     /// Decides what is undecided as if the stream ended here.
-    pub(super) fn settle(&mut self, env: &mut Env<'_>) {
+    pub(in crate::inspect) fn settle(&mut self, env: &mut Env<'_>) {
         if let Some(part) = &mut self.part {
             part.settle(env);
         }
     }
 
     /// Ends the stream.
-    pub(super) fn finish(&mut self, env: &mut Env<'_>) {
+    pub(in crate::inspect) fn finish(&mut self, env: &mut Env<'_>) {
         self.take(&[], true, env);
         if self.state == State::Fields {
             self.begin_part(env);
@@ -120,7 +125,7 @@ impl Multipart {
     }
 
     /// The part that stands so many bytes before the end of what came.
-    pub(super) fn part_before_end(&self, bytes: usize) -> Option<Place> {
+    pub(in crate::inspect) fn part_before_end(&self, bytes: usize) -> Option<Place> {
         let at = (self.done + self.held.len() as u64).checked_sub(bytes as u64)?;
         let (_, named) = self.begun.iter().rfind(|(start, _)| *start <= at)?;
         Some(Place::Part(Arc::clone(named)))
@@ -352,14 +357,14 @@ fn line(text: &[u8], last: bool) -> Line<'_> {
 }
 
 /// Whether a text that begins so may be multipart, which its first line will tell.
-pub(super) fn may_begin(beginning: &[u8]) -> bool {
+pub(in crate::inspect) fn may_begin(beginning: &[u8]) -> bool {
     beginning.starts_with(b"--")
         && beginning.len() <= limits::BOUNDARY_BYTES + 4
         && memchr::memchr2(b'\n', b'\r', beginning).is_none()
 }
 
 /// The boundary of a text that begins like multipart.
-pub(super) fn boundary_of(beginning: &[u8]) -> Option<&[u8]> {
+pub(in crate::inspect) fn boundary_of(beginning: &[u8]) -> Option<&[u8]> {
     let rest = beginning.strip_prefix(b"--")?;
     let end = memchr::memchr2(b'\n', b'\r', rest)?;
     let boundary = rest.get(..end)?.trim_ascii_end();

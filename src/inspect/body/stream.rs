@@ -4,19 +4,19 @@
 use std::sync::Arc;
 
 use super::about::{About, Named};
-use super::body::{Env, Place};
-use super::decide::{self, Cause};
 use super::grpc::Messages;
-use super::head::shape;
 use super::multipart::{self, Multipart};
 use super::reading::Reading;
-use super::search::locate;
-use super::text::Text;
+use super::{Env, Place};
 use crate::config::limits;
 use crate::decode::charset::{self, Charset, Transcoder};
 use crate::decode::inflate::{self, Coding, Inflater, sniff};
 use crate::decode::transfer::Transfer;
 use crate::decode::{Layer, Relevant};
+use crate::inspect::decide::{self, Cause};
+use crate::inspect::head::shape;
+use crate::inspect::search::locate;
+use crate::inspect::text::Text;
 use crate::matcher::{Patchset, TokenIndex};
 
 /// Bytes by which JSON or a form are told.
@@ -25,7 +25,7 @@ const SHAPE: usize = 256;
 const BYTE_ORDER_MARK: &[u8] = b"\xef\xbb\xbf";
 
 /// State of one stream.
-pub(super) struct Stream {
+pub(in crate::inspect) struct Stream {
     /// What is said of it, until it has begun.
     about: Option<Box<About>>,
     /// Layers undone to bring it forth, outermost first.
@@ -48,7 +48,7 @@ pub(super) struct Stream {
 
 impl Stream {
     /// A body as it comes.
-    pub(super) fn raw(
+    pub(in crate::inspect) fn raw(
         patchset: &Arc<Patchset>,
         relevant: Relevant,
         about: Option<Box<About>>,
@@ -58,7 +58,12 @@ impl Stream {
     }
 
     /// Bytes that stand as they are in the stream around them.
-    pub(super) fn plain(about: About, outer: &[Layer], place: Place, depth: usize) -> Self {
+    pub(in crate::inspect) fn plain(
+        about: About,
+        outer: &[Layer],
+        place: Place,
+        depth: usize,
+    ) -> Self {
         Self::of(Some(Box::new(about)), outer.to_vec(), place, None, depth)
     }
 
@@ -86,7 +91,7 @@ impl Stream {
     }
 
     /// Takes the next bytes.
-    pub(super) fn push(&mut self, piece: &[u8], env: &mut Env<'_>) {
+    pub(in crate::inspect) fn push(&mut self, piece: &[u8], env: &mut Env<'_>) {
         if piece.is_empty() {
             return;
         }
@@ -110,7 +115,7 @@ impl Stream {
     }
 
     /// Decides what is undecided as if the stream ended here.
-    pub(super) fn settle(&mut self, env: &mut Env<'_>) {
+    pub(in crate::inspect) fn settle(&mut self, env: &mut Env<'_>) {
         if let Some(text) = &mut self.text {
             text.settle(&mut env.shared.finds);
         }
@@ -126,7 +131,7 @@ impl Stream {
     }
 
     /// Ends the stream.
-    pub(super) fn finish(&mut self, env: &mut Env<'_>) {
+    pub(in crate::inspect) fn finish(&mut self, env: &mut Env<'_>) {
         if let Some(text) = &mut self.text {
             text.finish(env.budget, &mut env.shared.finds);
         }
@@ -146,7 +151,7 @@ impl Stream {
     }
 
     /// Ends a stream that another one holds open.
-    pub(super) fn close(&mut self, env: &mut Env<'_>) {
+    pub(in crate::inspect) fn close(&mut self, env: &mut Env<'_>) {
         self.finish(env);
         env.shared.open = env.shared.open.saturating_sub(1);
     }

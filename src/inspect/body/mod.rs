@@ -1,17 +1,25 @@
 //! A body, chunk by chunk: what it is is told by what the head says of it and by its first bytes.
 
+mod about;
+mod grpc;
+mod multipart;
+mod params;
+mod reading;
+mod stream;
+
+pub(super) use about::About;
+
 use std::sync::Arc;
 
-use super::about::About;
-use super::decide::Cause;
-use super::multipart::Named;
-use super::stream::Stream;
-use super::text::Finds;
 use crate::decode::{Budget, Layer, Relevant};
+use crate::inspect::decide::Cause;
+use crate::inspect::text::Finds;
 use crate::matcher::{Patchset, TokenIndex};
+use multipart::Named;
+use stream::Stream;
 
 /// State of inspecting a body.
-pub(super) struct Body {
+pub(in crate::inspect) struct Body {
     patchset: Arc<Patchset>,
     relevant: Relevant,
     shared: Shared,
@@ -22,7 +30,7 @@ pub(super) struct Body {
 
 /// Where in a body something was found.
 #[derive(Clone, Debug)]
-pub(super) enum Place {
+pub(in crate::inspect) enum Place {
     /// In its bytes as they came.
     Raw,
     /// In what they decode to, of which this is the beginning, where it was held.
@@ -34,41 +42,41 @@ pub(super) enum Place {
 }
 
 /// What was found in one place.
-pub(super) struct Group {
+pub(in crate::inspect) struct Group {
     /// Where.
-    pub(super) place: Place,
+    pub(in crate::inspect) place: Place,
     /// The tokens, with the layers undone, outermost first.
-    pub(super) found: Vec<(TokenIndex, Vec<Layer>)>,
+    pub(in crate::inspect) found: Vec<(TokenIndex, Vec<Layer>)>,
 }
 
 /// What all streams of a body have in common.
-pub(super) struct Shared {
+pub(in crate::inspect) struct Shared {
     /// What was found in the text under way.
-    pub(super) finds: Finds,
+    pub(in crate::inspect) finds: Finds,
     /// What was found and is not handed on.
-    pub(super) found: Vec<Group>,
+    pub(in crate::inspect) found: Vec<Group>,
     /// Causes of incomplete inspection that were met and are not handed on.
-    pub(super) causes: Vec<&'static Cause>,
+    pub(in crate::inspect) causes: Vec<&'static Cause>,
     /// Streams that are open.
-    pub(super) open: usize,
+    pub(in crate::inspect) open: usize,
 }
 
 /// What a stream works with.
-pub(super) struct Env<'a> {
-    pub(super) patchset: &'a Arc<Patchset>,
-    pub(super) relevant: Relevant,
-    pub(super) budget: &'a mut Budget,
-    pub(super) shared: &'a mut Shared,
+pub(in crate::inspect) struct Env<'a> {
+    pub(in crate::inspect) patchset: &'a Arc<Patchset>,
+    pub(in crate::inspect) relevant: Relevant,
+    pub(in crate::inspect) budget: &'a mut Budget,
+    pub(in crate::inspect) shared: &'a mut Shared,
 }
 
 impl Env<'_> {
     /// Says that inspection is incomplete.
-    pub(super) fn incomplete(&mut self, cause: &'static Cause) {
+    pub(in crate::inspect) fn incomplete(&mut self, cause: &'static Cause) {
         self.shared.causes.push(cause);
     }
 
     /// Puts what was found in a text at its place.
-    pub(super) fn found(&mut self, found: Vec<(TokenIndex, Vec<Layer>)>, place: Place) {
+    pub(in crate::inspect) fn found(&mut self, found: Vec<(TokenIndex, Vec<Layer>)>, place: Place) {
         if !found.is_empty() {
             self.shared.found.push(Group { place, found });
         }
@@ -77,7 +85,7 @@ impl Env<'_> {
 
 impl Body {
     /// A body of which nothing was seen, but what its head says of it.
-    pub(super) fn new(
+    pub(in crate::inspect) fn new(
         patchset: &Arc<Patchset>,
         relevant: Relevant,
         about: Option<Box<About>>,
@@ -97,12 +105,12 @@ impl Body {
     }
 
     /// Bytes seen so far.
-    pub(super) fn length(&self) -> u64 {
+    pub(in crate::inspect) fn length(&self) -> u64 {
         self.length
     }
 
     /// Takes the next chunk.
-    pub(super) fn push(&mut self, chunk: &[u8], budget: &mut Budget) {
+    pub(in crate::inspect) fn push(&mut self, chunk: &[u8], budget: &mut Budget) {
         budget.earn(chunk.len());
         self.length += chunk.len() as u64;
         let (stream, mut env) = self.parts(budget);
@@ -110,24 +118,24 @@ impl Body {
     }
 
     /// Decides what is undecided as if the body ended here.
-    pub(super) fn settle(&mut self, budget: &mut Budget) {
+    pub(in crate::inspect) fn settle(&mut self, budget: &mut Budget) {
         let (stream, mut env) = self.parts(budget);
         stream.settle(&mut env);
     }
 
     /// Ends the body.
-    pub(super) fn finish(&mut self, budget: &mut Budget) {
+    pub(in crate::inspect) fn finish(&mut self, budget: &mut Budget) {
         let (stream, mut env) = self.parts(budget);
         stream.finish(&mut env);
     }
 
     /// What was found since this was last asked.
-    pub(super) fn take_found(&mut self) -> Vec<Group> {
+    pub(in crate::inspect) fn take_found(&mut self) -> Vec<Group> {
         std::mem::take(&mut self.shared.found)
     }
 
     /// Causes of incomplete inspection that were met since this was last asked.
-    pub(super) fn take_causes(&mut self) -> Vec<&'static Cause> {
+    pub(in crate::inspect) fn take_causes(&mut self) -> Vec<&'static Cause> {
         std::mem::take(&mut self.shared.causes)
     }
 

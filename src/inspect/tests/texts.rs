@@ -1,7 +1,7 @@
 //! Escapes as requests carry them.
 
-use super::tests::*;
 use super::*;
+use crate::inspect::*;
 
 #[test]
 fn what_cookies_and_old_decoders_undo() {

@@ -1,5 +1,10 @@
 //! Whole inspections: each point, each layer, scopes, refusals, redaction, explanations.
 
+mod bodies;
+mod parts;
+mod runs;
+mod texts;
+
 use std::sync::Arc;
 
 use ::base64::Engine as _;
@@ -39,7 +44,7 @@ impl Fixture {
 
     fn rule(&mut self, leak: LeakId, action: Action, scope: Scope) {
         let patch = (action != Action::Observe).then(PatchId::new);
-        let rule = Rule { leak, patch, action, scope, expires_at: None, watch_until: None };
+        let rule = Rule { patch, scope, ..Rule::new(leak, action) };
         self.writer.set_rule(rule);
     }
 
