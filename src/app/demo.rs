@@ -51,7 +51,7 @@ pub(super) async fn run() -> Result<(), Failure> {
             break;
         }
     }
-    let ended = process.wait(&mut signals, || {}).await;
+    let ended = process.wait(&mut signals, None).await;
     let drained = process.drain(ended).await;
     echo.abort();
     drained

@@ -3,6 +3,8 @@
 use std::net::{IpAddr, Ipv4Addr};
 use std::sync::Arc;
 
+use arc_swap::ArcSwap;
+
 use crate::config::{self, Fail};
 use crate::control::{Explain, ExplainedHit, Explanation, MalformedRequest, Outcome};
 use crate::inspect::Context;
@@ -12,21 +14,38 @@ use crate::model::clock;
 use crate::model::rule::FiltrationMode;
 use crate::model::verdict::{Refusal, Verdict};
 
-/// Explains against the patchset in force.
+/// Explains against the patchset and the configuration in force.
 pub(super) struct Explainer {
     patchset: PatchsetHandle,
+    decides: ArcSwap<Decides>,
+}
+
+/// What of a gateway's configuration decides.
+struct Decides {
     mode: FiltrationMode,
     fail: Fail,
     block_status: u16,
 }
 
+impl From<&config::Gateway> for Decides {
+    fn from(gateway: &config::Gateway) -> Self {
+        Self { mode: gateway.mode, fail: gateway.fail, block_status: gateway.block.status }
+    }
+}
+
 impl Explainer {
     /// As this gateway would decide.
     pub(super) fn new(patchset: PatchsetHandle, gateway: &config::Gateway) -> Self {
-        let config::Gateway { mode, fail, block, .. } = gateway;
-        Self { patchset, mode: *mode, fail: *fail, block_status: block.status }
+        Self { patchset, decides: ArcSwap::from_pointee(Decides::from(gateway)) }
     }
 
+    /// As this one would decide, from now on.
+    pub(super) fn follow(&self, gateway: &config::Gateway) {
+        self.decides.store(Arc::new(Decides::from(gateway)));
+    }
+}
+
+impl Decides {
     fn explanation(&self, patchset: &Patchset, report: &Report) -> Explanation {
         let (outcome, status, detail) = match &report.verdict {
             Verdict::Pass => (Outcome::Forwarded, None, None),
@@ -49,13 +68,14 @@ impl Explainer {
 impl Explain for Explainer {
     fn explain(&self, request: &[u8]) -> Result<Explanation, MalformedRequest> {
         let patchset = self.patchset.load();
+        let decides = self.decides.load();
         // A record does not tell its client, so no exemption applies.
         let client = IpAddr::V4(Ipv4Addr::UNSPECIFIED);
-        let mut context = Context::new(client, String::new(), self.mode, clock::now());
-        context.fail = self.fail;
+        let mut context = Context::new(client, String::new(), decides.mode, clock::now());
+        context.fail = decides.fail;
         let request =
             Recorded::parse(request).map_err(|error| MalformedRequest(error.to_string()))?;
         let report = explain(&request, Arc::clone(&patchset), context);
-        Ok(self.explanation(&patchset, &report))
+        Ok(decides.explanation(&patchset, &report))
     }
 }

@@ -7,6 +7,7 @@ mod explain;
 mod local;
 mod measure;
 mod process;
+mod reload;
 mod say;
 mod serve;
 mod signals;
@@ -113,7 +114,7 @@ pub fn run(arguments: Arguments) -> ExitCode {
     let done = match arguments.command {
         Command::Demo => runtime().and_then(|runtime| runtime.block_on(demo::run())),
         Command::Serve => configuration(file)
-            .and_then(|config| runtime()?.block_on(serve::run(config, || configuration(file)))),
+            .and_then(|config| runtime()?.block_on(serve::run(config, &|| configuration(file)))),
         Command::CheckConfig => configuration(file).map(|_| {
             say::print("the configuration is right");
         }),

@@ -10,11 +10,12 @@ use tokio::time::{Instant, timeout};
 use tokio_util::sync::CancellationToken;
 
 use super::explain::Explainer;
+use super::reload::Reload;
 use super::signals::{Asked, Signals};
 use super::{Failure, admin};
 use crate::config::{Config, limits};
 use crate::control::{
-    self, Bootstrapped, BypassControl, Control, FirstStart, Hooks, LiveSink, Settings,
+    self, Bootstrapped, BypassControl, Control, Explain, FirstStart, Hooks, LiveSink, Settings,
 };
 use crate::events::{self, EventSink, JsonLines, Writer};
 use crate::matcher::{Patchset, PatchsetHandle};
@@ -34,6 +35,9 @@ pub(super) struct Start {
     pub(super) tell: fn(&str),
 }
 
+/// Reads the configuration anew.
+pub(super) type Again<'a> = dyn Fn() -> Result<Config, Failure> + 'a;
+
 /// A running process.
 pub(super) struct Process {
     store: Arc<dyn Store>,
@@ -49,6 +53,7 @@ pub(super) struct Process {
     stop_gateway: CancellationToken,
     stop_api: CancellationToken,
     drain: Duration,
+    reload: Reload,
     /// What is shown once.
     pub(super) bootstrapped: Bootstrapped,
 }
@@ -76,9 +81,10 @@ impl Process {
         let store = opened.store;
         let patchset = PatchsetHandle::new(Arc::new(Patchset::empty()));
         let bypass = BypassSwitch::default();
+        let explainer = Arc::new(Explainer::new(patchset.clone(), &config.gateway));
         let hooks = Hooks {
             bypass: Arc::new(Hand { switch: bypass.clone(), metrics: Arc::clone(&metrics) }),
-            explain: Arc::new(Explainer::new(patchset.clone(), &config.gateway)),
+            explain: Arc::clone(&explainer) as Arc<dyn Explain>,
         };
         let control = Control::new(
             Arc::clone(&store),
@@ -94,8 +100,15 @@ impl Process {
         }
         let (recorder, writer) = events::start(sinks, Arc::clone(&metrics));
         let drain = config.gateway.timeouts.drain;
+        let running = config.clone();
         let gateway =
             Gateway::bind(config.gateway, patchset, recorder, Arc::clone(&metrics), bypass)?;
+        let reload = Reload {
+            running,
+            gateway: gateway.reloader(),
+            explainer,
+            metrics: Arc::clone(&metrics),
+        };
         let gateway_addresses = gateway.local_addrs().to_vec();
 
         // Last of what can fail: what it makes is shown only once.
@@ -141,6 +154,7 @@ impl Process {
             stop_gateway,
             stop_api,
             drain,
+            reload,
             bootstrapped,
         })
     }
@@ -166,13 +180,18 @@ impl Process {
         self.admin_address
     }
 
-    /// Until a signal asks for the end, or one half ends by itself; `reload` is called on SIGHUP.
-    pub(super) async fn wait(&mut self, signals: &mut Signals, reload: impl Fn()) -> Ended {
+    /// Until a signal asks for the end, or one half ends by itself. `again` reads the configuration
+    /// anew, for SIGHUP; without it the signal changes nothing.
+    pub(super) async fn wait(&mut self, signals: &mut Signals, again: Option<&Again<'_>>) -> Ended {
         loop {
             tokio::select! {
                 asked = signals.next() => match asked {
                     Asked::Drain => return Ended::Asked,
-                    Asked::Reload => reload(),
+                    Asked::Reload => {
+                        if let Some(again) = again {
+                            self.reload.take(again()).await;
+                        }
+                    }
                 },
                 ended = &mut self.gateway => {
                     tracing::error!("the gateway ended by itself");

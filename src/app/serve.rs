@@ -1,7 +1,7 @@
 //! `leakgate serve`: both halves in one process, until a signal ends it.
 
 use super::Failure;
-use super::process::{Process, Start};
+use super::process::{Again, Process, Start};
 use super::say::say;
 use super::signals::Signals;
 use crate::config::Config;
@@ -14,10 +14,7 @@ use crate::telemetry::logs;
 ///
 /// # Errors
 /// What kept it from starting, or broke it.
-pub(super) async fn run(
-    config: Config,
-    again: impl Fn() -> Result<Config, Failure>,
-) -> Result<(), Failure> {
+pub(super) async fn run(config: Config, again: &Again<'_>) -> Result<(), Failure> {
     logs::start(&config.log)?;
     let mut signals = Signals::catch().map_err(Failure::Signals)?;
     let start = Start {
@@ -28,9 +25,9 @@ pub(super) async fn run(
         },
         tell: |notice| say(format!("leakgate: {notice}")),
     };
-    let mut process = Process::start(config.clone(), start).await?;
+    let mut process = Process::start(config, start).await?;
     announce(&process);
-    let ended = process.wait(&mut signals, || reload(&config, again())).await;
+    let ended = process.wait(&mut signals, Some(again)).await;
     say("leakgate: draining");
     process.drain(ended).await
 }
@@ -71,18 +68,4 @@ fn announce(process: &Process) {
 fn once(what: &str, secret: &Secret) {
     say(format!("  first start: {what}: {}", String::from_utf8_lossy(secret.expose())));
     say("               shown this once and kept nowhere: write it down");
-}
-
-/// Nothing of the configuration changes in a running process yet; what is wrong or would change is
-/// said, so that the next start brings no surprise.
-fn reload(running: &Config, again: Result<Config, Failure>) {
-    match again {
-        Err(failure) => {
-            tracing::error!("SIGHUP: {failure}; the process keeps the configuration it has");
-        }
-        Ok(config) if config == *running => tracing::info!("SIGHUP: the configuration is the same"),
-        Ok(_) => {
-            tracing::warn!("SIGHUP: the configuration is right and changed: restart to use it")
-        }
-    }
 }

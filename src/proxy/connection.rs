@@ -1,5 +1,6 @@
 //! One client connection: which protocol it speaks, its requests, its clock, its end.
 
+use std::cell::RefCell;
 use std::convert::Infallible;
 use std::net::{IpAddr, SocketAddr};
 use std::pin::{Pin, pin};
@@ -20,6 +21,7 @@ use super::client_stream::ClientStream;
 use super::forwarded::{self, Introduction};
 use super::pulse::{Pulse, Slow};
 use super::request;
+use super::settings::Settings;
 use super::worker::Worker;
 use crate::config::limits;
 
@@ -27,17 +29,33 @@ use crate::config::limits;
 pub(crate) struct Client {
     worker: Rc<Worker>,
     peer: IpAddr,
-    trusted: bool,
-    introduction: Introduction,
+    standing: RefCell<Rc<Standing>>,
     pulse: Arc<Pulse>,
+}
+
+/// What some settings make of a client.
+pub(crate) struct Standing {
+    /// Of the settings.
+    generation: u64,
+    /// Whether it is a proxy that is believed.
+    pub(crate) trusted: bool,
+    /// What the upstream is told of it.
+    pub(crate) introduction: Introduction,
+}
+
+impl Standing {
+    fn new(peer: IpAddr, settings: &Settings) -> Rc<Self> {
+        let trusted = forwarded::is_trusted(peer, &settings.config.trusted_proxies);
+        let introduction = Introduction::new(peer, trusted);
+        Rc::new(Self { generation: settings.generation, trusted, introduction })
+    }
 }
 
 impl Client {
     fn new(worker: Rc<Worker>, peer: SocketAddr) -> Self {
         let peer = peer.ip().to_canonical();
-        let trusted = forwarded::is_trusted(peer, &worker.config.trusted_proxies);
-        let introduction = Introduction::new(peer, trusted);
-        Self { worker, peer, trusted, introduction, pulse: Arc::new(Pulse::new()) }
+        let standing = RefCell::new(Standing::new(peer, &worker.settings()));
+        Self { worker, peer, standing, pulse: Arc::new(Pulse::new()) }
     }
 
     /// The worker that serves it.
@@ -50,14 +68,13 @@ impl Client {
         self.peer
     }
 
-    /// Whether it is a proxy that is believed.
-    pub(crate) fn is_trusted(&self) -> bool {
-        self.trusted
-    }
-
-    /// What the upstream is told of it.
-    pub(crate) fn introduction(&self) -> &Introduction {
-        &self.introduction
+    /// What these settings make of it. Worked out once for all requests until the next reload.
+    pub(crate) fn standing(&self, settings: &Settings) -> Rc<Standing> {
+        let mut standing = self.standing.borrow_mut();
+        if standing.generation != settings.generation {
+            *standing = Standing::new(self.peer, settings);
+        }
+        Rc::clone(&standing)
     }
 
     /// Its connection's pulse.
@@ -130,7 +147,7 @@ pub(crate) async fn serve(worker: Rc<Worker>, tcp: TcpStream, peer: SocketAddr) 
     let sniffed = tokio::select! {
         biased;
         sniffed = sniff(&tcp) => sniffed,
-        slow = client.pulse.slow(&worker.config.timeouts) => {
+        slow = client.pulse.slow(|| worker.settings().config.timeouts) => {
             count_slow(&worker, slow);
             return;
         }
@@ -217,8 +234,7 @@ const HEAD_TIMED_OUT: &[u8] =
 /// Polls a connection to its end; ends it when it is too slow, and when the worker drains.
 async fn drive(mut connection: impl Connection, client: &Client) {
     let worker = &client.worker;
-    let timeouts = &worker.config.timeouts;
-    let mut slow = pin!(client.pulse.slow(timeouts));
+    let mut slow = pin!(client.pulse.slow(|| worker.settings().config.timeouts));
     let mut drained = pin!(worker.drain.cancelled());
     let mut draining = false;
     loop {

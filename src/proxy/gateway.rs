@@ -7,12 +7,13 @@ use std::thread;
 
 use futures_util::StreamExt;
 use futures_util::stream::FuturesUnordered;
-use tokio::sync::oneshot;
+use tokio::sync::{mpsc, oneshot, watch};
 use tokio::time::MissedTickBehavior;
 use tokio_util::sync::CancellationToken;
 
 use super::bypass::BypassSwitch;
 use super::listen::{self, BindError};
+use super::reload::{Order, Reloader};
 use super::worker::{self, Shared};
 use crate::config::{self, limits};
 use crate::events::Recorder;
@@ -25,6 +26,9 @@ pub struct Gateway {
     addresses: Vec<SocketAddr>,
     /// The listeners of each worker.
     listeners: Vec<Vec<TcpListener>>,
+    /// The orders of each worker.
+    orders: Vec<mpsc::Receiver<Order>>,
+    reloader: Arc<Reloader>,
 }
 
 /// Why a running gateway stopped before it was told to.
@@ -62,13 +66,19 @@ impl Gateway {
         }
         let config = Arc::new(config);
         let drain = CancellationToken::new();
+        let (reloader, orders) = Reloader::new(Arc::clone(&config), workers);
         let shared = Shared { config, patchset, recorder, metrics, bypass, drain };
-        Ok(Self { shared, addresses, listeners })
+        Ok(Self { shared, addresses, listeners, orders, reloader: Arc::new(reloader) })
     }
 
     /// The addresses it listens on, in the order of the configuration, with their actual ports.
     pub fn local_addrs(&self) -> &[SocketAddr] {
         &self.addresses
+    }
+
+    /// A hand on it that changes its configuration while it runs.
+    pub fn reloader(&self) -> Arc<Reloader> {
+        Arc::clone(&self.reloader)
     }
 
     /// Serves until `shutdown` is cancelled, and then drains: no more connections are taken,
@@ -80,11 +90,12 @@ impl Gateway {
     /// then.
     pub async fn run(self, shutdown: CancellationToken) -> Result<(), RunError> {
         let drain = self.shared.drain.clone();
-        let watched = tokio::spawn(watch_bypass(self.shared.clone()));
+        let watched = tokio::spawn(watch_bypass(self.shared.clone(), self.reloader.watch()));
         let mut workers = FuturesUnordered::new();
         let mut result = Ok(());
-        for (number, listeners) in self.listeners.into_iter().enumerate() {
-            match start(number, self.shared.clone(), listeners) {
+        for (number, (listeners, orders)) in self.listeners.into_iter().zip(self.orders).enumerate()
+        {
+            match start(number, self.shared.clone(), listeners, orders) {
                 Ok(ended) => workers.push(async move {
                     let panicked = |_| Err(io::Error::other("it panicked"));
                     (number, ended.await.unwrap_or_else(panicked))
@@ -120,27 +131,32 @@ fn start(
     number: usize,
     shared: Shared,
     listeners: Vec<TcpListener>,
+    orders: mpsc::Receiver<Order>,
 ) -> io::Result<oneshot::Receiver<io::Result<()>>> {
     let (tell, ended) = oneshot::channel();
     thread::Builder::new().name(format!("leakgate-worker-{number}")).spawn(move || {
         // Nobody listens any more only where the process is going down.
-        let _ = tell.send(worker::run(shared, listeners));
+        let _ = tell.send(worker::run(shared, listeners, orders));
     })?;
     Ok(ended)
 }
 
 /// Turns the bypass switch on while the bypass file is there, which works without a control plane,
 /// and shows the switch as a metric.
-async fn watch_bypass(shared: Shared) {
+async fn watch_bypass(shared: Shared, current: watch::Receiver<Arc<config::Gateway>>) {
     let mut ticks = tokio::time::interval(limits::BYPASS_POLL);
     ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
     loop {
         ticks.tick().await;
-        if let Some(file) = &shared.config.bypass_file
-            // A file that cannot be looked at changes nothing.
-            && let Ok(present) = tokio::fs::try_exists(file).await
-        {
-            shared.bypass.set_by_file(present);
+        let file = current.borrow().bypass_file.clone();
+        match file {
+            Some(file) => {
+                // A file that cannot be looked at changes nothing.
+                if let Ok(present) = tokio::fs::try_exists(&file).await {
+                    shared.bypass.set_by_file(present);
+                }
+            }
+            None => shared.bypass.set_by_file(false),
         }
         shared.metrics.bypass.set(i64::from(shared.bypass.is_on()));
     }

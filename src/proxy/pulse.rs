@@ -154,10 +154,10 @@ impl Pulse {
         }
     }
 
-    /// Waits until the connection has been too slow.
-    pub(crate) async fn slow(&self, timeouts: &Timeouts) -> Slow {
+    /// Waits until the connection has been too slow for the timeouts in force.
+    pub(crate) async fn slow(&self, timeouts: impl Fn() -> Timeouts) -> Slow {
         loop {
-            let (slow, deadline) = self.deadline(timeouts);
+            let (slow, deadline) = self.deadline(&timeouts());
             match slow {
                 Some(slow) if deadline <= Instant::now() => return slow,
                 _ => tokio::time::sleep_until(deadline).await,
@@ -181,7 +181,7 @@ mod tests {
 
     async fn seconds_until_slow(pulse: &Pulse) -> (Slow, u64) {
         let start = Instant::now();
-        let slow = pulse.slow(&TIMEOUTS).await;
+        let slow = pulse.slow(|| TIMEOUTS).await;
         (slow, start.elapsed().as_secs())
     }
 
@@ -209,7 +209,7 @@ mod tests {
     async fn a_request_under_way_is_not_timed_but_a_write_is() {
         let pulse = Pulse::new();
         pulse.begin(false);
-        let never = tokio::time::timeout(Duration::from_secs(3_600), pulse.slow(&TIMEOUTS));
+        let never = tokio::time::timeout(Duration::from_secs(3_600), pulse.slow(|| TIMEOUTS));
         assert!(never.await.is_err());
         pulse.write_waits();
         assert_eq!(seconds_until_slow(&pulse).await.0, Slow::Write);

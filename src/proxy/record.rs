@@ -219,7 +219,7 @@ impl Exchange {
             path: redact(target.as_bytes(), limits::RECORDED_PATH),
             response_status: self.status.get(),
             count: 1,
-            gateway: self.client.worker().config.name.clone(),
+            gateway: self.client.worker().settings().config.name.clone(),
             request_id: self.presentable_id(inspection),
         }
     }

@@ -25,12 +25,13 @@ use jiff::Timestamp;
 use super::admit::{self, Admitted};
 use super::answer::{self, X_REQUEST_ID};
 use super::body::{ClientBody, UnderWay, UpstreamBody};
-use super::connection::Client;
+use super::connection::{Client, Standing};
 use super::failure::Failure;
 use super::hold::{self, Held};
 use super::idle::IdleTimer;
 use super::inspector::Inspector;
 use super::record::{Exchange, Facts, Outcome};
+use super::settings::Settings;
 use super::stream::StreamingBody;
 use super::trailers::{self, Passing};
 use super::upstream::Lease;
@@ -58,6 +59,8 @@ pub(crate) async fn serve(
 /// A request under way.
 struct Life {
     client: Rc<Client>,
+    settings: Rc<Settings>,
+    standing: Rc<Standing>,
     exchange: Rc<Exchange>,
     under_way: UnderWay,
     at: Timestamp,
@@ -82,10 +85,12 @@ impl Life {
     fn accept(client: Rc<Client>, under_way: UnderWay, parts: &Parts, body: &Incoming) -> Self {
         let at = clock::now();
         let worker = client.worker();
-        let trusted = &worker.config.trusted_proxies;
+        let settings = worker.settings();
+        let standing = client.standing(&settings);
+        let trusted = &settings.config.trusted_proxies;
         let source = forwarded::source(&parts.headers, client.peer(), trusted);
         let set_before = parts.headers.get(X_REQUEST_ID);
-        let request_id = match set_before.filter(|_| client.is_trusted()) {
+        let request_id = match set_before.filter(|_| standing.trusted) {
             Some(id) if request_id::is_sane(id) => id.clone(),
             _ => worker.ids.make(at),
         };
@@ -93,6 +98,8 @@ impl Life {
         Self {
             under_way,
             client,
+            settings,
+            standing,
             exchange,
             at,
             version: parts.version,
@@ -112,7 +119,7 @@ impl Life {
         // admit
         let admitted = admit::admit(&mut parts)?;
         // route
-        let destination = route::find(&worker.config, &admitted.host, parts.uri.path())
+        let destination = route::find(&self.settings.config, &admitted.host, parts.uri.path())
             .ok_or(Failure::NoRoute)?;
         let mode = worker.in_force(destination.mode);
         // inspect head, hold body
@@ -148,7 +155,7 @@ impl Life {
             Held::Beginning(beginning) => {
                 let facts = Facts::of(&parts, &admitted.host);
                 let exchange = Rc::clone(&self.exchange);
-                let idle = worker.config.timeouts.body_idle;
+                let idle = self.settings.config.timeouts.body_idle;
                 let framing = Framing::of_stream(admitted.declared);
                 let passing = match framing {
                     Framing::Chunked => Passing::named_by(&parts.headers),
@@ -161,9 +168,14 @@ impl Life {
         };
         self.dress(&mut parts, &admitted, &framing, asked.is_some());
         let request = Request::from_parts(parts, body);
-        let (timeouts, metrics) = (&worker.config.timeouts, &worker.metrics);
-        let sent =
-            worker.upstreams.send(destination.upstream, request, &self.exchange, timeouts, metrics);
+        let Settings { config, upstreams, .. } = &*self.settings;
+        let sent = upstreams.send(
+            destination.upstream,
+            request,
+            &self.exchange,
+            &config.timeouts,
+            &worker.metrics,
+        );
         let (response, lease) = sent.await?;
         // respond
         self.respond(response, lease, asked)
@@ -205,7 +217,7 @@ impl Life {
             // Nothing can be refused, so nothing is gained by waiting.
             return Ok(Held::Beginning(Bytes::new()));
         }
-        let config = &self.client.worker().config;
+        let config = &self.settings.config;
         let idle = config.timeouts.body_idle;
         hold::hold(body, admitted.declared, config.hold, idle, inspector).await
     }
@@ -217,7 +229,7 @@ impl Life {
             host: host.to_owned(),
             mode,
             now: self.at,
-            fail: self.client.worker().config.fail,
+            fail: self.settings.config.fail,
         }
     }
 
@@ -237,7 +249,7 @@ impl Life {
         if parts.uri.authority().is_some() || !headers.contains_key(HOST) {
             headers.insert(HOST, admitted.host_field.clone());
         }
-        self.client.introduction().apply(headers, &admitted.host_field);
+        self.standing.introduction.apply(headers, &admitted.host_field);
         headers.insert(X_REQUEST_ID, self.exchange.request_id());
         framing.apply(headers);
         if upgrades {
@@ -287,7 +299,7 @@ impl Life {
     }
 
     fn passed_body(self, passed: Passed) -> ClientBody {
-        let idle = IdleTimer::new(self.client.worker().config.timeouts.body_idle);
+        let idle = IdleTimer::new(self.settings.config.timeouts.body_idle);
         let Passed { body, passing, bare_length, lease } = passed;
         ClientBody::upstream(body, idle, lease, self.exchange, passing, bare_length, self.under_way)
     }
@@ -306,7 +318,7 @@ impl Life {
         }
         let never_again = matches!(failure, Failure::Framing { .. });
         let asked = answer::Asked {
-            block: &worker.config.block,
+            block: &self.settings.config.block,
             request_id: &self.exchange.request_id(),
             wants_html: self.wants_html,
             at: self.at,

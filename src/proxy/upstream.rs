@@ -51,10 +51,16 @@ pub(crate) struct Lease {
 
 impl Upstreams {
     pub(crate) fn new(upstreams: &[config::Upstream]) -> Self {
-        let pool = |server: &config::Server| {
-            let name = format!("{}:{}", server.host, server.port);
-            Rc::new(Pool { server: server.clone(), name, idle: RefCell::default() })
+        Self(Vec::new()).followed_by(upstreams)
+    }
+
+    /// Those of another configuration; a server that is in both keeps its connections.
+    pub(crate) fn followed_by(&self, upstreams: &[config::Upstream]) -> Self {
+        let known = |server: &config::Server| {
+            self.0.iter().flat_map(|group| &group.servers).find(|pool| pool.server == *server)
         };
+        let pool =
+            |server: &config::Server| known(server).map_or_else(|| Pool::new(server), Rc::clone);
         let group = |upstream: &config::Upstream| Group {
             servers: upstream.servers.iter().map(pool).collect(),
             next: Cell::new(0),
@@ -164,6 +170,11 @@ impl Group {
 }
 
 impl Pool {
+    fn new(server: &config::Server) -> Rc<Self> {
+        let name = format!("{}:{}", server.host, server.port);
+        Rc::new(Self { server: server.clone(), name, idle: RefCell::default() })
+    }
+
     fn take(self: &Rc<Self>) -> Option<Lease> {
         let mut idle = self.idle.borrow_mut();
         while let Some(Idle { sender, since }) = idle.pop() {

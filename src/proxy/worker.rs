@@ -9,15 +9,16 @@ use std::sync::Arc;
 
 use http::HeaderMap;
 use tokio::net;
-use tokio::sync::Notify;
+use tokio::sync::{Notify, mpsc};
 use tokio::time::MissedTickBehavior;
 use tokio_util::sync::CancellationToken;
 
 use super::bypass::BypassSwitch;
 use super::connection::{self, Protocols};
 use super::record::{Counters, Outcome};
+use super::reload::Order;
 use super::request_id::RequestIds;
-use super::upstream::Upstreams;
+use super::settings::Settings;
 use crate::config::{self, limits};
 use crate::events::Recorder;
 use crate::matcher::PatchsetHandle;
@@ -37,7 +38,7 @@ pub(crate) struct Shared {
 
 /// What the requests of one worker share.
 pub(crate) struct Worker {
-    pub(crate) config: Arc<config::Gateway>,
+    settings: RefCell<Rc<Settings>>,
     pub(crate) patchset: PatchsetHandle,
     pub(crate) recorder: Recorder,
     pub(crate) metrics: Arc<Metrics>,
@@ -47,7 +48,6 @@ pub(crate) struct Worker {
     pub(crate) counters: Counters,
     pub(crate) ids: RequestIds,
     pub(crate) protocols: Protocols,
-    pub(crate) upstreams: Upstreams,
     /// Memory for the next map of header fields.
     pub(crate) spare: RefCell<HeaderMap>,
     open: Cell<usize>,
@@ -61,10 +61,9 @@ impl Worker {
     fn new(shared: Shared) -> Self {
         Self {
             counters: Counters::new(&shared.metrics),
-            upstreams: Upstreams::new(&shared.config.upstreams),
+            settings: RefCell::new(Settings::new(shared.config)),
             // A child of its own, so that looking at it is not contended.
             drain: shared.drain.child_token(),
-            config: shared.config,
             patchset: shared.patchset,
             recorder: shared.recorder,
             metrics: shared.metrics,
@@ -75,6 +74,17 @@ impl Worker {
             open: Cell::new(0),
             closed: Notify::new(),
         }
+    }
+
+    /// The settings in force.
+    pub(crate) fn settings(&self) -> Rc<Settings> {
+        Rc::clone(&self.settings.borrow())
+    }
+
+    /// Puts others in force, for requests that begin from now on.
+    fn reload(&self, config: Arc<config::Gateway>) {
+        let next = self.settings().followed_by(config);
+        self.settings.replace(next);
     }
 
     /// The filtration mode in force where a route has this one: the bypass switch weakens it.
@@ -117,7 +127,11 @@ impl Drop for Open {
 ///
 /// # Errors
 /// Where the runtime cannot be made or a listener not be registered with it.
-pub(crate) fn run(shared: Shared, listeners: Vec<TcpListener>) -> io::Result<()> {
+pub(crate) fn run(
+    shared: Shared,
+    listeners: Vec<TcpListener>,
+    orders: mpsc::Receiver<Order>,
+) -> io::Result<()> {
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_all()
         .max_blocking_threads(limits::WORKER_BLOCKING_THREADS)
@@ -130,18 +144,20 @@ pub(crate) fn run(shared: Shared, listeners: Vec<TcpListener>) -> io::Result<()>
             let listener = net::TcpListener::from_std(listener)?;
             accepting.push(tokio::task::spawn_local(accept(Rc::clone(&worker), listener)));
         }
+        let obeying = tokio::task::spawn_local(obey(Rc::clone(&worker), orders));
         let sweeping = tokio::task::spawn_local(sweep(Rc::clone(&worker)));
         for task in accepting {
             // It ends when the drain begins, and cannot fail.
             let _ = task.await;
         }
-        let drain = worker.config.timeouts.drain;
+        let drain = worker.settings().config.timeouts.drain;
         if tokio::time::timeout(drain, worker.all_closed()).await.is_err() {
             tracing::warn!(
                 connections = worker.open.get(),
                 "the drain's time is over; what is still open is cut"
             );
         }
+        obeying.abort();
         sweeping.abort();
         Ok(())
     })
@@ -187,11 +203,19 @@ fn admit(worker: &Rc<Worker>, tcp: net::TcpStream, peer: std::net::SocketAddr) {
     });
 }
 
+/// Does what it is told, as long as anybody can tell it something.
+async fn obey(worker: Rc<Worker>, mut orders: mpsc::Receiver<Order>) {
+    while let Some(Order { config, applied }) = orders.recv().await {
+        worker.reload(config);
+        drop(applied);
+    }
+}
+
 async fn sweep(worker: Rc<Worker>) {
     let mut ticks = tokio::time::interval(limits::POOL_SWEEP);
     ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
     loop {
         ticks.tick().await;
-        worker.upstreams.sweep();
+        worker.settings().upstreams.sweep();
     }
 }

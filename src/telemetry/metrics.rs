@@ -68,6 +68,8 @@ pub struct Metrics {
     /// `leakgate_publish_failures_total`: stored changes that were not in force at once; publishing
     /// them is tried again.
     pub publish_failures: IntCounter,
+    /// `leakgate_config_reloads_total{result}`: reloads asked for by SIGHUP: `ok`, `failed`.
+    pub config_reloads: IntCounterVec,
     /// `leakgate_event_stream_missed_total`: events that readers of the live stream were too slow
     /// for.
     pub event_stream_missed: IntCounter,
@@ -188,6 +190,12 @@ impl Metrics {
                 &registry,
                 "publish_failures_total",
                 "Stored changes that were not in force at once.",
+            )?,
+            config_reloads: counters(
+                &registry,
+                "config_reloads_total",
+                "Reloads of the configuration by result.",
+                "result",
             )?,
             event_stream_missed: counter(
                 &registry,

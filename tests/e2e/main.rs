@@ -11,6 +11,7 @@ mod h2c;
 mod holding;
 mod ping_pong;
 mod program;
+mod reload;
 mod slow;
 mod streaming;
 mod support;

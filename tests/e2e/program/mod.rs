@@ -7,5 +7,6 @@ mod docs;
 mod kill;
 mod main_job;
 mod planted;
+mod reload;
 mod swaps;
 mod timers;

@@ -12,7 +12,7 @@ use leakgate::model::ids::{LeakId, PatchId, TokenId};
 use leakgate::model::rule::Action;
 use leakgate::model::secret::Secret;
 use leakgate::model::token::TokenMaterial;
-use leakgate::proxy::{BypassSwitch, Gateway, RunError};
+use leakgate::proxy::{BypassSwitch, Gateway, Reloader, RunError};
 use leakgate::telemetry::metrics::Metrics;
 use tokio::sync::Notify;
 use tokio::task::JoinHandle;
@@ -24,6 +24,9 @@ use super::wire::Client;
 /// A gateway under way.
 pub struct Running {
     pub address: SocketAddr,
+    /// The configuration that it was started with.
+    pub config: config::Gateway,
+    pub reloader: Arc<Reloader>,
     pub patchset: PatchsetHandle,
     pub bypass: BypassSwitch,
     pub metrics: Arc<Metrics>,
@@ -97,7 +100,7 @@ pub fn start_with(servers: &[SocketAddr], change: impl FnOnce(&mut config::Gatew
     let metrics = Arc::new(Metrics::new().unwrap());
     let bypass = BypassSwitch::default();
     let gateway = Gateway::bind(
-        config,
+        config.clone(),
         patchset.clone(),
         events.recorder(),
         Arc::clone(&metrics),
@@ -105,9 +108,10 @@ pub fn start_with(servers: &[SocketAddr], change: impl FnOnce(&mut config::Gatew
     )
     .unwrap();
     let address = gateway.local_addrs()[0];
+    let reloader = gateway.reloader();
     let shutdown = CancellationToken::new();
     let ended = tokio::spawn(gateway.run(shutdown.clone()));
-    Running { address, patchset, bypass, metrics, events, shutdown, ended }
+    Running { address, config, reloader, patchset, bypass, metrics, events, shutdown, ended }
 }
 
 /// Starts a gateway in front of one server.
