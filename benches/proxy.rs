@@ -177,7 +177,7 @@ async fn message(tcp: &mut TcpStream, buffer: &mut Vec<u8>) -> bool {
 
 fn gateway(server: SocketAddr, patchset: Arc<Patchset>) -> (SocketAddr, CancellationToken) {
     let config = config::Gateway {
-        listen: vec![SocketAddr::from(([127, 0, 0, 1], 0))],
+        listen: vec![config::Listener::plain(SocketAddr::from(([127, 0, 0, 1], 0)))],
         workers: 1,
         upstreams: vec![Upstream {
             name: "app".to_owned(),

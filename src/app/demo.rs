@@ -11,7 +11,7 @@ use super::process::{Process, Start};
 use super::say::print;
 use super::signals::Signals;
 use super::{echo, temporary};
-use crate::config::{Config, Log, Server, Upstream};
+use crate::config::{Config, Listener, Log, Server, Upstream};
 use crate::control::FirstStart;
 use crate::model::rule::FiltrationMode;
 use crate::model::secret::Secret;
@@ -38,7 +38,7 @@ pub(super) async fn run() -> Result<(), Failure> {
     let mut process = match Process::start(config.clone(), start()).await {
         // The usual ports are taken: any will do for a demonstration.
         Err(failure) if failure.is_port_in_use() => {
-            config.gateway.listen = vec![SocketAddr::from(([127, 0, 0, 1], 0))];
+            config.gateway.listen = vec![Listener::plain(SocketAddr::from(([127, 0, 0, 1], 0)))];
             config.control.listen = SocketAddr::from(([127, 0, 0, 1], 0));
             Process::start(config, start()).await?
         }

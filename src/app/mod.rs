@@ -22,7 +22,7 @@ use clap::{Parser, Subcommand};
 use crate::client;
 use crate::config::{self, Config, ConfigError};
 use crate::control::BootstrapError;
-use crate::proxy::{BindError, RunError};
+use crate::proxy::{RunError, StartError};
 use crate::store::StoreError;
 use crate::telemetry::logs::LogError;
 
@@ -68,7 +68,7 @@ pub(crate) enum Failure {
     #[error("the first administrator cannot be made: {0}")]
     Bootstrap(#[from] BootstrapError),
     #[error(transparent)]
-    Gateway(#[from] BindError),
+    Gateway(#[from] StartError),
     #[error("{key}: cannot listen on {address}: {source}{}", advice(.source))]
     Listen { key: &'static str, address: std::net::SocketAddr, source: io::Error },
     #[error("metrics cannot be set up: {0}")]
@@ -101,7 +101,9 @@ impl Failure {
     /// Whether another port would help.
     fn is_port_in_use(&self) -> bool {
         match self {
-            Self::Gateway(error) => error.source.kind() == io::ErrorKind::AddrInUse,
+            Self::Gateway(StartError::Bind(error)) => {
+                error.source.kind() == io::ErrorKind::AddrInUse
+            }
             Self::Listen { source, .. } => source.kind() == io::ErrorKind::AddrInUse,
             _ => false,
         }

@@ -13,7 +13,7 @@ use super::explain::Explainer;
 use super::reload::Reload;
 use super::signals::{Asked, Signals};
 use super::{Failure, admin};
-use crate::config::{Config, limits};
+use crate::config::{Config, Listener, limits};
 use crate::control::{
     self, Bootstrapped, BypassControl, Control, Explain, FirstStart, Hooks, LiveSink, Settings,
 };
@@ -44,7 +44,7 @@ pub(super) struct Process {
     control: Control,
     writer: Writer,
     readiness: Readiness,
-    gateway_addresses: Vec<SocketAddr>,
+    listeners: Vec<Listener>,
     control_address: SocketAddr,
     admin_address: Option<SocketAddr>,
     gateway: JoinHandle<Result<(), RunError>>,
@@ -109,7 +109,7 @@ impl Process {
             explainer,
             metrics: Arc::clone(&metrics),
         };
-        let gateway_addresses = gateway.local_addrs().to_vec();
+        let listeners = gateway.listeners().to_vec();
 
         // Last of what can fail: what it makes is shown only once.
         control.publish().await?;
@@ -145,7 +145,7 @@ impl Process {
             control,
             writer,
             readiness,
-            gateway_addresses,
+            listeners,
             control_address,
             admin_address,
             gateway,
@@ -161,13 +161,14 @@ impl Process {
 
     /// The first address that requests come to.
     pub(super) fn gateway_address(&self) -> SocketAddr {
-        // At least one address is configured: the configuration is checked for it.
-        self.gateway_addresses.first().copied().unwrap_or(self.control_address)
+        let first = self.listeners.iter().find_map(Listener::address);
+        // The demo, which asks, listens on an address.
+        first.unwrap_or(self.control_address)
     }
 
-    /// All addresses that requests come to.
-    pub(super) fn gateway_addresses(&self) -> &[SocketAddr] {
-        &self.gateway_addresses
+    /// All places that requests come to.
+    pub(super) fn listeners(&self) -> &[Listener] {
+        &self.listeners
     }
 
     /// The address of the API.

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use super::Failure;
 use super::explain::Explainer;
 use crate::config::Config;
-use crate::proxy::Reloader;
+use crate::proxy::{Reloader, StartError};
 use crate::telemetry::metrics::Metrics;
 
 /// What a reload changes.
@@ -21,10 +21,11 @@ impl Reload {
     /// Puts a configuration that was read again in force, or says why not and changes nothing.
     pub(super) async fn take(&mut self, again: Result<Config, Failure>) {
         let result = match again {
-            Ok(config) => {
-                self.apply(config).await;
-                "ok"
-            }
+            Ok(config) => self.apply(config).await,
+            Err(failure) => Err(failure),
+        };
+        let result = match result {
+            Ok(()) => "ok",
             Err(failure) => {
                 tracing::error!("SIGHUP: {failure}; the process keeps the configuration it has");
                 "failed"
@@ -33,15 +34,16 @@ impl Reload {
         self.metrics.config_reloads.with_label_values(&[result]).inc();
     }
 
-    async fn apply(&mut self, config: Config) {
+    async fn apply(&mut self, config: Config) -> Result<(), Failure> {
         let mut kept = self.kept_sections(&config);
-        kept.extend(self.gateway.reload(config.gateway.clone()).await);
+        kept.extend(self.gateway.reload(config.gateway.clone()).await.map_err(StartError::from)?);
         self.explainer.follow(&config.gateway);
         self.running.gateway = config.gateway;
         for key in kept {
             tracing::warn!("SIGHUP: {key} cannot change without a restart; the old one is kept");
         }
         tracing::info!("SIGHUP: the configuration is in force");
+        Ok(())
     }
 
     /// What of the process outside the gateway would change.

@@ -4,7 +4,7 @@ use super::Failure;
 use super::process::{Again, Process, Start};
 use super::say::say;
 use super::signals::Signals;
-use crate::config::Config;
+use crate::config::{Config, Listener};
 use crate::control::{Bootstrapped, FirstStart};
 use crate::model::secret::Secret;
 use crate::store::KeySource;
@@ -39,8 +39,8 @@ pub(super) fn secret(name: &str) -> Option<Secret> {
 
 fn announce(process: &Process) {
     say(format!("leakgate {}", env!("CARGO_PKG_VERSION")));
-    for address in process.gateway_addresses() {
-        say(format!("  gateway listening on http://{address}"));
+    for listener in process.listeners() {
+        say(format!("  gateway listening on {}", shown(listener)));
     }
     say(format!("  control plane listening on http://{}", process.control_address()));
     if let Some(address) = process.admin_address() {
@@ -62,6 +62,15 @@ fn announce(process: &Process) {
         say("  LEAKGATE_ADMIN_TOKEN was revoked earlier and does not work: set another one");
     }
     say("  ready");
+}
+
+/// A listener as a URL, where it has one.
+fn shown(listener: &Listener) -> String {
+    let scheme = if listener.tls { "https" } else { "http" };
+    match listener.address() {
+        Some(address) if !listener.proxy_protocol => format!("{scheme}://{address}"),
+        _ => listener.to_string(),
+    }
 }
 
 /// The one place where a secret of our own making is shown, once.

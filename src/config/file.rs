@@ -7,10 +7,11 @@ use std::str::FromStr;
 use ipnet::IpNet;
 use toml::{Table, Value};
 
+use super::listener::LISTENER;
 use super::reader::{Mistake, Reader, nearest};
 use super::{
-    Block, Config, Control, Events, Fail, FailMode, Gateway, Hold, Log, LogFormat, Route, Server,
-    Store, Timeouts, Upstream, limits,
+    Block, Config, Control, Events, Fail, FailMode, Gateway, Hold, Listener, Log, LogFormat, Route,
+    Server, Store, Timeouts, Upstream, limits, tls,
 };
 use crate::model::rule::FiltrationMode;
 
@@ -168,13 +169,18 @@ fn gateway(r: &mut Reader) -> Gateway {
         names.push(&upstream.name);
     }
     let routes = r.sections("routes", |route| self::route(route, &names)).unwrap_or_default();
-    let listen = r.list("listen", ADDRESS).unwrap_or(default.listen);
+    let listen = r.list::<Listener>("listen", LISTENER).unwrap_or(default.listen);
     if listen.is_empty() {
-        r.mistake("listen", format!("needs at least one of: {ADDRESS}"));
+        r.mistake("listen", format!("needs at least one of: {LISTENER}"));
+    }
+    let tls = r.section("tls", tls::read);
+    if tls.certificates.is_empty() && listen.iter().any(|listener| listener.tls) {
+        r.mistake("tls.certificates", "is missing: gateway.listen has a place that speaks TLS");
     }
     Gateway {
         name: r.parsed("name", "a name").unwrap_or_else(host_name),
         listen,
+        tls,
         mode: r.choice("mode", &MODES).unwrap_or(default.mode),
         workers: r
             .number("workers", 1..=limits::WORKERS as u64)
@@ -401,7 +407,7 @@ mod tests {
         )
         .unwrap();
         assert_eq!(config.gateway.mode, FiltrationMode::Block);
-        assert_eq!(config.gateway.listen[1].port(), 2);
+        assert_eq!(config.gateway.listen[1].address().unwrap().port(), 2);
         assert_eq!(config.gateway.workers, 3);
         assert_eq!(config.gateway.upstreams[0].servers[0].port, 9);
         assert!(!config.events.stdout);

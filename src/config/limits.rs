@@ -55,6 +55,10 @@ pub const H2_PING_TIMEOUT: Duration = Duration::from_secs(20);
 pub const RESPONSE_HEAD_BYTES: usize = 64 * 1024;
 /// Header fields in a response. hyper makes room for so many of them (32 bytes each) for each response.
 pub const RESPONSE_HEADER_COUNT: usize = 256;
+/// Time for a TLS handshake with a client.
+pub const TLS_HANDSHAKE_TIME: Duration = Duration::from_secs(10);
+/// TLS handshakes under way at once, per worker.
+pub const TLS_HANDSHAKES: usize = 1_024;
 /// Connections waiting to be accepted, per listener.
 pub const LISTEN_BACKLOG: i32 = 4_096;
 /// Pause of a listener whose process has no descriptor left for another connection.

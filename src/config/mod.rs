@@ -3,7 +3,9 @@
 
 mod file;
 pub mod limits;
+mod listener;
 mod reader;
+mod tls;
 
 use std::net::SocketAddr;
 use std::path::PathBuf;
@@ -11,7 +13,9 @@ use std::time::Duration;
 
 pub use file::{ConfigError, DEFAULT_FILE, load};
 use ipnet::IpNet;
+pub use listener::{Listener, Place};
 pub use reader::Mistake;
+pub use tls::{Certificate, ClientAuth, Tls, TlsVersion};
 
 use crate::model::rule::FiltrationMode;
 
@@ -35,8 +39,10 @@ pub struct Config {
 pub struct Gateway {
     /// Name in events; default: the host name.
     pub name: String,
-    /// Addresses that requests come to.
-    pub listen: Vec<SocketAddr>,
+    /// Where requests come to.
+    pub listen: Vec<Listener>,
+    /// Certificates, for those listeners that speak TLS.
+    pub tls: Tls,
     /// Filtration mode of all routes that do not say their own.
     pub mode: FiltrationMode,
     /// Worker threads; default: one a core.
@@ -199,7 +205,8 @@ impl Default for Gateway {
     fn default() -> Self {
         Self {
             name: "gateway".to_owned(),
-            listen: vec![SocketAddr::from(([127, 0, 0, 1], 8080))],
+            listen: vec![Listener::plain(SocketAddr::from(([127, 0, 0, 1], 8080)))],
+            tls: Tls::default(),
             mode: FiltrationMode::Block,
             workers: std::thread::available_parallelism().map_or(1, usize::from),
             admin_listen: None,

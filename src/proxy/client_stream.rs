@@ -1,5 +1,5 @@
-//! A client's socket: gives back what was read to tell the protocol, keeps the connection's pulse,
-//! and closes gently.
+//! A client's connection as hyper sees it, plain or TLS: keeps the connection's pulse, and closes
+//! gently.
 
 use std::io::{self, IoSlice};
 use std::mem::MaybeUninit;
@@ -7,21 +7,35 @@ use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll, ready};
 
-use bytes::{Buf, Bytes};
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
-use tokio::net::TcpStream;
 use tokio::time::{Instant, Sleep};
+use tokio_rustls::server::TlsStream;
 
 use super::pulse::Pulse;
+use super::socket::Socket;
 use crate::config::limits;
 
-/// The socket as hyper sees it.
+/// The connection as hyper sees it.
 pub(crate) struct ClientStream {
-    tcp: TcpStream,
-    sniffed: Bytes,
+    transport: Transport,
     pulse: Arc<Pulse>,
     half_closed: Option<HalfClosed>,
     linger: Option<Linger>,
+}
+
+enum Transport {
+    Plain(Socket),
+    Tls(Box<TlsStream<Socket>>),
+}
+
+/// Calls a method on the transport, whichever it is.
+macro_rules! on_transport {
+    ($transport:expr, $name:ident($($argument:expr),*)) => {
+        match $transport {
+            Transport::Plain(socket) => Pin::new(socket).$name($($argument),*),
+            Transport::Tls(stream) => Pin::new(stream).$name($($argument),*),
+        }
+    };
 }
 
 /// The client has shut its side. Whether it is gone or waits for its answer cannot be told until
@@ -42,9 +56,18 @@ struct Linger {
 }
 
 impl ClientStream {
-    /// A socket of which `sniffed` has already been read.
-    pub(crate) fn new(tcp: TcpStream, sniffed: Bytes, pulse: Arc<Pulse>) -> Self {
-        Self { tcp, sniffed, pulse, half_closed: None, linger: None }
+    /// A connection without TLS.
+    pub(crate) fn plain(socket: Socket, pulse: Arc<Pulse>) -> Self {
+        Self::new(Transport::Plain(socket), pulse)
+    }
+
+    /// A connection whose handshake is done.
+    pub(crate) fn secure(stream: Box<TlsStream<Socket>>, pulse: Arc<Pulse>) -> Self {
+        Self::new(Transport::Tls(stream), pulse)
+    }
+
+    fn new(transport: Transport, pulse: Arc<Pulse>) -> Self {
+        Self { transport, pulse, half_closed: None, linger: None }
     }
 
     fn poll_linger(&mut self, cx: &mut Context<'_>) -> Poll<()> {
@@ -55,7 +78,7 @@ impl ClientStream {
         let mut scratch = [MaybeUninit::<u8>::uninit(); 4096];
         while linger.left > 0 {
             let mut buf = ReadBuf::uninit(&mut scratch);
-            match Pin::new(&mut self.tcp).poll_read(cx, &mut buf) {
+            match on_transport!(&mut self.transport, poll_read(cx, &mut buf)) {
                 Poll::Ready(Ok(())) if !buf.filled().is_empty() => {
                     linger.left = linger.left.saturating_sub(buf.filled().len());
                 }
@@ -103,18 +126,14 @@ impl AsyncRead for ClientStream {
         cx: &mut Context<'_>,
         buf: &mut ReadBuf<'_>,
     ) -> Poll<io::Result<()>> {
-        if !self.sniffed.is_empty() {
-            let part = self.sniffed.len().min(buf.remaining());
-            buf.put_slice(self.sniffed.get(..part).unwrap_or_default());
-            self.sniffed.advance(part);
-            if self.sniffed.is_empty() {
-                // An empty view would still keep the buffer.
-                self.sniffed = Bytes::new();
-            }
-            return Poll::Ready(Ok(()));
-        }
         let before = buf.filled().len();
-        ready!(Pin::new(&mut self.tcp).poll_read(cx, buf))?;
+        match ready!(on_transport!(&mut self.transport, poll_read(cx, buf))) {
+            Ok(()) => {}
+            // A TLS client that ends without saying so: HTTP tells by itself whether a message is
+            // whole.
+            Err(error) if error.kind() == io::ErrorKind::UnexpectedEof => {}
+            Err(error) => return Poll::Ready(Err(error)),
+        }
         if buf.filled().len() > before {
             self.pulse.received();
         } else if buf.remaining() > 0 {
@@ -130,7 +149,7 @@ impl AsyncWrite for ClientStream {
         cx: &mut Context<'_>,
         buf: &[u8],
     ) -> Poll<io::Result<usize>> {
-        let written = Pin::new(&mut self.tcp).poll_write(cx, buf);
+        let written = on_transport!(&mut self.transport, poll_write(cx, buf));
         self.note_write(written)
     }
 
@@ -139,12 +158,15 @@ impl AsyncWrite for ClientStream {
         cx: &mut Context<'_>,
         bufs: &[IoSlice<'_>],
     ) -> Poll<io::Result<usize>> {
-        let written = Pin::new(&mut self.tcp).poll_write_vectored(cx, bufs);
+        let written = on_transport!(&mut self.transport, poll_write_vectored(cx, bufs));
         self.note_write(written)
     }
 
     fn is_write_vectored(&self) -> bool {
-        self.tcp.is_write_vectored()
+        match &self.transport {
+            Transport::Plain(socket) => socket.is_write_vectored(),
+            Transport::Tls(stream) => stream.is_write_vectored(),
+        }
     }
 
     fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
@@ -153,12 +175,18 @@ impl AsyncWrite for ClientStream {
             self.half_closed = None;
             cx.waker().wake_by_ref();
         }
-        Pin::new(&mut self.tcp).poll_flush(cx)
+        // TLS takes what is written before the socket does.
+        let flushed = on_transport!(&mut self.transport, poll_flush(cx));
+        match flushed {
+            Poll::Pending => self.pulse.write_waits(),
+            Poll::Ready(_) => self.pulse.write_went(),
+        }
+        flushed
     }
 
     fn poll_shutdown(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
         if self.linger.is_none() {
-            ready!(Pin::new(&mut self.tcp).poll_shutdown(cx))?;
+            ready!(on_transport!(&mut self.transport, poll_shutdown(cx)))?;
         }
         if !self.pulse.is_tunnel() {
             ready!(self.poll_linger(cx));

@@ -1,87 +1,25 @@
 //! One client connection: which protocol it speaks, its requests, its clock, its end.
 
-use std::cell::RefCell;
 use std::convert::Infallible;
-use std::net::{IpAddr, SocketAddr};
 use std::pin::{Pin, pin};
 use std::rc::Rc;
-use std::sync::Arc;
 
-use bytes::{Bytes, BytesMut};
 use http::{Request, Response};
 use hyper::body::{Body, Incoming};
 use hyper::server::conn::{http1, http2};
 use hyper::service::service_fn;
 use hyper_util::rt::{TokioIo, TokioTimer};
 use tokio::io::AsyncWriteExt;
-use tokio::net::TcpStream;
 
 use super::body::{ClientBody, UnderWay};
+use super::client::Client;
 use super::client_stream::ClientStream;
-use super::forwarded::{self, Introduction};
-use super::pulse::{Pulse, Slow};
+use super::listen::Arrival;
+use super::opening::{self, Opened, Protocol, count_slow};
+use super::pulse::Slow;
 use super::request;
-use super::settings::Settings;
 use super::worker::Worker;
 use crate::config::limits;
-
-/// The client at the other end, as its requests know it.
-pub(crate) struct Client {
-    worker: Rc<Worker>,
-    peer: IpAddr,
-    standing: RefCell<Rc<Standing>>,
-    pulse: Arc<Pulse>,
-}
-
-/// What some settings make of a client.
-pub(crate) struct Standing {
-    /// Of the settings.
-    generation: u64,
-    /// Whether it is a proxy that is believed.
-    pub(crate) trusted: bool,
-    /// What the upstream is told of it.
-    pub(crate) introduction: Introduction,
-}
-
-impl Standing {
-    fn new(peer: IpAddr, settings: &Settings) -> Rc<Self> {
-        let trusted = forwarded::is_trusted(peer, &settings.config.trusted_proxies);
-        let introduction = Introduction::new(peer, trusted);
-        Rc::new(Self { generation: settings.generation, trusted, introduction })
-    }
-}
-
-impl Client {
-    fn new(worker: Rc<Worker>, peer: SocketAddr) -> Self {
-        let peer = peer.ip().to_canonical();
-        let standing = RefCell::new(Standing::new(peer, &worker.settings()));
-        Self { worker, peer, standing, pulse: Arc::new(Pulse::new()) }
-    }
-
-    /// The worker that serves it.
-    pub(crate) fn worker(&self) -> &Rc<Worker> {
-        &self.worker
-    }
-
-    /// Its address.
-    pub(crate) fn peer(&self) -> IpAddr {
-        self.peer
-    }
-
-    /// What these settings make of it. Worked out once for all requests until the next reload.
-    pub(crate) fn standing(&self, settings: &Settings) -> Rc<Standing> {
-        let mut standing = self.standing.borrow_mut();
-        if standing.generation != settings.generation {
-            *standing = Standing::new(self.peer, settings);
-        }
-        Rc::clone(&standing)
-    }
-
-    /// Its connection's pulse.
-    pub(crate) fn pulse(&self) -> &Arc<Pulse> {
-        &self.pulse
-    }
-}
 
 /// How connections are served: hyper's settings, each set here, made once a worker.
 pub(crate) struct Protocols {
@@ -141,20 +79,13 @@ where
 }
 
 /// Serves a connection to its end.
-pub(crate) async fn serve(worker: Rc<Worker>, tcp: TcpStream, peer: SocketAddr) {
-    let client = Rc::new(Client::new(worker, peer));
-    let worker = Rc::clone(client.worker());
-    let sniffed = tokio::select! {
+pub(crate) async fn serve(worker: Rc<Worker>, arrival: Arrival) {
+    let opened = tokio::select! {
         biased;
-        sniffed = sniff(&tcp) => sniffed,
-        slow = client.pulse.slow(|| worker.settings().config.timeouts) => {
-            count_slow(&worker, slow);
-            return;
-        }
+        opened = opening::open(&worker, arrival) => opened,
         () = nothing_at_drain(&worker) => return,
     };
-    let Ok((protocol, sniffed)) = sniffed else { return };
-    let stream = ClientStream::new(tcp, sniffed, Arc::clone(&client.pulse));
+    let Some(Opened { client, stream, protocol }) = opened else { return };
     let io = TokioIo::new(stream);
     let requests = {
         let client = Rc::clone(&client);
@@ -167,7 +98,7 @@ pub(crate) async fn serve(worker: Rc<Worker>, tcp: TcpStream, peer: SocketAddr) 
     };
     match protocol {
         Protocol::Http1 => {
-            client.pulse.is_sequential();
+            client.pulse().is_sequential();
             let connection = worker.protocols.http1.serve_connection(io, requests).with_upgrades();
             drive(connection, &client).await;
         }
@@ -233,8 +164,8 @@ const HEAD_TIMED_OUT: &[u8] =
 
 /// Polls a connection to its end; ends it when it is too slow, and when the worker drains.
 async fn drive(mut connection: impl Connection, client: &Client) {
-    let worker = &client.worker;
-    let mut slow = pin!(client.pulse.slow(|| worker.settings().config.timeouts));
+    let worker = client.worker();
+    let mut slow = pin!(client.pulse().slow(|| worker.settings().config.timeouts));
     let mut drained = pin!(worker.drain.cancelled());
     let mut draining = false;
     loop {
@@ -268,44 +199,8 @@ async fn drive(mut connection: impl Connection, client: &Client) {
     }
 }
 
-fn count_slow(worker: &Worker, slow: Slow) {
-    let kind = match slow {
-        Slow::Idle => return,
-        Slow::Head => "head",
-        Slow::Write => "write",
-    };
-    worker.metrics.client_timeouts.with_label_values(&[kind]).inc();
-}
-
 /// Waits until the worker drains, and a moment more for a request that is on its way.
 async fn nothing_at_drain(worker: &Worker) {
     worker.drain.cancelled().await;
     tokio::time::sleep(limits::DRAIN_FIRST_BYTES).await;
-}
-
-enum Protocol {
-    Http1,
-    Http2,
-}
-
-const PREFACE: &[u8] = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n";
-
-/// Reads until the first bytes tell HTTP/2 with prior knowledge from HTTP/1.1, and gives them back.
-async fn sniff(tcp: &TcpStream) -> std::io::Result<(Protocol, Bytes)> {
-    let mut read = BytesMut::with_capacity(4096);
-    loop {
-        tcp.readable().await?;
-        match tcp.try_read_buf(&mut read) {
-            Ok(0) => return Err(std::io::ErrorKind::UnexpectedEof.into()),
-            Ok(_) => {}
-            Err(error) if error.kind() == std::io::ErrorKind::WouldBlock => continue,
-            Err(error) => return Err(error),
-        }
-        if read.starts_with(PREFACE) {
-            return Ok((Protocol::Http2, read.freeze()));
-        }
-        if !PREFACE.starts_with(&read) {
-            return Ok((Protocol::Http1, read.freeze()));
-        }
-    }
 }

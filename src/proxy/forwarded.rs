@@ -51,20 +51,22 @@ fn address(entry: &[u8]) -> Option<IpAddr> {
 pub(crate) struct Introduction {
     trusted: bool,
     peer: HeaderValue,
+    proto: &'static str,
     forwarded_for: String,
 }
 
 impl Introduction {
     /// For this peer.
-    pub(crate) fn new(peer: IpAddr, trusted: bool) -> Self {
+    pub(crate) fn new(peer: IpAddr, trusted: bool, secure: bool) -> Self {
+        let proto = if secure { "https" } else { "http" };
         let forwarded_for = match peer {
-            IpAddr::V4(address) => format!("for={address};proto=http"),
-            IpAddr::V6(address) => format!("for=\"[{address}]\";proto=http"),
+            IpAddr::V4(address) => format!("for={address};proto={proto}"),
+            IpAddr::V6(address) => format!("for=\"[{address}]\";proto={proto}"),
         };
         // An address is a valid value.
         let peer =
             HeaderValue::from_str(&peer.to_string()).unwrap_or(HeaderValue::from_static("unknown"));
-        Self { trusted, peer, forwarded_for }
+        Self { trusted, peer, proto, forwarded_for }
     }
 
     /// Adds the peer to `X-Forwarded-For` and `Forwarded`. `X-Forwarded-Proto` and
@@ -81,7 +83,7 @@ impl Introduction {
             headers.insert(FORWARDED, forwarded);
         }
         if !(self.trusted && headers.contains_key(X_FORWARDED_PROTO)) {
-            headers.insert(X_FORWARDED_PROTO, HeaderValue::from_static("http"));
+            headers.insert(X_FORWARDED_PROTO, HeaderValue::from_static(self.proto));
         }
         if !(self.trusted && headers.contains_key(X_FORWARDED_HOST)) {
             if host.is_empty() {
@@ -163,7 +165,8 @@ mod tests {
     }
 
     fn told(peer: &str, trusted: bool, host: &'static str, mut before: HeaderMap) -> Vec<String> {
-        Introduction::new(ip(peer), trusted).apply(&mut before, &HeaderValue::from_static(host));
+        Introduction::new(ip(peer), trusted, false)
+            .apply(&mut before, &HeaderValue::from_static(host));
         let mut all: Vec<String> = before
             .iter()
             .map(|(name, value)| format!("{name}: {}", value.to_str().unwrap()))

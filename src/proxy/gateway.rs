@@ -1,7 +1,7 @@
 //! The gateway as a whole: bound, run, drained.
 
 use std::io;
-use std::net::{SocketAddr, TcpListener};
+use std::net::SocketAddr;
 use std::sync::Arc;
 use std::thread;
 
@@ -12,8 +12,10 @@ use tokio::time::MissedTickBehavior;
 use tokio_util::sync::CancellationToken;
 
 use super::bypass::BypassSwitch;
-use super::listen::{self, BindError};
+use super::listen::{self, BindError, Bound, Listening};
 use super::reload::{Order, Reloader};
+use super::settings::Base;
+use super::tls::{Terminator, TlsProblems};
 use super::worker::{self, Shared};
 use crate::config::{self, limits};
 use crate::events::Recorder;
@@ -23,9 +25,9 @@ use crate::telemetry::metrics::Metrics;
 /// A gateway whose addresses are bound, and which has not accepted a connection yet.
 pub struct Gateway {
     shared: Shared,
-    addresses: Vec<SocketAddr>,
-    /// The listeners of each worker.
-    listeners: Vec<Vec<TcpListener>>,
+    bound: Vec<config::Listener>,
+    /// The listening sockets of each worker.
+    listening: Vec<Vec<Listening>>,
     /// The orders of each worker.
     orders: Vec<mpsc::Receiver<Order>>,
     reloader: Arc<Reloader>,
@@ -41,39 +43,56 @@ pub struct RunError {
     pub source: io::Error,
 }
 
+/// Why a gateway cannot be started.
+#[derive(Debug, thiserror::Error)]
+pub enum StartError {
+    /// It cannot listen.
+    #[error(transparent)]
+    Bind(#[from] BindError),
+    /// Its certificates cannot be used.
+    #[error(transparent)]
+    Tls(#[from] TlsProblems),
+}
+
 impl Gateway {
     /// Binds the addresses of `gateway.listen`. From now on clients can connect; they are served
     /// once it runs.
     ///
     /// # Errors
-    /// [`BindError`] names the address and what to do, such as for a port in use.
+    /// [`StartError`] names the address or the file and what to do, such as for a port in use.
     pub fn bind(
         config: config::Gateway,
         patchset: PatchsetHandle,
         recorder: Recorder,
         metrics: Arc<Metrics>,
         bypass: BypassSwitch,
-    ) -> Result<Self, BindError> {
+    ) -> Result<Self, StartError> {
         let workers = config.workers.max(1);
-        let mut listeners: Vec<Vec<TcpListener>> = (0..workers).map(|_| Vec::new()).collect();
-        let mut addresses = Vec::new();
-        for address in &config.listen {
-            let bound = listen::bind(*address, workers)?;
-            addresses.push(bound.address);
-            for (worker, listener) in listeners.iter_mut().zip(bound.listeners) {
-                worker.push(listener);
+        let terminator = Terminator::load(&config.tls)?;
+        let mut listening: Vec<Vec<Listening>> = (0..workers).map(|_| Vec::new()).collect();
+        let mut bound = Vec::new();
+        for listener in &config.listen {
+            let Bound { listener, sockets } = listen::bind(listener, workers)?;
+            bound.push(listener);
+            for (worker, socket) in listening.iter_mut().zip(sockets) {
+                worker.push(socket);
             }
         }
-        let config = Arc::new(config);
+        let base = Base { config: Arc::new(config), terminator };
         let drain = CancellationToken::new();
-        let (reloader, orders) = Reloader::new(Arc::clone(&config), workers);
-        let shared = Shared { config, patchset, recorder, metrics, bypass, drain };
-        Ok(Self { shared, addresses, listeners, orders, reloader: Arc::new(reloader) })
+        let (reloader, orders) = Reloader::new(base.clone(), Arc::clone(&metrics), workers);
+        let shared = Shared { base, patchset, recorder, metrics, bypass, drain };
+        Ok(Self { shared, bound, listening, orders, reloader: Arc::new(reloader) })
     }
 
-    /// The addresses it listens on, in the order of the configuration, with their actual ports.
-    pub fn local_addrs(&self) -> &[SocketAddr] {
-        &self.addresses
+    /// Where it listens, in the order of the configuration, with actual ports.
+    pub fn listeners(&self) -> &[config::Listener] {
+        &self.bound
+    }
+
+    /// The addresses among these.
+    pub fn local_addrs(&self) -> Vec<SocketAddr> {
+        self.bound.iter().filter_map(config::Listener::address).collect()
     }
 
     /// A hand on it that changes its configuration while it runs.
@@ -93,9 +112,9 @@ impl Gateway {
         let watched = tokio::spawn(watch_bypass(self.shared.clone(), self.reloader.watch()));
         let mut workers = FuturesUnordered::new();
         let mut result = Ok(());
-        for (number, (listeners, orders)) in self.listeners.into_iter().zip(self.orders).enumerate()
+        for (number, (listening, orders)) in self.listening.into_iter().zip(self.orders).enumerate()
         {
-            match start(number, self.shared.clone(), listeners, orders) {
+            match start(number, self.shared.clone(), listening, orders) {
                 Ok(ended) => workers.push(async move {
                     let panicked = |_| Err(io::Error::other("it panicked"));
                     (number, ended.await.unwrap_or_else(panicked))
@@ -130,25 +149,25 @@ impl Gateway {
 fn start(
     number: usize,
     shared: Shared,
-    listeners: Vec<TcpListener>,
+    listening: Vec<Listening>,
     orders: mpsc::Receiver<Order>,
 ) -> io::Result<oneshot::Receiver<io::Result<()>>> {
     let (tell, ended) = oneshot::channel();
     thread::Builder::new().name(format!("leakgate-worker-{number}")).spawn(move || {
         // Nobody listens any more only where the process is going down.
-        let _ = tell.send(worker::run(shared, listeners, orders));
+        let _ = tell.send(worker::run(shared, listening, orders));
     })?;
     Ok(ended)
 }
 
 /// Turns the bypass switch on while the bypass file is there, which works without a control plane,
 /// and shows the switch as a metric.
-async fn watch_bypass(shared: Shared, current: watch::Receiver<Arc<config::Gateway>>) {
+async fn watch_bypass(shared: Shared, current: watch::Receiver<Base>) {
     let mut ticks = tokio::time::interval(limits::BYPASS_POLL);
     ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
     loop {
         ticks.tick().await;
-        let file = current.borrow().bypass_file.clone();
+        let file = current.borrow().config.bypass_file.clone();
         match file {
             Some(file) => {
                 // A file that cannot be looked at changes nothing.

@@ -10,7 +10,7 @@ use http::{HeaderValue, Method, StatusCode, Uri};
 use jiff::Timestamp;
 use tokio::time::Instant;
 
-use super::connection::Client;
+use super::client::Client;
 use super::failure::Failure;
 use super::forwarded::X_FORWARDED_FOR;
 use super::inspector::{self, Inspector};
@@ -212,7 +212,10 @@ impl Exchange {
             source_ip: self.source.to_string(),
             peer_ip: self.client.peer().to_string(),
             forwarded_for: field(&facts.forwarded_for, limits::RECORDED_FORWARDED_FOR),
-            client_cert: None,
+            client_cert: self
+                .client
+                .certificate()
+                .map(|name| redact(name.as_bytes(), limits::NAME_BYTES)),
             user_agent: field(&facts.user_agent, limits::RECORDED_USER_AGENT),
             method: redact(facts.method.as_str().as_bytes(), limits::RECORDED_METHOD),
             host: redact(facts.host.as_bytes(), limits::RECORDED_HOST),

@@ -5,12 +5,15 @@ use std::sync::Arc;
 
 use tokio::sync::{Mutex, mpsc, watch};
 
+use super::settings::Base;
+use super::tls::{Terminator, TlsProblems};
 use crate::config;
+use crate::telemetry::metrics::Metrics;
 
 /// What a worker is told to do.
 pub(crate) struct Order {
     /// What is in force from now on.
-    pub(crate) config: Arc<config::Gateway>,
+    pub(crate) base: Base,
     /// Dropped once it is.
     pub(crate) applied: mpsc::Sender<()>,
 }
@@ -18,7 +21,8 @@ pub(crate) struct Order {
 /// A hand on a running gateway that changes its configuration.
 pub struct Reloader {
     orders: Vec<mpsc::Sender<Order>>,
-    current: watch::Sender<Arc<config::Gateway>>,
+    current: watch::Sender<Base>,
+    metrics: Arc<Metrics>,
     /// One reload at a time: all workers get them in the same order.
     turn: Mutex<()>,
 }
@@ -26,35 +30,56 @@ pub struct Reloader {
 impl Reloader {
     /// For this many workers, each of which has one of the receivers.
     pub(crate) fn new(
-        config: Arc<config::Gateway>,
+        base: Base,
+        metrics: Arc<Metrics>,
         workers: usize,
     ) -> (Self, Vec<mpsc::Receiver<Order>>) {
         let (orders, taken) = (0..workers).map(|_| mpsc::channel(1)).unzip();
-        (Self { orders, current: watch::Sender::new(config), turn: Mutex::new(()) }, taken)
+        show_expiries(base.terminator.as_ref(), &metrics);
+        (Self { orders, current: watch::Sender::new(base), metrics, turn: Mutex::new(()) }, taken)
     }
 
-    /// The configuration in force, whenever it changes.
-    pub(crate) fn watch(&self) -> watch::Receiver<Arc<config::Gateway>> {
+    /// What is in force, whenever it changes.
+    pub(crate) fn watch(&self) -> watch::Receiver<Base> {
         self.current.subscribe()
     }
 
     /// Puts another configuration in force, but for the keys that cannot change while the gateway
-    /// runs; gives those that would have. When this returns, all workers use it.
-    pub async fn reload(&self, mut config: config::Gateway) -> Vec<&'static str> {
+    /// runs; gives those that would have. Certificates are read again. When this returns, all
+    /// workers use it.
+    ///
+    /// # Errors
+    /// What is wrong with the certificates; nothing has changed then.
+    pub async fn reload(
+        &self,
+        mut config: config::Gateway,
+    ) -> Result<Vec<&'static str>, TlsProblems> {
         let _turn = self.turn.lock().await;
-        let kept = keep_fixed(&mut config, &self.current.borrow());
-        let config = Arc::new(config);
+        let running = self.current.borrow().clone();
+        let kept = keep_fixed(&mut config, &running.config);
+        // Listeners that are kept need what they were given.
+        let terminator = Terminator::load(&config.tls)?.or(running.terminator);
+        show_expiries(terminator.as_ref(), &self.metrics);
+        let base = Base { config: Arc::new(config), terminator };
         let (applied, mut waiting) = mpsc::channel(1);
         for worker in &self.orders {
-            let order = Order { config: Arc::clone(&config), applied: applied.clone() };
+            let order = Order { base: base.clone(), applied: applied.clone() };
             // A worker that has ended serves no requests.
             let _ = worker.send(order).await;
         }
         drop(applied);
         // Ends once each worker has dropped its sender.
         while waiting.recv().await.is_some() {}
-        self.current.send_replace(config);
-        kept
+        self.current.send_replace(base);
+        Ok(kept)
+    }
+}
+
+/// Shows when certificates end, in place of those of before.
+fn show_expiries(terminator: Option<&Terminator>, metrics: &Metrics) {
+    metrics.certificate_expiry.reset();
+    for expiry in terminator.map(Terminator::expiries).unwrap_or_default() {
+        metrics.certificate_expiry.with_label_values(&[&expiry.file]).set(expiry.at);
     }
 }
 

@@ -25,7 +25,7 @@ use jiff::Timestamp;
 use super::admit::{self, Admitted};
 use super::answer::{self, X_REQUEST_ID};
 use super::body::{ClientBody, UnderWay, UpstreamBody};
-use super::connection::{Client, Standing};
+use super::client::{Client, Standing};
 use super::failure::Failure;
 use super::hold::{self, Held};
 use super::idle::IdleTimer;
@@ -225,7 +225,7 @@ impl Life {
     fn context(&self, host: &str, mode: FiltrationMode) -> Context {
         Context {
             client: self.exchange.source(),
-            client_cert: None,
+            client_cert: self.client.certificate().map(str::to_owned),
             host: host.to_owned(),
             mode,
             now: self.at,

@@ -10,7 +10,7 @@ use hyper::body::Incoming;
 use hyper::upgrade::OnUpgrade;
 use hyper_util::rt::TokioIo;
 
-use super::connection::Client;
+use super::client::Client;
 use super::failure::Failure;
 use super::hop;
 use super::websocket::{self, Opening, extensions};

@@ -3,23 +3,23 @@
 
 use std::cell::{Cell, RefCell};
 use std::io;
-use std::net::TcpListener;
 use std::rc::Rc;
 use std::sync::Arc;
 
 use http::HeaderMap;
-use tokio::net;
 use tokio::sync::{Notify, mpsc};
 use tokio::time::MissedTickBehavior;
 use tokio_util::sync::CancellationToken;
 
 use super::bypass::BypassSwitch;
 use super::connection::{self, Protocols};
+use super::listen::{Accepting, Arrival, Listening};
 use super::record::{Counters, Outcome};
 use super::reload::Order;
 use super::request_id::RequestIds;
-use super::settings::Settings;
-use crate::config::{self, limits};
+use super::settings::{Base, Settings};
+use super::tls::Handshakes;
+use crate::config::limits;
 use crate::events::Recorder;
 use crate::matcher::PatchsetHandle;
 use crate::model::rule::FiltrationMode;
@@ -28,7 +28,7 @@ use crate::telemetry::metrics::Metrics;
 /// What all workers are given.
 #[derive(Clone)]
 pub(crate) struct Shared {
-    pub(crate) config: Arc<config::Gateway>,
+    pub(crate) base: Base,
     pub(crate) patchset: PatchsetHandle,
     pub(crate) recorder: Recorder,
     pub(crate) metrics: Arc<Metrics>,
@@ -48,6 +48,7 @@ pub(crate) struct Worker {
     pub(crate) counters: Counters,
     pub(crate) ids: RequestIds,
     pub(crate) protocols: Protocols,
+    pub(crate) handshakes: Handshakes,
     /// Memory for the next map of header fields.
     pub(crate) spare: RefCell<HeaderMap>,
     open: Cell<usize>,
@@ -61,7 +62,7 @@ impl Worker {
     fn new(shared: Shared) -> Self {
         Self {
             counters: Counters::new(&shared.metrics),
-            settings: RefCell::new(Settings::new(shared.config)),
+            settings: RefCell::new(Settings::new(shared.base)),
             // A child of its own, so that looking at it is not contended.
             drain: shared.drain.child_token(),
             patchset: shared.patchset,
@@ -70,6 +71,7 @@ impl Worker {
             bypass: shared.bypass,
             ids: RequestIds::new(),
             protocols: Protocols::new(),
+            handshakes: Handshakes::default(),
             spare: RefCell::default(),
             open: Cell::new(0),
             closed: Notify::new(),
@@ -82,8 +84,8 @@ impl Worker {
     }
 
     /// Puts others in force, for requests that begin from now on.
-    fn reload(&self, config: Arc<config::Gateway>) {
-        let next = self.settings().followed_by(config);
+    fn reload(&self, base: Base) {
+        let next = self.settings().followed_by(base);
         self.settings.replace(next);
     }
 
@@ -129,7 +131,7 @@ impl Drop for Open {
 /// Where the runtime cannot be made or a listener not be registered with it.
 pub(crate) fn run(
     shared: Shared,
-    listeners: Vec<TcpListener>,
+    listening: Vec<Listening>,
     orders: mpsc::Receiver<Order>,
 ) -> io::Result<()> {
     let runtime = tokio::runtime::Builder::new_current_thread()
@@ -140,8 +142,8 @@ pub(crate) fn run(
     runtime.block_on(async move {
         let worker = Rc::new(Worker::new(shared));
         let mut accepting = Vec::new();
-        for listener in listeners {
-            let listener = net::TcpListener::from_std(listener)?;
+        for socket in listening {
+            let listener = Accepting::new(socket)?;
             accepting.push(tokio::task::spawn_local(accept(Rc::clone(&worker), listener)));
         }
         let obeying = tokio::task::spawn_local(obey(Rc::clone(&worker), orders));
@@ -164,7 +166,7 @@ pub(crate) fn run(
 }
 
 /// Accepts connections until the drain begins, and then those that the kernel has already taken.
-async fn accept(worker: Rc<Worker>, listener: net::TcpListener) {
+async fn accept(worker: Rc<Worker>, listener: Accepting) {
     loop {
         let accepted = tokio::select! {
             biased;
@@ -172,7 +174,7 @@ async fn accept(worker: Rc<Worker>, listener: net::TcpListener) {
             accepted = listener.accept() => accepted,
         };
         match accepted {
-            Ok((tcp, peer)) => admit(&worker, tcp, peer),
+            Ok(arrival) => admit(&worker, arrival),
             // The client has gone again.
             Err(error) if error.kind() == io::ErrorKind::ConnectionAborted => {}
             Err(error) => {
@@ -181,16 +183,12 @@ async fn accept(worker: Rc<Worker>, listener: net::TcpListener) {
             }
         }
     }
-    let Ok(listener) = listener.into_std() else { return };
-    while let Ok((tcp, peer)) = listener.accept() {
-        let registered = tcp.set_nonblocking(true).and_then(|()| net::TcpStream::from_std(tcp));
-        if let Ok(tcp) = registered {
-            admit(&worker, tcp, peer);
-        }
+    for arrival in listener.rest() {
+        admit(&worker, arrival);
     }
 }
 
-fn admit(worker: &Rc<Worker>, tcp: net::TcpStream, peer: std::net::SocketAddr) {
+fn admit(worker: &Rc<Worker>, arrival: Arrival) {
     if worker.open.get() >= limits::CONNECTIONS {
         worker.metrics.connections_refused.inc();
         return;
@@ -198,15 +196,15 @@ fn admit(worker: &Rc<Worker>, tcp: net::TcpStream, peer: std::net::SocketAddr) {
     let open = worker.open();
     let worker = Rc::clone(worker);
     tokio::task::spawn_local(async move {
-        connection::serve(worker, tcp, peer).await;
+        connection::serve(worker, arrival).await;
         drop(open);
     });
 }
 
 /// Does what it is told, as long as anybody can tell it something.
 async fn obey(worker: Rc<Worker>, mut orders: mpsc::Receiver<Order>) {
-    while let Some(Order { config, applied }) = orders.recv().await {
-        worker.reload(config);
+    while let Some(Order { base, applied }) = orders.recv().await {
+        worker.reload(base);
         drop(applied);
     }
 }

@@ -2,8 +2,8 @@
 
 use prometheus::core::Collector;
 use prometheus::{
-    Encoder, Histogram, HistogramOpts, IntCounter, IntCounterVec, IntGauge, Opts, Registry,
-    TextEncoder,
+    Encoder, Histogram, HistogramOpts, IntCounter, IntCounterVec, IntGauge, IntGaugeVec, Opts,
+    Registry, TextEncoder,
 };
 
 /// Every metric of the process. Made once, shared by reference.
@@ -68,6 +68,14 @@ pub struct Metrics {
     /// `leakgate_publish_failures_total`: stored changes that were not in force at once; publishing
     /// them is tried again.
     pub publish_failures: IntCounter,
+    /// `leakgate_tls_handshakes_total{kind}`: with clients, that were done: `full`, `resumed`.
+    pub tls_handshakes: IntCounterVec,
+    /// `leakgate_tls_handshake_failures_total{reason}`: with clients, that came to nothing: `timeout`,
+    /// `too_many` (at once), `closed`, `no_tls`, `version`, `incompatible`, `client_certificate`,
+    /// `alert` (the client does not go on), `protocol`.
+    pub tls_handshake_failures: IntCounterVec,
+    /// `leakgate_tls_certificate_expiry_timestamp_seconds{file}`: when each certificate ends.
+    pub certificate_expiry: IntGaugeVec,
     /// `leakgate_config_reloads_total{result}`: reloads asked for by SIGHUP: `ok`, `failed`.
     pub config_reloads: IntCounterVec,
     /// `leakgate_event_stream_missed_total`: events that readers of the live stream were too slow
@@ -191,6 +199,24 @@ impl Metrics {
                 "publish_failures_total",
                 "Stored changes that were not in force at once.",
             )?,
+            tls_handshakes: counters(
+                &registry,
+                "tls_handshakes_total",
+                "TLS handshakes with clients that were done, by kind.",
+                "kind",
+            )?,
+            tls_handshake_failures: counters(
+                &registry,
+                "tls_handshake_failures_total",
+                "TLS handshakes with clients that came to nothing, by reason.",
+                "reason",
+            )?,
+            certificate_expiry: gauges(
+                &registry,
+                "tls_certificate_expiry_timestamp_seconds",
+                "When each certificate ends, in seconds since 1970.",
+                "file",
+            )?,
             config_reloads: counters(
                 &registry,
                 "config_reloads_total",
@@ -244,6 +270,15 @@ fn counters(
 
 fn gauge(registry: &Registry, name: &str, help: &str) -> Result<IntGauge, prometheus::Error> {
     register(registry, IntGauge::with_opts(opts(name, help))?)
+}
+
+fn gauges(
+    registry: &Registry,
+    name: &str,
+    help: &str,
+    label: &str,
+) -> Result<IntGaugeVec, prometheus::Error> {
+    register(registry, IntGaugeVec::new(opts(name, help), &[label])?)
 }
 
 fn histogram(registry: &Registry, name: &str, help: &str) -> Result<Histogram, prometheus::Error> {

@@ -98,8 +98,8 @@ async fn several_workers_and_addresses_drain_together() {
     let upstream = Upstream::bind().await;
     let gateway = start_with(&[upstream.address()], |config| {
         config.workers = 3;
-        let any = config.listen[0];
-        config.listen = vec![any, any];
+        let any = config.listen[0].clone();
+        config.listen = vec![any.clone(), any];
     });
     for _ in 0..12 {
         let mut client = gateway.connect().await;

@@ -15,6 +15,7 @@ mod reload;
 mod slow;
 mod streaming;
 mod support;
+mod tls;
 mod upgrade;
 mod upstreams;
 mod websocket;

@@ -22,7 +22,7 @@ async fn open_connections_use_the_new_configuration_from_their_next_request() {
     config.upstreams = vec![upstream("app", &[second.address()])];
     config.trusted_proxies = vec!["127.0.0.0/8".parse().unwrap()];
     config.workers = 7;
-    assert_eq!(gateway.reloader.reload(config).await, ["gateway.workers"]);
+    assert_eq!(gateway.reloader.reload(config).await.unwrap(), ["gateway.workers"]);
 
     // The request under way ends as it began.
     server.send(OK).await;
@@ -50,7 +50,7 @@ async fn connections_to_servers_that_stay_are_taken_over() {
 
     let mut config = gateway.config.clone();
     config.block.status = 401;
-    assert!(gateway.reloader.reload(config).await.is_empty());
+    assert!(gateway.reloader.reload(config).await.unwrap().is_empty());
     client.send("GET /again HTTP/1.1\r\nHost: a\r\n\r\n").await;
     assert_eq!(server.head().await.start(), "GET /again HTTP/1.1");
     server.send(OK).await;
@@ -77,7 +77,7 @@ async fn mode_and_refusals_change() {
     let mut config = gateway.config.clone();
     config.mode = FiltrationMode::Block;
     config.block.status = 401;
-    gateway.reloader.reload(config).await;
+    gateway.reloader.reload(config).await.unwrap();
     assert_eq!(client.ask(&request).await.status(), 401);
     drop(client);
     gateway.stop().await;

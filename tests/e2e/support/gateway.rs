@@ -3,7 +3,7 @@
 use std::net::SocketAddr;
 use std::sync::{Arc, Mutex};
 
-use leakgate::config::{self, Server};
+use leakgate::config::{self, Listener, Server};
 use leakgate::events::Recorder;
 use leakgate::matcher::{Patchset, PatchsetHandle, PatchsetWriter, Rule};
 use leakgate::model::event::Event;
@@ -89,7 +89,7 @@ impl Running {
 /// Starts a gateway in front of these servers, with a configuration changed as asked.
 pub fn start_with(servers: &[SocketAddr], change: impl FnOnce(&mut config::Gateway)) -> Running {
     let mut config = config::Gateway {
-        listen: vec![SocketAddr::from(([127, 0, 0, 1], 0))],
+        listen: vec![Listener::plain(SocketAddr::from(([127, 0, 0, 1], 0)))],
         workers: 1,
         upstreams: vec![upstream("app", servers)],
         ..Default::default()

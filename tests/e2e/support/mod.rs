@@ -1,6 +1,7 @@
 //! What the tests are made of: a gateway in this process, an upstream that the test plays itself,
 //! and a client that speaks bytes.
 
+pub mod certificates;
 pub mod gateway;
 pub mod program;
 pub mod socket;

@@ -1,0 +1,84 @@
+//! The client at the other end of a connection, as its requests know it.
+
+use std::cell::RefCell;
+use std::net::IpAddr;
+use std::rc::Rc;
+use std::sync::Arc;
+
+use super::forwarded::{self, Introduction};
+use super::pulse::Pulse;
+use super::settings::Settings;
+use super::worker::Worker;
+
+/// Where a connection comes from.
+#[derive(Clone, Debug)]
+pub(crate) struct Origin {
+    /// Its address.
+    pub(crate) peer: IpAddr,
+    /// Whether it came over TLS.
+    pub(crate) secure: bool,
+    /// Who it is by its certificate.
+    pub(crate) certificate: Option<Arc<str>>,
+}
+
+/// A client.
+pub(crate) struct Client {
+    worker: Rc<Worker>,
+    origin: Origin,
+    standing: RefCell<Rc<Standing>>,
+    pulse: Arc<Pulse>,
+}
+
+/// What some settings make of a client.
+pub(crate) struct Standing {
+    /// Of the settings.
+    generation: u64,
+    /// Whether it is a proxy that is believed.
+    pub(crate) trusted: bool,
+    /// What the upstream is told of it.
+    pub(crate) introduction: Introduction,
+}
+
+impl Standing {
+    fn new(origin: &Origin, settings: &Settings) -> Rc<Self> {
+        let trusted = forwarded::is_trusted(origin.peer, &settings.config.trusted_proxies);
+        let introduction = Introduction::new(origin.peer, trusted, origin.secure);
+        Rc::new(Self { generation: settings.generation, trusted, introduction })
+    }
+}
+
+impl Client {
+    pub(crate) fn new(worker: Rc<Worker>, origin: Origin, pulse: Arc<Pulse>) -> Self {
+        let standing = RefCell::new(Standing::new(&origin, &worker.settings()));
+        Self { worker, origin, standing, pulse }
+    }
+
+    /// The worker that serves it.
+    pub(crate) fn worker(&self) -> &Rc<Worker> {
+        &self.worker
+    }
+
+    /// Its address.
+    pub(crate) fn peer(&self) -> IpAddr {
+        self.origin.peer
+    }
+
+    /// Who it is by its certificate.
+    pub(crate) fn certificate(&self) -> Option<&str> {
+        self.origin.certificate.as_deref()
+    }
+
+    /// What these settings make of it. Worked out once for all requests until the next reload.
+    pub(crate) fn standing(&self, settings: &Settings) -> Rc<Standing> {
+        let mut standing = self.standing.borrow_mut();
+        if standing.generation != settings.generation {
+            *standing = Standing::new(&self.origin, settings);
+        }
+        Rc::clone(&standing)
+    }
+
+    /// Its connection's pulse.
+    pub(crate) fn pulse(&self) -> &Arc<Pulse> {
+        &self.pulse
+    }
+}
