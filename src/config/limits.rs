@@ -134,6 +134,8 @@ pub const TRANSFER_PIECE_BYTES: usize = 16 * 1024;
 pub const MEDIA_TYPES: usize = 3;
 /// Bytes of the boundary of a multipart body.
 pub const BOUNDARY_BYTES: usize = 256;
+/// Bytes of an XML declaration that is read for the charset it names.
+pub const XML_DECLARATION_BYTES: usize = 256;
 /// Bytes of the header fields of one part.
 pub const PART_HEAD_BYTES: usize = 16 * 1024;
 /// Bytes of a part's name that a point is told by; a longer one is told by its position.

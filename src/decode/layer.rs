@@ -11,6 +11,8 @@ pub enum Layer {
     Form,
     /// Character references of XML and HTML: `&#65;`, `&#x41;`, `&lowbar;`.
     Entity,
+    /// References to what an XML document declares itself, in its DTD.
+    Dtd,
     /// Comments, processing instructions and the brackets of CDATA sections of XML and HTML, which
     /// are taken away.
     Markup,
@@ -28,6 +30,8 @@ pub enum Layer {
     Base64,
     /// Two digits a byte.
     Hex,
+    /// Encoded words of mail in a header field: `=?utf-8?Q?=41?=`.
+    Words,
     /// Parameters of a header field that are continued or extended, as in `filename*0*`.
     Parameter,
     /// A gzip file.
@@ -71,12 +75,14 @@ impl Layer {
             Self::Json => "json",
             Self::Form => "form",
             Self::Entity => "entity",
+            Self::Dtd => "dtd",
             Self::Markup => "markup",
             Self::QuotedPrintable => "quoted-printable",
             Self::Quoted => "quoted",
             Self::Utf8 => "utf8",
             Self::Base64 => "base64",
             Self::Hex => "hex",
+            Self::Words => "encoded-word",
             Self::Parameter => "parameter",
             Self::Gzip => "gzip",
             Self::Deflate => "deflate",

@@ -9,7 +9,8 @@
 //!
 //! A *container* is undone as a whole, as bytes come in: [`inflate`], [`charset`], [`transfer`].
 //! *Runs* of base64 and hex are found by their look in any text, given whole or in chunks, and are
-//! decoded at every phase: see [`Runs`].
+//! decoded at every phase: see [`Runs`]. References to what a *document* of XML declares are expanded:
+//! see [`Documents`].
 
 pub mod base64;
 mod budget;
@@ -17,6 +18,7 @@ mod byteset;
 mod containers;
 #[cfg(test)]
 pub(crate) mod encode;
+mod entities;
 mod escapes;
 mod layer;
 mod runs;
@@ -24,7 +26,8 @@ mod whole;
 
 pub use budget::{Budget, Limits, MAX_DEPTH, Seat};
 pub use byteset::{ByteSet, Relevant};
-pub use containers::{NotInflated, Permessage, charset, inflate, transfer};
+pub use containers::{NotInflated, Permessage, charset, inflate, transfer, words};
+pub use entities::{Documents, Expanded, Word};
 pub use escapes::{Reader, Tree, has_marks, undo};
 pub use layer::Layer;
 pub use runs::{Opening, Part, Runs, Sink, Sought};

@@ -67,6 +67,7 @@ impl Walk<'_> {
         path: &mut Vec<Layer>,
     ) {
         self.runs(text, origins, &within, path);
+        self.documents(text, &within, path);
         for layer in ESCAPES_OF_WHOLE {
             if next_in_whole(layer, text, 0, self.relevant).is_none() {
                 continue;

@@ -10,7 +10,7 @@ use super::place::{Step, json_path, pair, segment};
 use super::search::{self, Found, held, locate, locate_within};
 use super::{Inspection, redact};
 use crate::config::limits;
-use crate::decode::{Budget, Layer, base64};
+use crate::decode::{Budget, Layer, base64, words};
 use crate::matcher::TokenIndex;
 use crate::model::verdict::Point;
 
@@ -86,6 +86,10 @@ impl Inspection {
                 if trailers { Point::Trailer(name) } else { Point::Header(name) }
             });
             self.look(value, &mut point);
+            if let Some(text) = words::undone(value).filter(|text| self.budget.unpack(text.len())) {
+                let mut point = |this: &Self, _: &Range<usize>| point(this, &(0..value.len()));
+                self.look_under(&text, &[Layer::Words], &mut point);
+            }
             if let Some(credentials) = basic(value) {
                 for text in base64::lenient(credentials) {
                     let mut point = |this: &Self, _: &Range<usize>| point(this, &(0..value.len()));

@@ -170,6 +170,7 @@ impl Messages {
             && let Some(Pieces { text, finds }) = &mut message.pieces
         {
             text.settle(finds);
+            message.inspection.undecided_pauses += u64::from(finds.take_undecided());
         }
         message.verdict()
     }

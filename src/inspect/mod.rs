@@ -81,6 +81,7 @@ pub struct Inspection {
     refusal: Option<Refusal>,
     incomplete: Vec<&'static str>,
     would_refuse: Vec<&'static str>,
+    undecided_pauses: u64,
 }
 
 impl Inspection {
@@ -100,6 +101,7 @@ impl Inspection {
             refusal: None,
             incomplete: Vec::new(),
             would_refuse: Vec::new(),
+            undecided_pauses: 0,
         }
     }
 
@@ -134,7 +136,7 @@ impl Inspection {
         if self.goes_on()
             && let Some(mut body) = self.body.take()
         {
-            body.settle(&mut self.budget);
+            self.undecided_pauses += u64::from(!body.settle(&mut self.budget));
             self.found_in_body(&mut body, None);
             self.body = Some(body);
         }
@@ -180,6 +182,12 @@ impl Inspection {
     /// been in scope and the mode been `block`.
     pub fn would_refuse(&self) -> &[&'static str] {
         &self.would_refuse
+    }
+
+    /// How often the body paused, or a message of a WebSocket, with more undecided than there was room to
+    /// decide as if it had ended there. What is found of it later ends the request then.
+    pub fn undecided_pauses(&self) -> u64 {
+        self.undecided_pauses
     }
 
     /// How many bytes were inspected, raw and decoded.

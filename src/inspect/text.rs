@@ -4,7 +4,10 @@
 use std::sync::Arc;
 
 use crate::decode::inflate::Inflater;
-use crate::decode::{Budget, Layer, Opening, Part, Reader, Relevant, Runs, Seat, Sink, Tree};
+use crate::decode::{
+    Budget, Documents, Expanded, Layer, Opening, Part, Reader, Relevant, Runs, Seat, Sink, Tree,
+    Word,
+};
 use crate::matcher::{Patchset, StreamScanner, TokenIndex};
 
 /// How many times as long as what it decodes to a run may be of which an escape is a part, for a
@@ -15,6 +18,7 @@ const RUN_CONTEXT: usize = 3;
 pub(super) struct Text {
     level: Level,
     tree: Tree<Level>,
+    documents: Documents<Inner>,
     relevant: Relevant,
     /// What was undone to bring the text forth, outermost first.
     outer: Vec<Layer>,
@@ -24,6 +28,7 @@ pub(super) struct Text {
 struct Level {
     scanner: StreamScanner,
     runs: Runs<Stream>,
+    declares: Word,
 }
 
 /// What reads what a run decodes to.
@@ -48,6 +53,7 @@ struct Packed {
 struct Inner {
     level: Level,
     tree: Tree<Level>,
+    documents: Documents<Inner>,
     _seat: Seat,
 }
 
@@ -56,17 +62,42 @@ pub(super) struct Finds {
     patchset: Arc<Patchset>,
     new: Vec<(TokenIndex, Vec<Layer>)>,
     known: Vec<TokenIndex>,
+    /// Whether something was not decided where a text paused, for want of room.
+    undecided: bool,
+    /// Whether a DTD seems to have begun.
+    in_dtd: bool,
+    /// Under which layers a document seems to declare something, inside so many others.
+    declaring: Vec<(usize, Vec<Layer>)>,
 }
 
 impl Finds {
     /// Nothing found yet.
     pub(super) fn new(patchset: &Arc<Patchset>) -> Self {
-        Self { patchset: Arc::clone(patchset), new: Vec::new(), known: Vec::new() }
+        Self {
+            patchset: Arc::clone(patchset),
+            new: Vec::new(),
+            known: Vec::new(),
+            undecided: false,
+            in_dtd: false,
+            declaring: Vec::new(),
+        }
     }
 
     /// What was found since this was last asked.
     pub(super) fn take(&mut self) -> Vec<(TokenIndex, Vec<Layer>)> {
         std::mem::take(&mut self.new)
+    }
+
+    /// Whether something was not decided where a text paused, since this was last asked.
+    pub(super) fn take_undecided(&mut self) -> bool {
+        std::mem::take(&mut self.undecided)
+    }
+
+    /// Under which layers of the text inside of so many a document seems to declare something, since
+    /// this was last asked.
+    fn take_declaring(&mut self, outer: usize) -> Vec<Vec<Layer>> {
+        let of_it = self.declaring.extract_if(.., |(inside, _)| *inside == outer);
+        of_it.map(|(_, layers)| layers).collect()
     }
 
     fn note(&mut self, token: TokenIndex, path: &Path<'_>) {
@@ -116,11 +147,23 @@ struct Reading<'a> {
 impl Reading<'_> {
     /// What reads a text that comes of a run.
     fn inner(&self, budget: &mut Budget) -> Option<Inner> {
+        self.text_of(self.relevant.inside_runs(), budget)
+    }
+
+    /// What reads a text in which this is relevant.
+    fn text_of(&self, relevant: Relevant, budget: &mut Budget) -> Option<Inner> {
         let seat = budget.seat()?;
         let level = Level::new(self.patchset);
-        let relevant = self.relevant.inside_runs();
         let tree = Tree::new(relevant, context(self.patchset, &relevant));
-        Some(Inner { level, tree, _seat: seat })
+        Some(Inner { level, tree, documents: Documents::default(), _seat: seat })
+    }
+
+    /// Reads the documents in the next piece of a text.
+    fn documents(&mut self, documents: &mut Documents<Inner>, piece: &[u8], budget: &mut Budget) {
+        let outer = self.outer.len();
+        let finds = self.finds.as_mut();
+        let told = finds.map(|finds| finds.take_declaring(outer)).unwrap_or_default();
+        documents.push(piece, &told, budget, self);
     }
 
     /// The same inside the layers around which `outer` tells.
@@ -156,7 +199,11 @@ fn context(patchset: &Patchset, relevant: &Relevant) -> usize {
 
 impl Level {
     fn new(patchset: &Arc<Patchset>) -> Self {
-        Self { scanner: StreamScanner::new(Arc::clone(patchset)), runs: Runs::new() }
+        Self {
+            scanner: StreamScanner::new(Arc::clone(patchset)),
+            runs: Runs::new(),
+            declares: Word::default(),
+        }
     }
 }
 
@@ -175,6 +222,13 @@ impl Reader for Reading<'_> {
         let sought = self.relevant.runs();
         let path = self.outer.inside(layers);
         level.runs.push(text, sought, budget, &mut self.inside(&path));
+        let finds = self.finds.as_mut();
+        let mut in_dtd = finds.as_ref().is_some_and(|finds| finds.in_dtd);
+        let declares = level.declares.ends_in(text, &mut in_dtd);
+        if let Some(finds) = finds {
+            finds.in_dtd = in_dtd;
+            finds.declaring.extend(declares.then(|| (self.outer.len(), layers.to_vec())));
+        }
     }
 
     fn end(&mut self, level: &mut Level, layers: &[Layer], budget: &mut Budget) {
@@ -275,16 +329,47 @@ impl Sink for Reading<'_> {
     }
 }
 
+/// Reads what the documents in a text expand to that undoing `outer` brought forth.
+impl Expanded for Reading<'_> {
+    type State = Inner;
+
+    fn begin(&mut self, layers: &[Layer], budget: &mut Budget) -> Option<Inner> {
+        let inside = (self.outer.len() + layers.len()).saturating_sub(1);
+        budget.allows_layer(inside).then(|| self.text_of(*self.relevant, budget)).flatten()
+    }
+
+    fn read(&mut self, state: &mut Inner, layers: &[Layer], text: &[u8], budget: &mut Budget) {
+        let path = self.outer.inside(layers);
+        state.push(text, budget, &mut self.inside(&path));
+    }
+
+    fn settle(&mut self, state: &mut Inner, layers: &[Layer]) {
+        let path = self.outer.inside(layers);
+        state.settle(&mut self.inside(&path));
+    }
+
+    fn end(&mut self, mut state: Inner, layers: &[Layer], budget: &mut Budget) {
+        let path = self.outer.inside(layers);
+        state.finish(budget, &mut self.inside(&path));
+    }
+}
+
 impl Inner {
     fn settle(&mut self, reading: &mut Reading<'_>) {
         Reader::settle(reading, &mut self.level, &[]);
-        self.tree.settle(reading);
+        let is_whole = self.tree.settle(reading);
+        if let Some(finds) = &mut reading.finds {
+            finds.undecided |= !is_whole;
+        }
+        self.documents.settle(reading);
     }
 
     fn finish(&mut self, budget: &mut Budget, reading: &mut Reading<'_>) {
         let around = budget.set_around(reading.outer.len());
-        reading.end(&mut self.level, &[], budget);
+        Reader::end(reading, &mut self.level, &[], budget);
         self.tree.finish(budget, reading);
+        reading.documents(&mut self.documents, &[], budget);
+        self.documents.finish(budget, reading);
         budget.set_around(around);
     }
 
@@ -292,6 +377,7 @@ impl Inner {
         let around = budget.set_around(reading.outer.len());
         Reader::read(reading, &mut self.level, text, &[], budget);
         self.tree.push(text, budget, reading);
+        reading.documents(&mut self.documents, text, budget);
         budget.set_around(around);
     }
 }
@@ -302,6 +388,7 @@ impl Text {
         Self {
             level: Level::new(patchset),
             tree: Tree::new(relevant, context(patchset, &relevant)),
+            documents: Documents::default(),
             relevant,
             outer,
         }
@@ -309,35 +396,42 @@ impl Text {
 
     /// Takes the next piece, which the budget knows of already.
     pub(super) fn push(&mut self, piece: &[u8], budget: &mut Budget, finds: &mut Finds) {
-        let Self { level, tree, relevant, outer } = self;
+        let Self { level, tree, documents, relevant, outer } = self;
         let patchset = Arc::clone(&finds.patchset);
         let outer = &Path::of(outer);
         let around = budget.set_around(outer.len());
         let mut reading = Reading { finds: Some(finds), patchset: &patchset, relevant, outer };
         Reader::read(&mut reading, level, piece, &[], budget);
         tree.push(piece, budget, &mut reading);
+        reading.documents(documents, piece, budget);
         budget.set_around(around);
     }
 
     /// Decides what is undecided as if the text ended here.
     pub(super) fn settle(&mut self, finds: &mut Finds) {
-        let Self { level, tree, relevant, outer } = self;
+        let Self { level, tree, documents, relevant, outer } = self;
         let patchset = Arc::clone(&finds.patchset);
         let outer = &Path::of(outer);
         let mut reading = Reading { finds: Some(finds), patchset: &patchset, relevant, outer };
         Reader::settle(&mut reading, level, &[]);
-        tree.settle(&mut reading);
+        let is_whole = tree.settle(&mut reading);
+        if let Some(finds) = &mut reading.finds {
+            finds.undecided |= !is_whole;
+        }
+        documents.settle(&mut reading);
     }
 
     /// Ends the text.
     pub(super) fn finish(&mut self, budget: &mut Budget, finds: &mut Finds) {
-        let Self { level, tree, relevant, outer } = self;
+        let Self { level, tree, documents, relevant, outer } = self;
         let patchset = Arc::clone(&finds.patchset);
         let outer = &Path::of(outer);
         let around = budget.set_around(outer.len());
         let mut reading = Reading { finds: Some(finds), patchset: &patchset, relevant, outer };
-        reading.end(level, &[], budget);
+        Reader::end(&mut reading, level, &[], budget);
         tree.finish(budget, &mut reading);
+        reading.documents(documents, &[], budget);
+        documents.finish(budget, &mut reading);
         budget.set_around(around);
     }
 }

@@ -277,6 +277,9 @@ impl Exchange {
     fn counted(&self, inspection: &Inspection) {
         self.client.worker().counters.inspected_bytes.inc_by(inspection.inspected_bytes());
         self.too_many(inspection.hits_beyond());
+        if inspection.undecided_pauses() > 0 {
+            self.metrics().undecided_pauses.inc_by(inspection.undecided_pauses());
+        }
         for cause in inspection.would_refuse() {
             self.metrics().would_refuse.with_label_values(&[cause]).inc();
         }

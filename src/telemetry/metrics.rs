@@ -19,6 +19,9 @@ pub struct Metrics {
     pub would_refuse: IntCounterVec,
     /// `leakgate_inspected_bytes_total`: raw and decoded.
     pub inspected_bytes: IntCounter,
+    /// `leakgate_undecided_pauses_total`: pauses of streaming bodies at which what had come was passed on
+    /// undecided in part, for want of room.
+    pub undecided_pauses: IntCounter,
     /// `leakgate_inspection_seconds`: time spent inspecting one request.
     pub inspection: Histogram,
     /// `leakgate_connections`: client connections open.
@@ -109,6 +112,11 @@ impl Metrics {
                 &registry,
                 "inspected_bytes_total",
                 "Bytes inspected, raw and decoded.",
+            )?,
+            undecided_pauses: counter(
+                &registry,
+                "undecided_pauses_total",
+                "Pauses of streaming bodies that were too large in part to be decided there.",
             )?,
             inspection: histogram(
                 &registry,

@@ -29,6 +29,8 @@ enum Layer {
     Hex,
     Base64,
     Base64Url,
+    /// A document of XML, with a part of the text declared as an entity.
+    Declared,
 }
 
 /// Layers over a whole body.
@@ -40,7 +42,11 @@ enum Outer {
     Brotli,
     Zstd,
     Utf16,
+    Ebcdic,
 }
+
+/// The bytes of printable ASCII in code pages of EBCDIC, as another library writes them.
+const EBCDIC: &str = include_str!("../../src/decode/containers/ebcdic.txt");
 
 /// Those that are not undone yet. Empty once every part is there.
 const PENDING: &[Layer] = &[];
@@ -122,32 +128,77 @@ fn encode(bytes: &mut Unstructured<'_>, layer: Layer, text: &[u8]) -> Result<Vec
             |byte| matches!(byte, b'&' | b'<'),
             |byte, upper| if upper { format!("&#x{byte:X};") } else { format!("&#{byte};") },
         )?,
+        Layer::Declared => {
+            let from = bytes.int_in_range(0..=text.len())?;
+            let (before, rest) = text.split_at(from);
+            let (middle, after) = rest.split_at(bytes.int_in_range(0..=rest.len())?);
+            let must = |byte| matches!(byte, b'&' | b'<' | b'"' | b'%');
+            let number = |byte: u8| format!("&#{byte};");
+            let in_text = |part: &[u8]| {
+                part.iter()
+                    .map(
+                        |&byte| {
+                            if must(byte) { number(byte) } else { char::from(byte).to_string() }
+                        },
+                    )
+                    .collect::<String>()
+            };
+            // In a value numbers are undone at once, and once more where it is used.
+            let in_value: String = middle
+                .iter()
+                .map(|&byte| {
+                    if must(byte) { format!("&#38;#{byte};") } else { char::from(byte).to_string() }
+                })
+                .collect();
+            format!(
+                "<!DOCTYPE r [<!ENTITY e \"{in_value}\">\n<!ENTITY f '&e;'>]><r>{}&f;{}</r>",
+                in_text(before),
+                in_text(after)
+            )
+            .into_bytes()
+        }
         Layer::Hex => text.iter().flat_map(|byte| format!("{byte:02x}").into_bytes()).collect(),
         Layer::Base64 => STANDARD.encode(text).into_bytes(),
         Layer::Base64Url => URL_SAFE_NO_PAD.encode(text).into_bytes(),
     })
 }
 
-fn wrap(outer: Outer, text: &[u8]) -> (Vec<u8>, Option<&'static str>) {
+/// The body, and the field that tells of it.
+fn wrap(outer: Outer, text: &[u8]) -> (Vec<u8>, Option<(&'static str, &'static str)>) {
     let written = "what is in memory can be written";
     match outer {
         Outer::Nothing => (text.to_vec(), None),
         Outer::Gzip => {
             let mut encoder = flate2::write::GzEncoder::new(Vec::new(), Default::default());
             encoder.write_all(text).expect(written);
-            (encoder.finish().expect(written), Some("gzip"))
+            (encoder.finish().expect(written), Some(("content-encoding", "gzip")))
         }
         Outer::Deflate => {
             let mut encoder = flate2::write::ZlibEncoder::new(Vec::new(), Default::default());
             encoder.write_all(text).expect(written);
-            (encoder.finish().expect(written), Some("deflate"))
+            (encoder.finish().expect(written), Some(("content-encoding", "deflate")))
         }
         Outer::Brotli => {
             let mut out = Vec::new();
             brotli::CompressorWriter::new(&mut out, 4_096, 4, 18).write_all(text).expect(written);
-            (out, Some("br"))
+            (out, Some(("content-encoding", "br")))
         }
-        Outer::Zstd => (zstd::encode_all(text, 1).expect(written), Some("zstd")),
+        Outer::Zstd => {
+            (zstd::encode_all(text, 1).expect(written), Some(("content-encoding", "zstd")))
+        }
+        Outer::Ebcdic => {
+            let line = EBCDIC.lines().find_map(|line| line.strip_prefix("500 ")).expect("a page");
+            let byte = |char: u8| match char {
+                b'\n' => 0x25,
+                b' '..=b'~' => {
+                    let at = 2 * usize::from(char - b' ');
+                    u8::from_str_radix(&line[at..at + 2], 16).expect("a character of the page")
+                }
+                _ => 0x6f,
+            };
+            let body = text.iter().map(|&char| byte(char)).collect();
+            (body, Some(("content-type", "text/plain; charset=cp500")))
+        }
         Outer::Utf16 => {
             let units = String::from_utf8_lossy(text).into_owned();
             let units = std::iter::once(0xfeff).chain(units.encode_utf16().collect::<Vec<u16>>());
@@ -157,13 +208,13 @@ fn wrap(outer: Outer, text: &[u8]) -> (Vec<u8>, Option<&'static str>) {
 }
 
 /// Whether the token of this set is found, or nothing where the budget was spent.
-fn found(patchset: &Arc<Patchset>, coding: Option<&str>, pieces: &[&[u8]]) -> Option<bool> {
+fn found(patchset: &Arc<Patchset>, field: Option<(&str, &str)>, pieces: &[&[u8]]) -> Option<bool> {
     let client = IpAddr::from([203, 0, 113, 7]);
     let context = Context::new(client, "api.example", FiltrationMode::Block, clock::now());
     let mut inspection = Inspection::new(Arc::clone(patchset), context);
     let mut request = Request::post("/");
-    if let Some(coding) = coding {
-        request = request.header("content-encoding", coding);
+    if let Some((name, value)) = field {
+        request = request.header(name, value);
     }
     inspection.head(&request.body(()).expect("a request").into_parts().0);
     for piece in pieces {
@@ -172,6 +223,20 @@ fn found(patchset: &Arc<Patchset>, coding: Option<&str>, pieces: &[&[u8]]) -> Op
     inspection.finish();
     let found = !inspection.hits().is_empty();
     (found || inspection.incomplete().is_empty()).then_some(found)
+}
+
+/// Whether a document stands in base64 or hex that is escaped in part in its turn: such runs are decoded
+/// around their escapes alone.
+fn is_beyond_reach(chain: &[Layer]) -> bool {
+    let behind =
+        |layers: &[Layer], is: fn(&Layer) -> bool| layers.iter().position(is).map(|at| at + 1);
+    let rest = behind(chain, |layer| *layer == Layer::Declared).and_then(|at| chain.get(at..));
+    let runs = |layer: &Layer| matches!(layer, Layer::Hex | Layer::Base64 | Layer::Base64Url);
+    let escapes = |layer: &Layer| {
+        matches!(layer, Layer::Percent | Layer::Json | Layer::Form | Layer::Entities)
+    };
+    let rest = rest.and_then(|rest| behind(rest, runs).and_then(|at| rest.get(at..)));
+    rest.is_some_and(|rest| rest.iter().any(escapes))
 }
 
 fn run(bytes: &mut Unstructured<'_>) -> Result<()> {
@@ -199,10 +264,18 @@ fn run(bytes: &mut Unstructured<'_>) -> Result<()> {
         Layer::Hex,
         Layer::Base64,
         Layer::Base64Url,
+        Layer::Declared,
     ];
     let layers: Vec<Layer> = layers.into_iter().filter(|layer| !PENDING.contains(layer)).collect();
-    let outers =
-        [Outer::Nothing, Outer::Gzip, Outer::Deflate, Outer::Brotli, Outer::Zstd, Outer::Utf16];
+    let outers = [
+        Outer::Nothing,
+        Outer::Gzip,
+        Outer::Deflate,
+        Outer::Brotli,
+        Outer::Zstd,
+        Outer::Utf16,
+        Outer::Ebcdic,
+    ];
     let outers: Vec<Outer> =
         outers.into_iter().filter(|outer| !PENDING_OUTER.contains(outer)).collect();
 
@@ -216,10 +289,13 @@ fn run(bytes: &mut Unstructured<'_>) -> Result<()> {
             return Ok(());
         }
     }
+    if is_beyond_reach(&chain) {
+        return Ok(());
+    }
     // What stands beside a value ends it.
     let body = [b"{\"v\":\"", &encoded[..], b"\"}"].concat();
     let outer = *bytes.choose(&outers)?;
-    let (body, coding) = wrap(outer, &body);
+    let (body, field) = wrap(outer, &body);
     let mut pieces = Vec::new();
     let mut rest = &body[..];
     while !rest.is_empty() {
@@ -229,9 +305,9 @@ fn run(bytes: &mut Unstructured<'_>) -> Result<()> {
         rest = more;
     }
     let said = || format!("{chain:?} {outer:?} {}", body.escape_ascii());
-    let leaked = found(&patchset(&token), coding, &pieces);
+    let leaked = found(&patchset(&token), field, &pieces);
     assert!(leaked != Some(false), "not found: {}", said());
-    let clean = found(&patchset(&twin), coding, &pieces);
+    let clean = found(&patchset(&twin), field, &pieces);
     assert!(clean != Some(true), "found what is not there: {}", said());
     // What is made of a few layers is inside the budget; more of them, each dense, may not be.
     assert!(leaked.is_some() && clean.is_some() || chain.len() > 2, "spent: {}", said());

@@ -2,6 +2,7 @@
 
 use encoding_rs::{CoderResult, Decoder, Encoding, UTF_16BE, UTF_16LE};
 
+use super::ebcdic::{self, Ebcdic, Page};
 use super::utf7::Utf7;
 use crate::decode::Layer;
 
@@ -23,6 +24,8 @@ pub enum Charset {
     Utf32Be,
     /// UTF-7.
     Utf7,
+    /// A code page of EBCDIC, and whether characters of two bytes are in it.
+    Ebcdic(&'static Page, bool),
     /// Another one.
     Other(&'static Encoding),
 }
@@ -30,25 +33,32 @@ pub enum Charset {
 impl Charset {
     /// The charsets that a label may stand for: none where ASCII is written as ASCII or the label is
     /// unknown, and two where it leaves the order of bytes open.
-    pub fn labelled(label: &[u8]) -> &'static [Self] {
-        const UTF_16: &[Charset] = &[Charset::Utf16Le, Charset::Utf16Be];
-        const UTF_32: &[Charset] = &[Charset::Utf32Le, Charset::Utf32Be];
-        const ISO_2022_JP: &[Charset] = &[Charset::Other(encoding_rs::ISO_2022_JP)];
+    pub fn labelled(label: &[u8]) -> Vec<Self> {
         let mut short: Vec<u8> =
             label.iter().filter(|byte| byte.is_ascii_alphanumeric()).copied().collect();
         short.make_ascii_lowercase();
         match short.as_slice() {
-            b"utf16" | b"ucs2" | b"unicode" | b"iso10646ucs2" | b"csunicode" | b"u16" => UTF_16,
-            b"utf16le" | b"ucs2le" | b"unicodefeff" => &[Self::Utf16Le],
-            b"utf16be" | b"ucs2be" | b"unicodefffe" => &[Self::Utf16Be],
-            b"utf32" | b"ucs4" | b"iso10646ucs4" | b"u32" => UTF_32,
-            b"utf32le" | b"ucs4le" => &[Self::Utf32Le],
-            b"utf32be" | b"ucs4be" => &[Self::Utf32Be],
-            b"utf7" | b"u7" | b"unicode11utf7" | b"csunicode11utf7" | b"unicode20utf7" => {
-                &[Self::Utf7]
+            b"utf16" | b"ucs2" | b"unicode" | b"iso10646ucs2" | b"csunicode" | b"u16" => {
+                vec![Self::Utf16Le, Self::Utf16Be]
             }
-            _ if Encoding::for_label(label) == Some(encoding_rs::ISO_2022_JP) => ISO_2022_JP,
-            _ => &[],
+            b"utf16le" | b"ucs2le" | b"unicodefeff" => vec![Self::Utf16Le],
+            b"utf16be" | b"ucs2be" | b"unicodefffe" => vec![Self::Utf16Be],
+            b"utf32" | b"ucs4" | b"iso10646ucs4" | b"u32" => vec![Self::Utf32Le, Self::Utf32Be],
+            b"utf32le" | b"ucs4le" => vec![Self::Utf32Le],
+            b"utf32be" | b"ucs4be" => vec![Self::Utf32Be],
+            b"utf7" | b"u7" | b"unicode11utf7" | b"csunicode11utf7" | b"unicode20utf7" => {
+                vec![Self::Utf7]
+            }
+            _ => match Encoding::for_label(label) {
+                Some(encoding) if encoding == encoding_rs::ISO_2022_JP => {
+                    vec![Self::Other(encoding)]
+                }
+                Some(_) => Vec::new(),
+                None => ebcdic::labelled(label)
+                    .map(|(page, mixed)| Self::Ebcdic(page, mixed))
+                    .into_iter()
+                    .collect(),
+            },
         }
     }
 
@@ -60,7 +70,8 @@ impl Charset {
             || !Self::labelled(label).is_empty()
     }
 
-    /// The charset of a text that begins so, by its byte-order mark or by the zeros of ASCII in it.
+    /// The charset of a text that begins so, by its byte-order mark, by the zeros of ASCII in it or as
+    /// XML in EBCDIC, whose code page is not told.
     pub fn sniff(beginning: &[u8]) -> Option<Self> {
         match *beginning {
             [0xff, 0xfe, 0, 0, ..] => Some(Self::Utf32Le),
@@ -71,6 +82,8 @@ impl Charset {
             [1..=127, 0, 0, 0, ..] => Some(Self::Utf32Le),
             [0, 1..=127, 0, 1..=127, ..] => Some(Self::Utf16Be),
             [1..=127, 0, 1..=127, 0, ..] => Some(Self::Utf16Le),
+            // `<?xm` in every code page of EBCDIC.
+            [0x4c, 0x6f, 0xa7, 0x94, ..] => Self::labelled(b"cp037").pop(),
             _ => None,
         }
     }
@@ -81,9 +94,25 @@ impl Charset {
             Self::Utf16Le | Self::Utf16Be => Layer::Utf16,
             Self::Utf32Le | Self::Utf32Be => Layer::Utf32,
             Self::Utf7 => Layer::Utf7,
+            Self::Ebcdic(..) => Layer::Charset("ebcdic"),
             Self::Other(encoding) => Layer::Charset(encoding.name()),
         }
     }
+}
+
+/// A short text in the charset of a label, as far as ASCII is written in another way there.
+pub fn transcoded(label: &[u8], bytes: &[u8]) -> Vec<u8> {
+    let charsets = Charset::labelled(label);
+    let sniffed = Charset::sniff(bytes).filter(|sniffed| charsets.contains(sniffed));
+    let Some(charset) = sniffed.or(charsets.last().copied()) else {
+        return bytes.to_vec();
+    };
+    let mut text = Vec::new();
+    Transcoder::new(charset).push(bytes, true, &mut |piece| {
+        text.extend_from_slice(piece);
+        true
+    });
+    text
 }
 
 /// State of transcoding one text to UTF-8.
@@ -97,6 +126,7 @@ enum Engine {
     Library(Box<Decoder>),
     Utf32 { big: bool, held: [u8; 4], count: usize },
     Utf7(Utf7),
+    Ebcdic(Box<Ebcdic>),
 }
 
 impl Transcoder {
@@ -111,6 +141,7 @@ impl Transcoder {
             Charset::Utf32Le => Engine::Utf32 { big: false, held: [0; 4], count: 0 },
             Charset::Utf32Be => Engine::Utf32 { big: true, held: [0; 4], count: 0 },
             Charset::Utf7 => Engine::Utf7(Utf7::default()),
+            Charset::Ebcdic(page, mixed) => Engine::Ebcdic(Box::new(Ebcdic::new(page, mixed))),
             Charset::Other(encoding) => library(encoding),
         };
         Self { engine, malformed: false, hopeless: false }
@@ -182,6 +213,15 @@ impl Transcoder {
                     }
                 }
             }
+            Engine::Ebcdic(ebcdic) => {
+                for piece in input.chunks(PIECE) {
+                    let mut text = String::new();
+                    ebcdic.push(piece, &mut text);
+                    if !out(text.as_bytes()) {
+                        return;
+                    }
+                }
+            }
         }
     }
 }
@@ -217,10 +257,11 @@ mod tests {
         for label in ["utf-8", "us-ascii", "iso-8859-1", "shift_jis", "gb18030", "", "?"] {
             assert!(Charset::labelled(label.as_bytes()).is_empty(), "{label}");
         }
-        for label in ["", " UTF-8 ", "latin1", "utf-7", "UCS-2", "windows-1252"] {
+        for label in ["", " UTF-8 ", "latin1", "utf-7", "UCS-2", "windows-1252", "ibm037", "cp500"]
+        {
             assert!(Charset::is_known(label.as_bytes()), "{label}");
         }
-        for label in ["ibm037", "cp500", "?"] {
+        for label in ["ibm437", "cp5000", "?"] {
             assert!(!Charset::is_known(label.as_bytes()), "{label}");
         }
         assert_eq!(Charset::sniff(b"ab"), None);

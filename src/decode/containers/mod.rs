@@ -2,9 +2,11 @@
 //! transfer encodings.
 
 pub mod charset;
+mod ebcdic;
 pub mod inflate;
 mod permessage;
 pub mod transfer;
 mod utf7;
+pub mod words;
 
 pub use permessage::{NotInflated, Permessage};

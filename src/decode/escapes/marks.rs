@@ -116,7 +116,7 @@ pub(in crate::decode) fn next(layer: Layer, text: &[u8], from: usize, relevant: 
                 if after.is_empty() && run - last < LONGEST {
                     return Next::Cut(here + last);
                 }
-                if run_matters(layer, after, relevant) {
+                if run_matters(layer, run, after, relevant) {
                     return Next::At(here + last);
                 }
                 here += run;
@@ -205,14 +205,17 @@ fn last_of_run(run: usize, relevant: &Relevant) -> usize {
     if relevant.in_token(b'\\') { 0 } else { run.saturating_sub(1) & !1 }
 }
 
-/// Whether any escape can come of a run of backslashes, and what follows it, that matters.
-fn run_matters(layer: Layer, after: &[u8], relevant: &Relevant) -> bool {
+/// Whether any escape can come of a run of so many backslashes, and what follows it, that matters.
+fn run_matters(layer: Layer, run: usize, after: &[u8], relevant: &Relevant) -> bool {
     let &[first, ref rest @ ..] = after else { return true };
     match first {
         _ if relevant.in_token(b'\\') => true,
         _ if layer == Layer::Quoted => relevant.product(first),
         b'U' => rest.first().is_none_or(|next| next.is_ascii_hexdigit() || is_mark(*next)),
         b'u' | b'x' | b'%' | b'&' | b'<' | b'\n' | b'\r' => true,
+        // However often it was escaped, a line that ends has a power of two before its letter; with
+        // others a backslash stands before the line's end, which goes on then.
+        b'n' | b'r' if !run.is_power_of_two() => true,
         b'"' | b'\'' | b'/' | b'b' | b't' | b'n' | b'f' | b'r' => {
             let next = rest.first().copied();
             let escape = [b'\\', first, next.unwrap_or_default()];

@@ -10,7 +10,7 @@ mod reference;
 #[cfg(test)]
 mod tests;
 mod tree;
-mod unescape;
+pub(in crate::decode) mod unescape;
 mod wakes;
 
 pub use escape::undo;

@@ -93,11 +93,12 @@ impl<S> Tree<S> {
     }
 
     /// Decides in every text what is undecided only because it may go on: a copy of what is held back
-    /// in the middle of an escape is read as if it ended here.
-    pub fn settle<R: Reader<State = S>>(&mut self, reader: &mut R) {
+    /// in the middle of an escape is read as if it ended here. Tells whether there was room for all of
+    /// it.
+    pub fn settle<R: Reader<State = S>>(&mut self, reader: &mut R) -> bool {
         settle(&mut self.text, &mut Vec::new(), reader);
         if !self.text.is_in_an_escape() {
-            return;
+            return true;
         }
         let mut budget = Budget::new(SETTLING);
         let Self { relevant, context, texts, text, unpaid } = self;
@@ -116,6 +117,7 @@ impl<S> Tree<S> {
         work.end(&mut copy);
         let decoded = usize::try_from(budget.inspected()).unwrap_or(usize::MAX);
         *unpaid = unpaid.saturating_add(decoded.saturating_sub(SETTLING_FREE));
+        !budget.is_spent()
     }
 
     /// Ends the text.

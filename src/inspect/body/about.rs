@@ -116,8 +116,8 @@ impl About {
         let mut charsets = Vec::new();
         for label in self.charset_labels() {
             for charset in Charset::labelled(&label) {
-                if !charsets.contains(charset) {
-                    charsets.push(*charset);
+                if !charsets.contains(&charset) {
+                    charsets.push(charset);
                 }
             }
         }
@@ -175,6 +175,11 @@ impl About {
             }
             _ => false,
         })
+    }
+
+    /// The same in JSON.
+    pub(in crate::inspect) fn is_jose_json(&self) -> bool {
+        self.types.iter().any(|media| media.essence == b"application/jose+json")
     }
 
     /// Whether the body is signed or encrypted as its own text tells.

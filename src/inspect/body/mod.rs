@@ -4,7 +4,9 @@ mod about;
 mod grpc;
 mod multipart;
 mod params;
+mod prolog;
 mod reading;
+mod sealed;
 mod stream;
 
 pub(super) use about::About;
@@ -117,10 +119,12 @@ impl Body {
         stream.push(chunk, &mut env);
     }
 
-    /// Decides what is undecided as if the body ended here.
-    pub(in crate::inspect) fn settle(&mut self, budget: &mut Budget) {
+    /// Decides what is undecided as if the body ended here, and tells whether there was room for all of
+    /// it.
+    pub(in crate::inspect) fn settle(&mut self, budget: &mut Budget) -> bool {
         let (stream, mut env) = self.parts(budget);
         stream.settle(&mut env);
+        !self.shared.finds.take_undecided()
     }
 
     /// Ends the body.

@@ -10,7 +10,7 @@ use super::params::Parameterized;
 use super::stream::Stream;
 use super::{Env, Place};
 use crate::config::limits;
-use crate::decode::Layer;
+use crate::decode::{Layer, words};
 use crate::inspect::decide;
 use crate::inspect::text::Text;
 
@@ -315,9 +315,13 @@ impl Multipart {
         self.begun.push((start, named));
         let types = fields.iter().filter(|(name, _)| name == b"content-type");
         let types = types.map(|(_, value)| Parameterized::one(value));
-        for value in dispositions.into_iter().chain(types).flat_map(|value| value.decoded()) {
+        let parameters = dispositions.into_iter().chain(types).flat_map(|value| value.decoded());
+        let parameters = parameters.map(|value| (Layer::Parameter, value));
+        let words = fields.iter().filter_map(|(_, value)| words::undone(value));
+        let words = words.map(|value| (Layer::Words, value));
+        for (layer, value) in parameters.chain(words) {
             if env.budget.unpack(value.len()) {
-                let outer = [&self.outer[..], &[Layer::Parameter]].concat();
+                let outer = [&self.outer[..], &[layer]].concat();
                 let mut text = Text::new(env.patchset, env.relevant, outer);
                 text.push(&value, env.budget, &mut env.shared.finds);
                 text.finish(env.budget, &mut env.shared.finds);

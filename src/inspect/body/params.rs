@@ -4,7 +4,7 @@
 use percent_encoding::percent_decode;
 
 use crate::config::limits;
-use crate::decode::charset::{Charset, Transcoder};
+use crate::decode::charset::transcoded;
 
 /// `essence; name=value; …`
 #[derive(Clone, PartialEq, Eq, Debug, Default)]
@@ -188,23 +188,6 @@ fn extended(value: &[u8]) -> Vec<u8> {
     let (label, text) = labelled(value);
     let bytes: Vec<u8> = percent_decode(text).collect();
     label.map_or_else(|| bytes.clone(), |label| transcoded(label, &bytes))
-}
-
-fn transcoded(label: &[u8], bytes: &[u8]) -> Vec<u8> {
-    let charsets = Charset::labelled(label);
-    let Some(&charset) = Charset::sniff(bytes)
-        .as_ref()
-        .filter(|sniffed| charsets.contains(sniffed))
-        .or(charsets.last())
-    else {
-        return bytes.to_vec();
-    };
-    let mut text = Vec::new();
-    Transcoder::new(charset).push(bytes, true, &mut |piece| {
-        text.extend_from_slice(piece);
-        true
-    });
-    text
 }
 
 #[cfg(test)]

@@ -6,7 +6,9 @@ use std::sync::Arc;
 use super::about::{About, Named};
 use super::grpc::Messages;
 use super::multipart::{self, Multipart};
+use super::prolog;
 use super::reading::Reading;
+use super::sealed::{self, Sealed};
 use super::{Env, Place};
 use crate::config::limits;
 use crate::decode::charset::{self, Charset, Transcoder};
@@ -41,8 +43,8 @@ pub(in crate::inspect) struct Stream {
     readings: Vec<Reading>,
     /// Of the readings, how many declared codings are left, where there were any.
     declared: Option<usize>,
-    /// Dots so far, where five parts between dots are an encrypted text.
-    dots: Option<usize>,
+    /// What tells whether this is encrypted, where it may be.
+    sealed: Option<Sealed>,
     depth: usize,
 }
 
@@ -85,7 +87,7 @@ impl Stream {
             held,
             readings: Vec::new(),
             declared: None,
-            dots: None,
+            sealed: None,
             depth,
         }
     }
@@ -158,12 +160,9 @@ impl Stream {
 
     /// Feeds the next bytes to every reading; one that comes to an end is left off.
     fn feed(&mut self, piece: &[u8], env: &mut Env<'_>) {
-        if let Some(dots) = &mut self.dots {
-            *dots += memchr::memchr_iter(b'.', piece).count();
-            if *dots >= 4 {
-                self.dots = None;
-                env.incomplete(&decide::ENCRYPTED);
-            }
+        if self.sealed.as_mut().is_some_and(|sealed| sealed.is_told_by(piece)) {
+            self.sealed = None;
+            env.incomplete(&decide::ENCRYPTED);
         }
         let mut at = 0;
         while let Some(reading) = self.readings.get_mut(at) {
@@ -204,6 +203,8 @@ impl Stream {
             && sniff(beginning).is_none()
             && Charset::sniff(beginning).is_none()
             && multipart::boundary_of(beginning).is_none()
+            && !sealed::begins(beginning)
+            && prolog::charsets(beginning).is_empty()
         {
             return;
         }
@@ -218,7 +219,7 @@ impl Stream {
         } else if let Some(&coding) = about.codings.last() {
             self.coded(coding, &about, sniffed, env);
         } else {
-            self.dots = about.is_jose().then_some(0);
+            self.sealed = Sealed::of(&about, beginning);
             self.charsets(&about, beginning, env);
             match about.grpc() {
                 Some(true) => {
@@ -307,12 +308,18 @@ impl Stream {
             env.incomplete(&decide::MALFORMED);
         }
         let declared = about.charsets();
+        let in_text = if about.charset_undone { Vec::new() } else { prolog::charsets(beginning) };
         let sniffed = Charset::sniff(beginning).filter(|_| about.grpc().is_none());
         let mut charsets = declared.clone();
         match sniffed {
             Some(sniffed) if declared.contains(&sniffed) => charsets = vec![sniffed],
             Some(sniffed) => charsets.push(sniffed),
             None => {}
+        }
+        for charset in in_text {
+            if !charsets.contains(&charset) {
+                charsets.push(charset);
+            }
         }
         for charset in &charsets {
             if self.room(env) {
@@ -422,5 +429,8 @@ impl Stream {
 /// Whether a stream's first bytes tell what it is.
 fn tells(beginning: &[u8]) -> bool {
     const _: () = assert!(charset::SHAPE <= inflate::MAGIC);
-    beginning.len() >= inflate::MAGIC && !multipart::may_begin(beginning)
+    beginning.len() >= inflate::MAGIC
+        && !multipart::may_begin(beginning)
+        && !sealed::may_begin(beginning)
+        && !prolog::goes_on(beginning)
 }

@@ -255,6 +255,14 @@ fn causes_and_their_statuses() {
         (&[("content-type", "text/plain; charset=utf-16le")], b"a\0b", "malformed", 400),
         (&[("content-type", "application/jose")], jwe, "encrypted", 400),
         (
+            &[("content-type", "application/jose+json")],
+            br#"{"iv":"a","ciphertext":"b"}"#,
+            "encrypted",
+            400,
+        ),
+        (&[], br#"{ "protected":"eyJh","encrypted_key":"a","ciphertext":"b"}"#, "encrypted", 400),
+        (&[], br#"{"recipients":[],"protected":"eyJh","ciphertext":"b"}"#, "encrypted", 400),
+        (
             &[("content-type", "application/pkcs7-mime; smime-type=enveloped-data")],
             b"x",
             "encrypted",
@@ -286,6 +294,14 @@ fn causes_and_their_statuses() {
             .incomplete()
             .is_empty()
     );
+    let jws = br#"{"protected":"eyJh","payload":"a ciphertext","signature":"a"}"#;
+    let mail = br#"{"recipients":["protected"],"text":"\"ciphertext\""}"#;
+    for body in [&jws[..], mail] {
+        assert!(inspected(&[], &[body], closed).incomplete().is_empty());
+    }
+    // In pieces it is told as well.
+    let jwe: Vec<&[u8]> = br#"{"protected":"eyJh","iv":"a","ciphertext":"b"}"#.chunks(1).collect();
+    assert_eq!(inspected(&[], &jwe, closed).incomplete(), ["encrypted"]);
     // What was decoded up to the damage counts.
     let mut damaged = gzip(TOKEN.as_bytes());
     damaged.truncate(damaged.len() - 4);

@@ -41,6 +41,20 @@ fn where_a_body_pauses_all_of_a_token_so_far_is_decided() {
     assert_eq!(inspection.settle(), Verdict::Refuse(Refusal::Leaked));
 }
 
+/// What there is no room to decide where a body pauses is counted, though the budget has room for all
+/// that has come: here a reference that ends with the text lies one layer too deep.
+#[test]
+fn pauses_that_leave_something_undecided_are_counted() {
+    let undecided = |percents: usize| {
+        let mut inspection = inspection(&blocking(b"ghp%0123456789"));
+        inspection.body(format!("a=ghp%{}26#37", "25".repeat(percents)).as_bytes());
+        inspection.settle();
+        inspection.incomplete().is_empty().then(|| inspection.undecided_pauses())
+    };
+    assert_eq!(undecided(0), Some(0));
+    assert!((1..12).any(|percents| undecided(percents) == Some(1)));
+}
+
 /// Dense mixes stay inside the budget however they are cut, whatever a token is made of.
 #[test]
 fn dense_mixes_of_encodings_fit() {

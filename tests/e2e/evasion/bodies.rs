@@ -3,26 +3,27 @@
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 
+use super::documents::documents;
 use super::encodings::{At, gzip, quoted_printable, xml_natural};
 use super::points::{Point, Room};
 use super::request::Sent;
 use super::tokens::Random;
 
-const TEXT: &[At] = &[At::Anywhere, At::Body];
+pub const TEXT: &[At] = &[At::Anywhere, At::Body];
 const FORM: &[At] = &[At::Anywhere, At::Body, At::Form];
 
 /// Those points at which all pairs, and all codings of whole bodies, are tried.
 const ALL_PAIRS: [&str; 5] = ["json", "form", "text", "xml", "multipart"];
 
-fn around(before: &str, value: &[u8], after: &str) -> Vec<u8> {
+pub fn around(before: &str, value: &[u8], after: &str) -> Vec<u8> {
     [before.as_bytes(), value, after.as_bytes()].concat()
 }
 
-fn halves(value: &[u8]) -> (&[u8], &[u8]) {
+pub fn halves(value: &[u8]) -> (&[u8], &[u8]) {
     value.split_at(value.len() / 2)
 }
 
-fn point(
+pub fn point(
     all: &mut Vec<Point>,
     name: &str,
     at: &'static [At],
@@ -48,6 +49,7 @@ pub fn bodies() -> Vec<Point> {
     let mut all = Vec::new();
     texts(&mut all);
     xml(&mut all);
+    documents(&mut all);
     multipart(&mut all);
     grpc(&mut all);
     framed(&mut all);
@@ -91,6 +93,7 @@ fn texts(all: &mut Vec<Point>) {
         ("form", "application/x-www-form-urlencoded", "user=1&token=", "&x=2"),
         ("form-name", "application/x-www-form-urlencoded", "a=1&", "=2"),
         ("form-untyped", "", "token=", "&x=2"),
+        ("form-malformed", "application/x-www-form-urlencoded", "a=100%&b=%zz%4&token=", "%"),
         ("form-as-json", "application/json", "token=", "&x=2"),
         (
             "form-json",
@@ -155,12 +158,6 @@ fn xml(all: &mut Vec<Point>) {
         let text = [b"<![CDATA[", one, b"]]><![CDATA[", two, b"]]>"].concat();
         Sent::post("application/xml", around("<a><t>", &text, "</t></a>"))
     });
-    point(all, "xml-entity-second-half", TEXT, |v| {
-        let (one, two) = halves(v);
-        let text =
-            [b"<!DOCTYPE a [<!ENTITY e \"", two, b"\">]><a><t>", one, b"&e;</t></a>"].concat();
-        Sent::post("application/xml", text)
-    });
     point(all, "xml-escaped-xml", TEXT, |v| {
         let inner = around("<t>", &xml_natural(v), "</t>");
         Sent::post("application/xml", around("<a>", &xml_natural(&inner), "</a>"))
@@ -170,7 +167,7 @@ fn xml(all: &mut Vec<Point>) {
 const BOUNDARY: &str = "----x7MA4YWxk";
 
 /// A body of one part between others.
-fn part(fields: &[u8], content: &[u8]) -> Vec<u8> {
+pub fn part(fields: &[u8], content: &[u8]) -> Vec<u8> {
     let mut body = Vec::new();
     body.extend(
         format!("--{BOUNDARY}\r\nContent-Disposition: form-data; name=\"a\"\r\n\r\n1\r\n").bytes(),
@@ -183,16 +180,23 @@ fn part(fields: &[u8], content: &[u8]) -> Vec<u8> {
     body
 }
 
-fn form_data(body: Vec<u8>) -> Sent {
+pub fn form_data(body: Vec<u8>) -> Sent {
     Sent::post(&format!("multipart/form-data; boundary={BOUNDARY}"), body)
 }
 
 const NAMED: &[u8] = b"Content-Disposition: form-data; name=\"token\"";
-const FILE: &[u8] = b"Content-Disposition: form-data; name=\"f\"; filename=\"a.txt\"\r\n\
+pub const FILE: &[u8] = b"Content-Disposition: form-data; name=\"f\"; filename=\"a.txt\"\r\n\
                       Content-Type: text/plain";
 
 fn with_coding(coding: &str) -> Vec<u8> {
     [NAMED, b"\r\nContent-Transfer-Encoding: ", coding.as_bytes()].concat()
+}
+
+/// A value in encoded words of both kinds, half in each.
+pub fn encoded_words(value: &[u8]) -> Vec<u8> {
+    let (one, two) = halves(value);
+    let one = String::from_utf8(quoted_printable(one)).unwrap();
+    format!("=?utf-8?Q?{one}?= =?UTF-8?b?{}?=", STANDARD.encode(two)).into_bytes()
 }
 
 fn lines(text: &[u8], width: usize, end: &str) -> Vec<u8> {
@@ -220,6 +224,21 @@ fn multipart(all: &mut Vec<Point>) {
         ),
     ] {
         point(all, name, TEXT, move |v| form_data(part(&around(before, v, after), b"some")));
+    }
+    for (name, build) in [
+        (
+            "name",
+            (|v| around("form-data; name=\"", &encoded_words(v), "\"")) as fn(&[u8]) -> Vec<u8>,
+        ),
+        ("filename", |v| around("form-data; name=\"f\"; filename=\"", &encoded_words(v), ".txt\"")),
+        ("filename:base64", |v| {
+            let words = format!("=?UTF-8?B?{}?=", STANDARD.encode(around("the file ", v, ".txt")));
+            around("form-data; name=\"f\"; filename=\"", words.as_bytes(), "\"")
+        }),
+    ] {
+        point(all, &format!("multipart-words:{name}"), TEXT, move |v| {
+            form_data(part(&[b"Content-Disposition: ", &build(v)[..]].concat(), b"some"))
+        });
     }
     // A line break would end the field.
     in_room(all, "multipart-filename*-parts", Room::Field, TEXT, |v| {
@@ -269,6 +288,7 @@ fn multipart(all: &mut Vec<Point>) {
         ("extended-boundary", format!("multipart/form-data; boundary*=us-ascii''{BOUNDARY}"), ""),
         ("preamble", format!("multipart/form-data; boundary={BOUNDARY}"), "some\r\npreamble\r\n"),
         ("undeclared", "application/octet-stream".to_owned(), ""),
+        ("as-form", "application/x-www-form-urlencoded".to_owned(), ""),
     ] {
         point(all, &format!("multipart-{name}:base64"), TEXT, move |v| {
             let text = STANDARD.encode(around("k=", v, ";"));
@@ -296,6 +316,12 @@ fn multipart(all: &mut Vec<Point>) {
     point(all, "multipart-charset", TEXT, |v| {
         let fields = [NAMED, b"\r\nContent-Type: text/plain; charset=utf-16le"].concat();
         let text: Vec<u8> = v.iter().flat_map(|&byte| [byte, 0]).collect();
+        form_data(part(&fields, &text))
+    });
+    point(all, "multipart-charset-part", TEXT, |v| {
+        let said = b"Content-Disposition: form-data; name=\"_charset_\"\r\n\r\nutf-16le\r\n--";
+        let text: Vec<u8> = v.iter().flat_map(|&byte| [byte, 0]).collect();
+        let fields = [said, BOUNDARY.as_bytes(), b"\r\n", NAMED].concat();
         form_data(part(&fields, &text))
     });
     point(all, "multipart-gzip-file", TEXT, |v| {

@@ -124,29 +124,27 @@ fn utf_7(text: &[u8]) -> Vec<u8> {
         .collect()
 }
 
-/// EBCDIC's letters, digits and what JSON and forms need, as code page 037 has them.
-fn ebcdic(text: &[u8]) -> Vec<u8> {
-    text.iter()
-        .map(|&byte| match byte {
-            b'a'..=b'i' => byte - b'a' + 0x81,
-            b'j'..=b'r' => byte - b'j' + 0x91,
-            b's'..=b'z' => byte - b's' + 0xa2,
-            b'A'..=b'I' => byte - b'A' + 0xc1,
-            b'J'..=b'R' => byte - b'J' + 0xd1,
-            b'S'..=b'Z' => byte - b'S' + 0xe2,
-            b'0'..=b'9' => byte - b'0' + 0xf0,
-            b'=' => 0x7e,
-            b'&' => 0x50,
-            b'_' => 0x6d,
-            b'"' => 0x7f,
-            b':' => 0x7a,
-            b'{' => 0xc0,
-            b'}' => 0xd0,
-            b',' => 0x6b,
-            b'-' => 0x60,
-            _ => 0x40,
-        })
-        .collect()
+/// The bytes of printable ASCII in code pages of EBCDIC, as another library writes them.
+const EBCDIC: &str = include_str!("../../../src/decode/containers/ebcdic.txt");
+
+/// A text in a code page of EBCDIC.
+fn ebcdic(text: &[u8], page: &str) -> Vec<u8> {
+    let line = EBCDIC.lines().find_map(|line| line.strip_prefix(page)?.strip_prefix(' ')).unwrap();
+    let byte = |char: u8| match char {
+        b'\n' => 0x25,
+        b'\r' => 0x0d,
+        b' '..=b'~' => {
+            let at = 2 * usize::from(char - b' ');
+            u8::from_str_radix(&line[at..at + 2], 16).unwrap_or(0x6f)
+        }
+        _ => 0x6f,
+    };
+    text.iter().map(|&char| byte(char)).collect()
+}
+
+fn in_ebcdic(sent: Sent, page: &str, label: &str) -> Sent {
+    let body = ebcdic(&sent.body, page);
+    declared(sent, label, body)
 }
 
 /// ISO-2022-JP, with an escape to ASCII, which is in force already, after every few characters.
@@ -254,9 +252,33 @@ pub const CODINGS: &[Coding] = &[
         let body = utf_7(&s.body);
         declared(s, "utf-7", body)
     }),
-    charset("ebcdic", |s| {
-        let body = ebcdic(&s.body);
-        declared(s, "ibm037", body)
+    charset("ebcdic:ibm037", |s| in_ebcdic(s, "37", "ibm037")),
+    charset("ebcdic:cp500", |s| in_ebcdic(s, "500", "cp500")),
+    charset("ebcdic:ibm1047", |s| in_ebcdic(s, "1047", "IBM-1047")),
+    charset("ebcdic:ibm1140", |s| in_ebcdic(s, "1140", "\"IBM01140\"")),
+    charset("ebcdic:cp273", |s| in_ebcdic(s, "273", "cp273")),
+    charset("ebcdic:cp1026", |s| in_ebcdic(s, "1026", "cp1026")),
+    charset("ebcdic:chunked", |s| in_ebcdic(s, "284", "Cp284").chunks(5)),
+    // Kana, with small letters where other pages have none, and shifts to characters of two bytes.
+    charset("ebcdic:cp930", |s| {
+        let text = ebcdic(&s.body, "930");
+        let shifts = &b"\x0e\x42\xc1\x0f"[..];
+        let body: Vec<&[u8]> = text.chunks(7).flat_map(|piece| [piece, b"\x0e\x0f"]).collect();
+        let body = [shifts, &body.concat()].concat();
+        declared(s, "x-ibm930", body)
+    }),
+    charset("xml-declaration:utf-7", |s| {
+        let body = utf_7(&s.body);
+        silent(s, b"<?xml version=\"1.0\" encoding='UTF-7'?>", body)
+    }),
+    charset("xml-declaration:ebcdic-behind-ascii", |s| {
+        let body = ebcdic(&s.body, "1047");
+        silent(s, b"<?xml version=\"1.0\" encoding = \"IBM1047\" ?>", body)
+    }),
+    charset("xml-declaration:ebcdic", |s| {
+        let text = [&b"<?xml version=\"1.0\" encoding=\"cp500\"?>\n"[..], &s.body].concat();
+        let body = ebcdic(&text, "500");
+        silent(s, b"", body).chunks(9)
     }),
     charset("iso-2022-jp", |s| {
         let body = iso_2022_jp(&s.body);

@@ -9,6 +9,8 @@ use base64::engine::general_purpose::{STANDARD, STANDARD_NO_PAD, URL_SAFE, URL_S
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum At {
     Anywhere,
+    /// Heads.
+    Head,
     /// Query and form.
     Form,
     Cookie,
@@ -181,6 +183,12 @@ pub fn encodings() -> Vec<Encoding> {
     add("entity:first", At::Anywhere, false, Box::new(|t| only(t, 0, |b| format!("&#x{b:X};"))));
     add("entity:zeroes", At::Anywhere, false, Box::new(|t| each(t, |_, b| format!("&#{b:07};"))));
     add("entity:natural", At::Anywhere, false, Box::new(xml_natural));
+    add(
+        "utf8-overlong",
+        At::Head,
+        true,
+        Box::new(|t| each(t, |_, b| format!("%{:02X}%{:02X}", 0xC0 | b >> 6, 0x80 | b & 0x3F))),
+    );
     add(
         "cookie-octal",
         At::Cookie,

@@ -132,6 +132,21 @@ const KINDS: &[(&str, Make)] = &[
         let text = text.join("\r\n").into_bytes();
         multipart(r, "text/plain; charset=utf-8", &text)
     }),
+    ("upload with encoded words for a name", |r| {
+        let boundary = r.text(ALPHANUMERIC, 20);
+        let words = format!(
+            "=?utf-8?Q?R=C3=A9sum=C3=A9_{}?=\r\n =?UTF-8?B?{}?=",
+            r.below(99),
+            STANDARD.encode(format!("caf\u{e9} {}.pdf", r.text(LETTERS, 5)))
+        );
+        let length = 500 + r.below(5_000);
+        let file = r.bytes(length);
+        let head = format!(
+            "--{boundary}\r\nContent-Disposition: form-data; name=\"f\"; filename=\"{words}\"\r\n\r\n"
+        );
+        let body = [head.as_bytes(), &file, format!("\r\n--{boundary}--").as_bytes()].concat();
+        Sent::post(&format!("multipart/form-data; boundary={boundary}"), body)
+    }),
     ("compressed upload", |r| {
         let text: Vec<String> = (0..300).map(|_| sentence(r)).collect();
         let file = gzip(text.join("\n").as_bytes());
@@ -189,6 +204,39 @@ const KINDS: &[(&str, Make)] = &[
         let text =
             format!("<s:Envelope><!-- made --><s:Body>{}</s:Body></s:Envelope>", items.concat());
         Sent::post("text/xml; charset=utf-8", text)
+    }),
+    ("xml that declares entities", |r| {
+        let (name, words) = (r.text(LETTERS, 6), sentence(r).replace(['"', '%'], ""));
+        let rows: Vec<String> = (0..40)
+            .map(|_| {
+                format!(
+                    "<p xml:id=\"_{}\">&{name}; {} &amp; &made;</p>",
+                    uuid(r),
+                    xml(&sentence(r))
+                )
+            })
+            .collect();
+        let text = format!(
+            "<?xml version=\"1.0\" encoding=\"utf-8\"?>\n<!DOCTYPE book PUBLIC \"-//OASIS//DTD DocBook XML V4.5//EN\" \
+             \"http://www.oasis-open.org/docbook/xml/4.5/docbookx.dtd\" [\n<!ENTITY % local SYSTEM \"local.ent\">\n\
+             %local;\n<!-- names -->\n<!ENTITY {name} \"{}\">\n<!ENTITY made '&{name};, &#169; <i>us</i>'>\n]>\n\
+             <book>{}</book>",
+            xml(&words),
+            rows.concat()
+        );
+        Sent::post("application/xml", text)
+    }),
+    ("json with documents", |r| {
+        let pages: Vec<String> = (0..6)
+            .map(|_| format!("<!DOCTYPE html><html><p>{}&nbsp;</p></html>", xml(&sentence(r))))
+            .collect();
+        let help = "In a DTD, write <!ENTITY name \"value\"> and use &name; where you want it.";
+        Sent::post("application/json", json!({ "pages": pages, "help": help }).to_string())
+    }),
+    ("ebcdic form", |r| {
+        let coding = CODINGS.iter().find(|coding| coding.name == "ebcdic:ibm1140").unwrap();
+        let text = format!("name={}&amount={}", r.text(LETTERS, 12), r.below(99_999));
+        (coding.apply)(Sent::post("application/x-www-form-urlencoded", text))
     }),
     ("grpc", |r| {
         let mut body = Vec::new();

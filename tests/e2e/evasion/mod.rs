@@ -4,6 +4,7 @@
 
 mod bodies;
 mod codings;
+mod documents;
 mod drive;
 mod encodings;
 mod events;

@@ -3,6 +3,7 @@
 use base64::Engine as _;
 use base64::engine::general_purpose::{STANDARD, STANDARD_NO_PAD, URL_SAFE_NO_PAD};
 
+use super::bodies::encoded_words;
 use super::encodings::At;
 use super::request::Sent;
 
@@ -59,9 +60,9 @@ pub struct Point {
     pub build: Build,
 }
 
-const HEAD: &[At] = &[At::Anywhere];
-const QUERY: &[At] = &[At::Anywhere, At::Form];
-const COOKIE: &[At] = &[At::Anywhere, At::Cookie];
+const HEAD: &[At] = &[At::Anywhere, At::Head];
+const QUERY: &[At] = &[At::Anywhere, At::Head, At::Form];
+const COOKIE: &[At] = &[At::Anywhere, At::Head, At::Cookie];
 
 /// All points of heads.
 pub fn head() -> Vec<Point> {
@@ -100,6 +101,7 @@ fn targets(all: &mut Vec<Point>) {
         ("query-bare", QUERY, "/v1?", ""),
         ("query-second", QUERY, "/v1?token=x&token=", ""),
         ("query-brackets", QUERY, "/v1?auth[token]=", ""),
+        ("query-malformed", QUERY, "/v1?a=100%&b=%zz%4&token=", "%"),
         ("query-json", QUERY, "/v1?variables=%7B%22token%22:%22", "%22%7D"),
         ("query-graphql", QUERY, "/graphql?query=%7Buser(token:%22", "%22)%7Bid%7D%7D"),
         ("query-url", QUERY, "/v1?return_to=https%3A%2F%2Fa.example%2F%3Ft%3D", ""),
@@ -171,6 +173,9 @@ fn fields(all: &mut Vec<Point>) {
             Sent::get("/v1").field(name, around(before, v, after))
         });
     }
+    point(all, "header:words", Room::Any, HEAD, |v| {
+        Sent::get("/v1").field("Subject", around("Re: ", &encoded_words(v), ""))
+    });
     point(all, "header:second", Room::Field, HEAD, |v| {
         Sent::get("/v1").field("Authorization", "Bearer x").field("Authorization", v)
     });

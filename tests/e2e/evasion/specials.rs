@@ -85,7 +85,7 @@ fn bearing(jwt: String) -> Sent {
 /// What cannot be inspected whole, or would be read differently behind the gateway.
 pub fn refused(leaked: &str, clean: &str) -> Vec<Case> {
     type Build = fn(&[u8]) -> Sent;
-    let all: [(&str, &'static [u16], Build); 9] = [
+    let all: [(&str, &'static [u16], Build); 10] = [
         ("coding:unknown", &[415], |body| {
             Sent::post("application/json", body).field("Content-Encoding", "rot13")
         }),
@@ -115,6 +115,15 @@ pub fn refused(leaked: &str, clean: &str) -> Vec<Case> {
         ("coding:bomb", &[403, 413], |body| {
             let text = [&vec![b'0'; 64 << 20][..], body].concat();
             Sent::post("application/json", gzip(&text)).field("Content-Encoding", "gzip")
+        }),
+        ("entities:laughs", &[403, 413], |body| {
+            let mut text = b"<!DOCTYPE r [<!ENTITY l0 'ha'>".to_vec();
+            for level in 1..12 {
+                let refers = format!("&l{};", level - 1).repeat(10);
+                text.extend(format!("<!ENTITY l{level} '{refers}'>").bytes());
+            }
+            text.extend([b"]><r>&l11;", body, b"</r>"].concat());
+            Sent::post("application/xml", text)
         }),
         ("transfer-coding", &[400, 501], |_| {
             let mut sent = Sent::post("application/json", "");
