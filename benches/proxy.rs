@@ -12,7 +12,7 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::thread;
 use std::time::{Duration, Instant};
 
-use leakgate::config::{self, Server, Upstream};
+use leakgate::config::{self, Upstream};
 use leakgate::events::Recorder;
 use leakgate::matcher::{Patchset, PatchsetHandle, PatchsetWriter, Rule};
 use leakgate::model::fingerprint::FingerprintKey;
@@ -20,7 +20,7 @@ use leakgate::model::ids::{LeakId, PatchId, TokenId};
 use leakgate::model::rule::Action;
 use leakgate::model::secret::Secret;
 use leakgate::model::token::TokenMaterial;
-use leakgate::proxy::{BypassSwitch, Gateway, PassedSockets};
+use leakgate::proxy::{BypassSwitch, Gateway};
 use leakgate::telemetry::metrics::Metrics;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
@@ -179,15 +179,11 @@ fn gateway(server: SocketAddr, patchset: Arc<Patchset>) -> (SocketAddr, Cancella
     let config = config::Gateway {
         listen: vec![config::Listener::plain(SocketAddr::from(([127, 0, 0, 1], 0)))],
         workers: 1,
-        upstreams: vec![Upstream {
-            name: "app".to_owned(),
-            servers: vec![Server { host: server.ip().to_string(), port: server.port() }],
-        }],
+        upstreams: vec![Upstream::new("app", vec![server.into()])],
         ..Default::default()
     };
     let gateway = Gateway::bind(
         config,
-        PassedSockets::default(),
         PatchsetHandle::new(patchset),
         Recorder::new(|_| {}),
         Arc::new(Metrics::new().unwrap()),

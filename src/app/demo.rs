@@ -11,11 +11,10 @@ use super::process::{Process, Start};
 use super::say::print;
 use super::signals::Signals;
 use super::{echo, temporary};
-use crate::config::{Config, Listener, Log, Server, Upstream};
+use crate::config::{Config, Listener, Log, Upstream};
 use crate::control::FirstStart;
 use crate::model::rule::FiltrationMode;
 use crate::model::secret::Secret;
-use crate::proxy::PassedSockets;
 use crate::store::KeySource;
 
 /// Runs until a signal ends it.
@@ -32,7 +31,6 @@ pub(super) async fn run() -> Result<(), Failure> {
     let mut config = configuration(folder.url(), upstream);
     let token = temporary::sample("lgt_", 43).map_err(Failure::Temporary)?;
     let start = || Start {
-        passed: PassedSockets::default(),
         key: KeySource::File,
         admin: FirstStart { admin_password: None, admin_token: Some(Secret::from(token.clone())) },
         tell: |_| {},
@@ -64,10 +62,7 @@ fn configuration(store: String, upstream: SocketAddr) -> Config {
     config.store.url = store;
     config.gateway.name = "demo".to_owned();
     config.gateway.mode = FiltrationMode::Block;
-    config.gateway.upstreams = vec![Upstream {
-        name: "echo".to_owned(),
-        servers: vec![Server { host: upstream.ip().to_string(), port: upstream.port() }],
-    }];
+    config.gateway.upstreams = vec![Upstream::new("echo", vec![upstream.into()])];
     config.log = Log { filter: "warn".to_owned(), ..Log::default() };
     config
 }

@@ -6,6 +6,7 @@ pub mod limits;
 mod listener;
 mod reader;
 mod tls;
+mod upstream;
 
 use std::net::SocketAddr;
 use std::path::PathBuf;
@@ -16,6 +17,10 @@ use ipnet::IpNet;
 pub use listener::{Listener, Place};
 pub use reader::Mistake;
 pub use tls::{Certificate, ClientAuth, Tls, TlsVersion};
+pub use upstream::{
+    Connections, Dns, Eject, Endpoint, Health, Protocol, Retry, Scheme, Server, TlsClient,
+    Upstream, UpstreamTimeouts, UpstreamTls,
+};
 
 use crate::model::rule::FiltrationMode;
 
@@ -41,12 +46,6 @@ pub struct Gateway {
     pub name: String,
     /// Where requests come to.
     pub listen: Vec<Listener>,
-    /// Permissions of the Unix sockets among them.
-    pub unix_mode: u32,
-    /// Networks whose PROXY protocol headers are believed.
-    pub proxy_protocol_from: Vec<IpNet>,
-    /// How many connections clients may have.
-    pub connections: Connections,
     /// Certificates, for those listeners that speak TLS.
     pub tls: Tls,
     /// Filtration mode of all routes that do not say their own.
@@ -61,6 +60,8 @@ pub struct Gateway {
     pub bypass_file: Option<PathBuf>,
     /// Where requests go.
     pub upstreams: Vec<Upstream>,
+    /// How names of servers are resolved.
+    pub dns: Dns,
     /// Which request goes where; first match wins. Empty: all to the first upstream.
     pub routes: Vec<Route>,
     /// How bodies are held back.
@@ -71,33 +72,6 @@ pub struct Gateway {
     pub block: Block,
     /// What happens where inspection is incomplete.
     pub fail: Fail,
-}
-
-/// `[gateway.connections]`
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Connections {
-    /// In all.
-    pub limit: usize,
-    /// From one address (an IPv6 network of 64 bits) that is no trusted proxy.
-    pub per_client: usize,
-}
-
-/// `[[gateway.upstreams]]`
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Upstream {
-    /// Its name, for routes and metrics.
-    pub name: String,
-    /// Its servers, taken in turn.
-    pub servers: Vec<Server>,
-}
-
-/// One server of an upstream, written `http://host:port`.
-#[derive(Clone, Debug, PartialEq, Eq, Hash)]
-pub struct Server {
-    /// Host name or address (an IPv6 address without brackets).
-    pub host: String,
-    /// Port.
-    pub port: u16,
 }
 
 /// `[[gateway.routes]]`
@@ -137,8 +111,6 @@ pub struct Timeouts {
     pub keep_alive: Duration,
     /// For requests under way at shutdown.
     pub drain: Duration,
-    /// Between readiness going off at shutdown and the drain's beginning; may be zero.
-    pub drain_delay: Duration,
 }
 
 /// `[gateway.block]`
@@ -223,31 +195,23 @@ impl Default for Gateway {
         Self {
             name: "gateway".to_owned(),
             listen: vec![Listener::plain(SocketAddr::from(([127, 0, 0, 1], 8080)))],
-            unix_mode: 0o660,
-            proxy_protocol_from: Vec::new(),
-            connections: Connections::default(),
             tls: Tls::default(),
             mode: FiltrationMode::Block,
             workers: std::thread::available_parallelism().map_or(1, usize::from),
             admin_listen: None,
             trusted_proxies: Vec::new(),
             bypass_file: None,
-            upstreams: vec![Upstream {
-                name: "app".to_owned(),
-                servers: vec![Server { host: "127.0.0.1".to_owned(), port: 3000 }],
-            }],
+            upstreams: vec![Upstream::new(
+                "app",
+                vec![SocketAddr::from(([127, 0, 0, 1], 3000)).into()],
+            )],
+            dns: Dns::default(),
             routes: Vec::new(),
             hold: Hold::default(),
             timeouts: Timeouts::default(),
             block: Block::default(),
             fail: Fail::default(),
         }
-    }
-}
-
-impl Default for Connections {
-    fn default() -> Self {
-        Self { limit: limits::CONNECTIONS, per_client: limits::CONNECTIONS_PER_CLIENT }
     }
 }
 
@@ -266,7 +230,6 @@ impl Default for Timeouts {
             response: limits::RESPONSE_TIMEOUT,
             keep_alive: limits::KEEP_ALIVE_TIMEOUT,
             drain: limits::DRAIN_TIMEOUT,
-            drain_delay: Duration::ZERO,
         }
     }
 }

@@ -59,8 +59,7 @@ pub(crate) async fn join<C, U>(
     let Opening { opening, mode, record } = opening;
     if mode == FiltrationMode::Off {
         // Either side may end it at any time; both are then closed.
-        let copied = tokio::io::copy_bidirectional(&mut client, &mut upstream);
-        let _ = worker.cut.run_until_cancelled(copied).await;
+        let _ = tokio::io::copy_bidirectional(&mut client, &mut upstream).await;
         return;
     }
     let gate = match agreed {

@@ -9,5 +9,4 @@ mod main_job;
 mod planted;
 mod reload;
 mod swaps;
-mod systemd;
 mod timers;

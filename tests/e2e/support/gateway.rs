@@ -3,7 +3,7 @@
 use std::net::SocketAddr;
 use std::sync::{Arc, Mutex};
 
-use leakgate::config::{self, Listener, Server};
+use leakgate::config::{self, Listener};
 use leakgate::events::Recorder;
 use leakgate::matcher::{Patchset, PatchsetHandle, PatchsetWriter, Rule};
 use leakgate::model::event::Event;
@@ -12,7 +12,7 @@ use leakgate::model::ids::{LeakId, PatchId, TokenId};
 use leakgate::model::rule::Action;
 use leakgate::model::secret::Secret;
 use leakgate::model::token::TokenMaterial;
-use leakgate::proxy::{BypassSwitch, Gateway, PassedSockets, Reloader, RunError};
+use leakgate::proxy::{BypassSwitch, Gateway, Reloader, RunError};
 use leakgate::telemetry::metrics::Metrics;
 use tokio::sync::Notify;
 use tokio::task::JoinHandle;
@@ -79,17 +79,6 @@ impl Running {
         line.map_or(0, |value| value.parse().unwrap())
     }
 
-    /// Waits until a counter has reached this value.
-    pub async fn reaches(&self, name: &str, value: u64) {
-        soon(name, async {
-            while self.metric(name) < value {
-                tokio::task::yield_now().await;
-            }
-        })
-        .await;
-        assert_eq!(self.metric(name), value, "{name}");
-    }
-
     /// Tells it to drain and waits for its end.
     pub async fn stop(self) {
         self.shutdown.cancel();
@@ -112,7 +101,6 @@ pub fn start_with(servers: &[SocketAddr], change: impl FnOnce(&mut config::Gatew
     let bypass = BypassSwitch::default();
     let gateway = Gateway::bind(
         config.clone(),
-        PassedSockets::default(),
         patchset.clone(),
         events.recorder(),
         Arc::clone(&metrics),
@@ -132,11 +120,7 @@ pub fn start(server: SocketAddr) -> Running {
 }
 
 pub fn upstream(name: &str, servers: &[SocketAddr]) -> config::Upstream {
-    let servers = servers
-        .iter()
-        .map(|address| Server { host: address.ip().to_string(), port: address.port() })
-        .collect();
-    config::Upstream { name: name.to_owned(), servers }
+    config::Upstream::new(name, servers.iter().map(|address| (*address).into()).collect())
 }
 
 /// A patchset that does this with these tokens, each in a leak of its own.
