@@ -20,7 +20,7 @@ use leakgate::model::ids::{LeakId, PatchId, TokenId};
 use leakgate::model::rule::Action;
 use leakgate::model::secret::Secret;
 use leakgate::model::token::TokenMaterial;
-use leakgate::proxy::{BypassSwitch, Gateway};
+use leakgate::proxy::{BypassSwitch, Gateway, PassedSockets};
 use leakgate::telemetry::metrics::Metrics;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
@@ -184,6 +184,7 @@ fn gateway(server: SocketAddr, patchset: Arc<Patchset>) -> (SocketAddr, Cancella
     };
     let gateway = Gateway::bind(
         config,
+        PassedSockets::default(),
         PatchsetHandle::new(patchset),
         Recorder::new(|_| {}),
         Arc::new(Metrics::new().unwrap()),

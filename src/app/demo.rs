@@ -15,6 +15,7 @@ use crate::config::{Config, Listener, Log, Upstream};
 use crate::control::FirstStart;
 use crate::model::rule::FiltrationMode;
 use crate::model::secret::Secret;
+use crate::proxy::PassedSockets;
 use crate::store::KeySource;
 
 /// Runs until a signal ends it.
@@ -31,6 +32,7 @@ pub(super) async fn run() -> Result<(), Failure> {
     let mut config = configuration(folder.url(), upstream);
     let token = temporary::sample("lgt_", 43).map_err(Failure::Temporary)?;
     let start = || Start {
+        passed: PassedSockets::default(),
         key: KeySource::File,
         admin: FirstStart { admin_password: None, admin_token: Some(Secret::from(token.clone())) },
         tell: |_| {},

@@ -2,6 +2,7 @@
 
 mod admin;
 mod demo;
+mod descriptors;
 mod echo;
 mod explain;
 mod local;
@@ -10,6 +11,7 @@ mod process;
 mod reload;
 mod say;
 mod serve;
+mod service_manager;
 mod signals;
 mod temporary;
 
@@ -22,7 +24,7 @@ use clap::{Parser, Subcommand};
 use crate::client;
 use crate::config::{self, Config, ConfigError};
 use crate::control::BootstrapError;
-use crate::proxy::{RunError, StartError};
+use crate::proxy::{PassedSockets, RunError, StartError, check_certificates};
 use crate::store::StoreError;
 use crate::telemetry::logs::LogError;
 
@@ -87,6 +89,8 @@ pub(crate) enum Failure {
     Demo(reqwest::Error),
     #[error(transparent)]
     Run(#[from] RunError),
+    #[error("a second signal ended the process before its drain was over")]
+    Cut,
 }
 
 fn advice(error: &io::Error) -> &'static str {
@@ -115,10 +119,17 @@ pub fn run(arguments: Arguments) -> ExitCode {
     let file = arguments.config.as_deref();
     let done = match arguments.command {
         Command::Demo => runtime().and_then(|runtime| runtime.block_on(demo::run())),
-        Command::Serve => configuration(file)
-            .and_then(|config| runtime()?.block_on(serve::run(config, &|| configuration(file)))),
-        Command::CheckConfig => configuration(file).map(|_| {
+        Command::Serve => {
+            // Before there are threads: it changes the environment.
+            let passed = PassedSockets::of_process();
+            configuration(file).and_then(|config| {
+                runtime()?.block_on(serve::run(config, passed, &|| configuration(file)))
+            })
+        }
+        Command::CheckConfig => configuration(file).and_then(|config| {
+            check_certificates(&config.gateway.tls).map_err(StartError::from)?;
             say::print("the configuration is right");
+            Ok(())
         }),
         Command::Openapi => {
             say::print(crate::control::openapi().to_pretty_json().unwrap_or_default());

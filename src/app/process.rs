@@ -2,7 +2,6 @@
 
 use std::net::SocketAddr;
 use std::sync::Arc;
-use std::time::Duration;
 
 use tokio::net::TcpListener;
 use tokio::task::JoinHandle;
@@ -20,13 +19,15 @@ use crate::control::{
 use crate::events::{self, EventSink, JsonLines, Writer};
 use crate::matcher::{Patchset, PatchsetHandle};
 use crate::model::event::Event;
-use crate::proxy::{BypassSwitch, Gateway, RunError};
+use crate::proxy::{BypassSwitch, Gateway, PassedSockets, Reloader, RunError};
 use crate::store::{self, KeySource, Store};
 use crate::telemetry::health::Readiness;
 use crate::telemetry::metrics::Metrics;
 
 /// What a start needs beside the configuration.
 pub(super) struct Start {
+    /// The sockets that systemd passed.
+    pub(super) passed: PassedSockets,
     /// Where the store's key comes from.
     pub(super) key: KeySource,
     /// The first administrator's credentials.
@@ -52,7 +53,6 @@ pub(super) struct Process {
     timers: JoinHandle<()>,
     stop_gateway: CancellationToken,
     stop_api: CancellationToken,
-    drain: Duration,
     reload: Reload,
     /// What is shown once.
     pub(super) bootstrapped: Bootstrapped,
@@ -99,10 +99,15 @@ impl Process {
             sinks.push(Arc::new(JsonLines::new(std::io::stdout())));
         }
         let (recorder, writer) = events::start(sinks, Arc::clone(&metrics));
-        let drain = config.gateway.timeouts.drain;
         let running = config.clone();
-        let gateway =
-            Gateway::bind(config.gateway, patchset, recorder, Arc::clone(&metrics), bypass)?;
+        let gateway = Gateway::bind(
+            config.gateway,
+            start.passed,
+            patchset,
+            recorder,
+            Arc::clone(&metrics),
+            bypass,
+        )?;
         let reload = Reload {
             running,
             gateway: gateway.reloader(),
@@ -153,10 +158,14 @@ impl Process {
             timers,
             stop_gateway,
             stop_api,
-            drain,
             reload,
             bootstrapped,
         })
+    }
+
+    /// A hand on the running gateway.
+    pub(super) fn reloader(&self) -> Arc<Reloader> {
+        Arc::clone(&self.reload.gateway)
     }
 
     /// The first address that requests come to.
@@ -209,8 +218,13 @@ impl Process {
     /// Finishes what is under way, writes what is queued, closes the store. The halves are ended in
     /// the order in which nothing is lost: requests, their events, the store.
     pub(super) async fn drain(self, ended: Ended) -> Result<(), Failure> {
-        let deadline = Instant::now() + self.drain;
+        let timeouts = self.reload.running.gateway.timeouts;
         self.readiness.drain();
+        if matches!(ended, Ended::Asked) {
+            // Whoever sends requests here learns that it is not to, before it is refused.
+            tokio::time::sleep(timeouts.drain_delay).await;
+        }
+        let deadline = Instant::now() + timeouts.drain;
         self.stop_gateway.cancel();
         self.control.stop();
         self.stop_api.cancel();
@@ -219,7 +233,7 @@ impl Process {
             Ended::Gateway(result) => result,
             Ended::Asked | Ended::Control => self.gateway.await.unwrap_or(Ok(())),
         };
-        if !api_ended && timeout(self.drain, self.api).await.is_err() {
+        if !api_ended && timeout(timeouts.drain, self.api).await.is_err() {
             tracing::warn!("calls of the API were cut off at the drain's end");
         }
         if self.timers.await.is_err() {

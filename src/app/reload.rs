@@ -2,8 +2,8 @@
 
 use std::sync::Arc;
 
-use super::Failure;
 use super::explain::Explainer;
+use super::{Failure, service_manager};
 use crate::config::Config;
 use crate::proxy::{Reloader, StartError};
 use crate::telemetry::metrics::Metrics;
@@ -20,6 +20,7 @@ pub(super) struct Reload {
 impl Reload {
     /// Puts a configuration that was read again in force, or says why not and changes nothing.
     pub(super) async fn take(&mut self, again: Result<Config, Failure>) {
+        service_manager::reloading();
         let result = match again {
             Ok(config) => self.apply(config).await,
             Err(failure) => Err(failure),
@@ -32,6 +33,7 @@ impl Reload {
             }
         };
         self.metrics.config_reloads.with_label_values(&[result]).inc();
+        service_manager::ready();
     }
 
     async fn apply(&mut self, config: Config) -> Result<(), Failure> {

@@ -1,12 +1,13 @@
 //! `leakgate serve`: both halves in one process, until a signal ends it.
 
-use super::Failure;
 use super::process::{Again, Process, Start};
 use super::say::say;
 use super::signals::Signals;
+use super::{Failure, descriptors, service_manager};
 use crate::config::{Config, Listener};
 use crate::control::{Bootstrapped, FirstStart};
 use crate::model::secret::Secret;
+use crate::proxy::PassedSockets;
 use crate::store::KeySource;
 use crate::telemetry::logs;
 
@@ -14,10 +15,16 @@ use crate::telemetry::logs;
 ///
 /// # Errors
 /// What kept it from starting, or broke it.
-pub(super) async fn run(config: Config, again: &Again<'_>) -> Result<(), Failure> {
+pub(super) async fn run(
+    config: Config,
+    passed: PassedSockets,
+    again: &Again<'_>,
+) -> Result<(), Failure> {
     logs::start(&config.log)?;
+    descriptors::raise(config.gateway.connections.limit);
     let mut signals = Signals::catch().map_err(Failure::Signals)?;
     let start = Start {
+        passed,
         key: KeySource::from_environment(secret("LEAKGATE_KEY")),
         admin: FirstStart {
             admin_password: secret("LEAKGATE_ADMIN_PASSWORD"),
@@ -27,9 +34,17 @@ pub(super) async fn run(config: Config, again: &Again<'_>) -> Result<(), Failure
     };
     let mut process = Process::start(config, start).await?;
     announce(&process);
+    service_manager::ready();
+    let watching = tokio::spawn(service_manager::watch(process.reloader()));
     let ended = process.wait(&mut signals, Some(again)).await;
     say("leakgate: draining");
-    process.drain(ended).await
+    service_manager::stopping();
+    let drained = tokio::select! {
+        drained = process.drain(ended) => drained,
+        () = signals.end() => Err(Failure::Cut),
+    };
+    watching.abort();
+    drained
 }
 
 /// A secret out of the environment.

@@ -28,6 +28,11 @@ impl Signals {
         })
     }
 
+    /// The next one that asks for the end.
+    pub(super) async fn end(&mut self) {
+        while self.next().await != Asked::Drain {}
+    }
+
     /// The next one.
     pub(super) async fn next(&mut self) -> Asked {
         tokio::select! {

@@ -7,11 +7,11 @@ use std::str::FromStr;
 use ipnet::IpNet;
 use toml::{Table, Value};
 
-use super::listener::LISTENER;
+use super::listener::{LISTENER, UNIX_MODE, UnixMode};
 use super::reader::{Mistake, Reader, nearest};
 use super::{
-    Block, Config, Control, Events, Fail, FailMode, Gateway, Hold, Listener, Log, LogFormat, Route,
-    Store, Timeouts, limits, tls, upstream,
+    Block, Config, Connections, Control, Events, Fail, FailMode, Gateway, Hold, Listener, Log,
+    LogFormat, Route, Store, Timeouts, limits, tls, upstream,
 };
 use crate::model::rule::FiltrationMode;
 
@@ -182,16 +182,21 @@ fn gateway(r: &mut Reader) -> Gateway {
     if tls.certificates.is_empty() && listen.iter().any(|listener| listener.tls) {
         r.mistake("tls.certificates", "is missing: gateway.listen has a place that speaks TLS");
     }
+    let proxy_protocol_from = networks(r, "proxy_protocol_from").unwrap_or_default();
+    if proxy_protocol_from.is_empty() && listen.iter().any(|listener| listener.proxy_protocol) {
+        r.mistake("proxy_protocol_from", "is missing: the networks whose headers are believed");
+    }
     Gateway {
         name: r.parsed("name", "a name").unwrap_or_else(host_name),
         listen,
         tls,
+        unix_mode: r.parsed::<UnixMode>("unix_mode", UNIX_MODE).map_or(default.unix_mode, |m| m.0),
+        proxy_protocol_from,
+        connections: r.section("connections", connections),
         mode: r.choice("mode", &MODES).unwrap_or(default.mode),
         workers,
         admin_listen: r.parsed::<SocketAddr>("admin_listen", ADDRESS),
-        trusted_proxies: r
-            .list::<Network>("trusted_proxies", "an address or network")
-            .map_or(default.trusted_proxies, |list| list.into_iter().map(|n| n.0).collect()),
+        trusted_proxies: networks(r, "trusted_proxies").unwrap_or(default.trusted_proxies),
         bypass_file: r.parsed::<String>("bypass_file", "a path").map(PathBuf::from),
         routes,
         hold: r.section("hold", |hold| Hold {
@@ -205,6 +210,7 @@ fn gateway(r: &mut Reader) -> Gateway {
             response: t.duration("response").unwrap_or(default.timeouts.response),
             keep_alive: t.duration("keep_alive").unwrap_or(default.timeouts.keep_alive),
             drain: t.duration("drain").unwrap_or(default.timeouts.drain),
+            drain_delay: t.duration("drain_delay").unwrap_or(default.timeouts.drain_delay),
         }),
         block: r.section("block", |block| Block {
             status: block.choice("status", &[("403", 403), ("401", 401)]).unwrap_or(403),
@@ -226,6 +232,23 @@ fn gateway(r: &mut Reader) -> Gateway {
         }),
         upstreams,
         dns: r.section("dns", upstream::dns),
+    }
+}
+
+fn networks(r: &mut Reader, name: &'static str) -> Option<Vec<IpNet>> {
+    let list = r.list::<Network>(name, "an address or network")?;
+    Some(list.into_iter().map(|network| network.0).collect())
+}
+
+fn connections(r: &mut Reader) -> Connections {
+    let default = Connections::default();
+    let mut number = |name, default| {
+        let value = r.number(name, 1..=limits::CONNECTIONS_MAX as u64);
+        value.map_or(default, |value| usize::try_from(value).unwrap_or(default))
+    };
+    Connections {
+        limit: number("limit", default.limit),
+        per_client: number("per_client", default.per_client),
     }
 }
 

@@ -93,8 +93,18 @@ pub const UPSTREAM_STREAM_WINDOW: u32 = 128 * 1024;
 pub const H2_WINDOW_MAX: u32 = 64 * 1024 * 1024;
 /// Streams of a server's connection reset since their clients left, of which late frames are ignored.
 pub const UPSTREAM_RESETS: usize = 256;
-/// Client connections in all, per worker.
-pub const CONNECTIONS: usize = 16_384;
+/// Client connections in all, by default.
+pub const CONNECTIONS: usize = 32_768;
+/// Client connections of one address that is no trusted proxy, by default.
+pub const CONNECTIONS_PER_CLIENT: usize = 16_384;
+/// Connections in all, and of one client, that can be configured.
+pub const CONNECTIONS_MAX: usize = 1_000_000;
+/// Idle connections are closed to make room while fewer than one in so many places are free.
+pub const CROWD_SHARE: usize = 16;
+/// One in so many of all connections is closed then, at once.
+pub const CROWD_CLOSED_SHARE: usize = 64;
+/// Time before idle connections are looked for again where there were none.
+pub const CROWD_PAUSE: Duration = Duration::from_millis(100);
 /// Streams of one HTTP/2 connection.
 pub const H2_STREAMS: u32 = 128;
 /// Header list of an HTTP/2 request.
@@ -123,6 +133,10 @@ pub const RESPONSE_HEADER_COUNT: usize = 256;
 pub const TLS_HANDSHAKE_TIME: Duration = Duration::from_secs(10);
 /// TLS handshakes under way at once, per worker.
 pub const TLS_HANDSHAKES: usize = 1_024;
+/// Time for a PROXY protocol header.
+pub const PROXY_HEADER_TIME: Duration = Duration::from_secs(5);
+/// Bytes of a PROXY protocol header.
+pub const PROXY_HEADER_BYTES: usize = 2 * 1024;
 /// Connections waiting to be accepted, per listener.
 pub const LISTEN_BACKLOG: i32 = 4_096;
 /// Pause of a listener whose process has no descriptor left for another connection.

@@ -31,6 +31,21 @@ pub enum Place {
 pub(super) const LISTENER: &str =
     "127.0.0.1:8080, tls://127.0.0.1:8443, unix:/path or systemd:name";
 
+/// How permissions are written.
+pub(super) const UNIX_MODE: &str = "permissions in octal digits, such as \"660\"";
+
+/// Permissions of a Unix socket.
+pub(super) struct UnixMode(pub(super) u32);
+
+impl FromStr for UnixMode {
+    type Err = &'static str;
+
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        let mode = u32::from_str_radix(text, 8).ok().filter(|mode| *mode <= 0o777);
+        mode.map(Self).ok_or("there are three digits from 0 to 7")
+    }
+}
+
 impl Listener {
     /// Plain HTTP at an address.
     pub fn plain(address: SocketAddr) -> Self {
@@ -130,6 +145,14 @@ mod tests {
             let listener: Listener = text.parse().unwrap();
             assert_eq!((listener.tls, listener.proxy_protocol), (tls, proxy_protocol), "{text}");
             assert_eq!(listener.to_string(), text);
+        }
+    }
+
+    #[test]
+    fn permissions_are_octal() {
+        assert_eq!("660".parse::<UnixMode>().unwrap().0, 0o660);
+        for bad in ["", "888", "0o660", "1777", "-1"] {
+            assert!(bad.parse::<UnixMode>().is_err(), "{bad}");
         }
     }
 

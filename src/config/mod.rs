@@ -18,8 +18,8 @@ pub use listener::{Listener, Place};
 pub use reader::Mistake;
 pub use tls::{Certificate, ClientAuth, Tls, TlsVersion};
 pub use upstream::{
-    Connections, Dns, Eject, Endpoint, Health, Protocol, Retry, Scheme, Server, TlsClient,
-    Upstream, UpstreamTimeouts, UpstreamTls,
+    Dns, Eject, Endpoint, Health, Protocol, Retry, Scheme, Server, TlsClient, Upstream,
+    UpstreamConnections, UpstreamTimeouts, UpstreamTls,
 };
 
 use crate::model::rule::FiltrationMode;
@@ -46,6 +46,12 @@ pub struct Gateway {
     pub name: String,
     /// Where requests come to.
     pub listen: Vec<Listener>,
+    /// Permissions of the Unix sockets among them.
+    pub unix_mode: u32,
+    /// Networks whose PROXY protocol headers are believed.
+    pub proxy_protocol_from: Vec<IpNet>,
+    /// How many connections clients may have.
+    pub connections: Connections,
     /// Certificates, for those listeners that speak TLS.
     pub tls: Tls,
     /// Filtration mode of all routes that do not say their own.
@@ -72,6 +78,15 @@ pub struct Gateway {
     pub block: Block,
     /// What happens where inspection is incomplete.
     pub fail: Fail,
+}
+
+/// `[gateway.connections]`
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Connections {
+    /// In all.
+    pub limit: usize,
+    /// From one address (an IPv6 network of 64 bits) that is no trusted proxy.
+    pub per_client: usize,
 }
 
 /// `[[gateway.routes]]`
@@ -111,6 +126,8 @@ pub struct Timeouts {
     pub keep_alive: Duration,
     /// For requests under way at shutdown.
     pub drain: Duration,
+    /// Between readiness going off at shutdown and the drain's beginning; may be zero.
+    pub drain_delay: Duration,
 }
 
 /// `[gateway.block]`
@@ -195,6 +212,9 @@ impl Default for Gateway {
         Self {
             name: "gateway".to_owned(),
             listen: vec![Listener::plain(SocketAddr::from(([127, 0, 0, 1], 8080)))],
+            unix_mode: 0o660,
+            proxy_protocol_from: Vec::new(),
+            connections: Connections::default(),
             tls: Tls::default(),
             mode: FiltrationMode::Block,
             workers: std::thread::available_parallelism().map_or(1, usize::from),
@@ -215,6 +235,12 @@ impl Default for Gateway {
     }
 }
 
+impl Default for Connections {
+    fn default() -> Self {
+        Self { limit: limits::CONNECTIONS, per_client: limits::CONNECTIONS_PER_CLIENT }
+    }
+}
+
 impl Default for Hold {
     fn default() -> Self {
         Self { limit: limits::HOLD_LIMIT, pause: limits::HOLD_PAUSE }
@@ -230,6 +256,7 @@ impl Default for Timeouts {
             response: limits::RESPONSE_TIMEOUT,
             keep_alive: limits::KEEP_ALIVE_TIMEOUT,
             drain: limits::DRAIN_TIMEOUT,
+            drain_delay: Duration::ZERO,
         }
     }
 }

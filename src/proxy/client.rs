@@ -5,6 +5,10 @@ use std::net::IpAddr;
 use std::rc::Rc;
 use std::sync::Arc;
 
+use tokio::sync::Notify;
+use tokio::time::Instant;
+
+use super::crowd::Place;
 use super::forwarded::{self, Introduction};
 use super::pulse::Pulse;
 use super::settings::Settings;
@@ -27,6 +31,11 @@ pub(crate) struct Client {
     origin: Origin,
     standing: RefCell<Rc<Standing>>,
     pulse: Arc<Pulse>,
+    /// Among the worker's clients.
+    number: u64,
+    /// Counts it among those of its address.
+    _place: Option<Place>,
+    closing: Notify,
 }
 
 /// What some settings make of a client.
@@ -48,9 +57,17 @@ impl Standing {
 }
 
 impl Client {
-    pub(crate) fn new(worker: Rc<Worker>, origin: Origin, pulse: Arc<Pulse>) -> Self {
+    pub(crate) fn new(worker: &Rc<Worker>, origin: Origin, place: Option<Place>) -> Rc<Self> {
         let standing = RefCell::new(Standing::new(&origin, &worker.settings()));
-        Self { worker, origin, standing, pulse }
+        Rc::new_cyclic(|client| Self {
+            worker: Rc::clone(worker),
+            origin,
+            standing,
+            pulse: Arc::new(Pulse::new()),
+            number: worker.clients.remember(client.clone()),
+            _place: place,
+            closing: Notify::new(),
+        })
     }
 
     /// The worker that serves it.
@@ -80,5 +97,26 @@ impl Client {
     /// Its connection's pulse.
     pub(crate) fn pulse(&self) -> &Arc<Pulse> {
         &self.pulse
+    }
+
+    /// Since when its connection has been idle; `None` where it is not.
+    pub(crate) fn idle_since(&self) -> Option<Instant> {
+        self.pulse.idle_since()
+    }
+
+    /// Asks its connection to end once no request is under way.
+    pub(crate) fn close(&self) {
+        self.closing.notify_one();
+    }
+
+    /// Waits until it is asked to.
+    pub(crate) async fn asked_to_close(&self) {
+        self.closing.notified().await;
+    }
+}
+
+impl Drop for Client {
+    fn drop(&mut self) {
+        self.worker.clients.forget(self.number);
     }
 }

@@ -93,7 +93,9 @@ pub(crate) async fn serve(worker: Rc<Worker>, arrival: Arrival) {
             // Before hyper reads on, so that the client's end is not taken for that of an idle
             // connection.
             let under_way = UnderWay::begin(client.pulse(), !request.body().is_end_stream());
-            serve_request(Rc::clone(&client), under_way, request)
+            // Its memory is large and goes with it: hyper would keep room for it in each connection,
+            // also in those that are idle.
+            Box::pin(serve_request(Rc::clone(&client), under_way, request))
         })
     };
     match protocol {
@@ -182,7 +184,7 @@ async fn drive(mut connection: impl Connection, client: &Client) {
                 if what == Slow::Idle {
                     // An HTTP/2 client is told, so that it sends nothing into a closed connection.
                     connection.finish();
-                    let _ = tokio::time::timeout(limits::LINGER_TIME, connection).await;
+                    let _ = tokio::time::timeout(limits::LINGER_TIME, &mut connection).await;
                 } else if what == Slow::Head
                     && let Some(mut stream) = connection.give_up()
                     && stream.write_all(HEAD_TIMED_OUT).await.is_ok()
@@ -192,6 +194,10 @@ async fn drive(mut connection: impl Connection, client: &Client) {
                 return;
             }
             () = &mut drained, if !draining => {
+                draining = true;
+                connection.finish();
+            }
+            () = client.asked_to_close(), if !draining => {
                 draining = true;
                 connection.finish();
             }

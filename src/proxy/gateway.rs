@@ -12,7 +12,8 @@ use tokio::time::MissedTickBehavior;
 use tokio_util::sync::CancellationToken;
 
 use super::bypass::BypassSwitch;
-use super::listen::{self, BindError, Bound, Listening};
+use super::crowd::ByClient;
+use super::listen::{self, BindError, Bound, Listening, PassedSockets, SocketFile};
 use super::reload::{Order, Reloader};
 use super::settings::Base;
 use super::tls::{Terminator, TlsProblems};
@@ -32,6 +33,8 @@ pub struct Gateway {
     /// The orders of each worker.
     orders: Vec<mpsc::Receiver<Order>>,
     reloader: Arc<Reloader>,
+    /// Removed at the end.
+    files: Vec<SocketFile>,
 }
 
 /// Why a running gateway stopped before it was told to.
@@ -56,13 +59,14 @@ pub enum StartError {
 }
 
 impl Gateway {
-    /// Binds the addresses of `gateway.listen`. From now on clients can connect; they are served
-    /// once it runs.
+    /// Binds the places of `gateway.listen`; those of systemd are among the sockets that it passed.
+    /// From now on clients can connect; they are served once it runs.
     ///
     /// # Errors
     /// [`StartError`] names the address or the file and what to do, such as for a port in use.
     pub fn bind(
         config: config::Gateway,
+        mut passed: PassedSockets,
         patchset: PatchsetHandle,
         recorder: Recorder,
         metrics: Arc<Metrics>,
@@ -71,20 +75,23 @@ impl Gateway {
         let workers = config.workers.max(1);
         let terminator = Terminator::load(&config.tls)?;
         let mut listening: Vec<Vec<Listening>> = (0..workers).map(|_| Vec::new()).collect();
-        let mut bound = Vec::new();
+        let (mut bound, mut files) = (Vec::new(), Vec::new());
         for listener in &config.listen {
-            let Bound { listener, sockets } = listen::bind(listener, workers)?;
+            let Bound { listener, sockets, file } =
+                listen::bind(listener, config.unix_mode, &mut passed, workers)?;
             bound.push(listener);
-            for (worker, socket) in listening.iter_mut().zip(sockets) {
-                worker.push(socket);
+            files.extend(file);
+            for (worker, sockets) in listening.iter_mut().zip(sockets) {
+                worker.extend(sockets);
             }
         }
         let directory = Arc::new(Directory::new(&config, None, &metrics));
         let base = Base { config: Arc::new(config), terminator, directory };
         let drain = CancellationToken::new();
         let (reloader, orders) = Reloader::new(base.clone(), Arc::clone(&metrics), workers);
-        let shared = Shared { base, patchset, recorder, metrics, bypass, drain };
-        Ok(Self { shared, bound, listening, orders, reloader: Arc::new(reloader) })
+        let by_client = ByClient::default();
+        let shared = Shared { base, patchset, recorder, metrics, bypass, by_client, drain };
+        Ok(Self { shared, bound, listening, orders, reloader: Arc::new(reloader), files })
     }
 
     /// Where it listens, in the order of the configuration, with actual ports.
@@ -148,6 +155,7 @@ impl Gateway {
         reloader.watch().borrow().directory.stop();
         stopping.abort();
         watched.abort();
+        drop(self.files);
         result
     }
 }

@@ -1,5 +1,5 @@
-//! A connection's first bytes, up to the protocol of its requests: TLS, and what tells HTTP/2 from
-//! HTTP/1.1.
+//! A connection's first bytes, up to the protocol of its requests: the PROXY protocol's header, TLS,
+//! and what tells HTTP/2 from HTTP/1.1.
 
 use std::io;
 use std::net::IpAddr;
@@ -10,11 +10,12 @@ use bytes::BytesMut;
 
 use super::client::{Client, Origin};
 use super::client_stream::ClientStream;
+use super::crowd::Place;
 use super::listen::Arrival;
-use super::pulse::{Pulse, Slow};
+use super::pulse::Slow;
 use super::socket::Socket;
-use super::tls;
 use super::worker::Worker;
+use super::{forwarded, proxy_protocol, tls};
 
 /// A connection whose requests can be read.
 pub(crate) struct Opened {
@@ -32,16 +33,47 @@ pub(crate) enum Protocol {
 
 /// Reads a connection's beginning. `None` where it comes to nothing, which is counted.
 pub(crate) async fn open(worker: &Rc<Worker>, arrival: Arrival) -> Option<Opened> {
-    let Arrival { socket, peer, wrapping } = arrival;
+    let Arrival { mut socket, mut peer, wrapping } = arrival;
+    if wrapping.proxy_protocol {
+        let settings = worker.settings();
+        let from = &settings.config.proxy_protocol_from;
+        // Large and short, as handshakes are: its memory is not kept for the connection's life.
+        match Box::pin(proxy_protocol::unwrap(&mut socket, peer, from)).await {
+            Ok(client) => peer = client,
+            Err(fault) => {
+                worker.metrics.proxy_protocol_failures.with_label_values(&[fault.label()]).inc();
+                return None;
+            }
+        }
+    }
+    let place = place(worker, peer)?;
     if wrapping.tls {
-        // Handshakes are large and short: their memory is not kept for the connection's life.
-        Box::pin(open_tls(worker, socket, peer)).await
+        Box::pin(open_tls(worker, socket, peer, place)).await
     } else {
-        open_plain(worker, socket, peer).await
+        open_plain(worker, socket, peer, place).await
     }
 }
 
-async fn open_tls(worker: &Rc<Worker>, socket: Socket, peer: IpAddr) -> Option<Opened> {
+/// Counts the connection among those of its client, but for trusted proxies, which stand for many
+/// clients: `Some(None)`. `None` where the client has as many as it may.
+fn place(worker: &Worker, peer: IpAddr) -> Option<Option<Place>> {
+    let settings = worker.settings();
+    if forwarded::is_trusted(peer, &settings.config.trusted_proxies) {
+        return Some(None);
+    }
+    let place = worker.by_client.enter(peer, settings.config.connections.per_client);
+    if place.is_none() {
+        worker.metrics.connections_refused.with_label_values(&["client"]).inc();
+    }
+    place.map(Some)
+}
+
+async fn open_tls(
+    worker: &Rc<Worker>,
+    socket: Socket,
+    peer: IpAddr,
+    place: Option<Place>,
+) -> Option<Opened> {
     // A listener that speaks TLS has certificates: the configuration is checked for it.
     let terminator = worker.settings().terminator.clone()?;
     let Some(_under_way) = worker.handshakes.begin() else {
@@ -51,14 +83,19 @@ async fn open_tls(worker: &Rc<Worker>, socket: Socket, peer: IpAddr) -> Option<O
     let shaken = tls::shake(terminator, socket, &worker.metrics).await?;
     let protocol = if shaken.is_http2 { Protocol::Http2 } else { Protocol::Http1 };
     let origin = Origin { peer, secure: true, certificate: shaken.identity };
-    let client = Client::new(Rc::clone(worker), origin, Arc::new(Pulse::new()));
+    let client = Client::new(worker, origin, place);
     let stream = ClientStream::secure(shaken.stream, Arc::clone(client.pulse()));
-    Some(Opened { client: Rc::new(client), stream, protocol })
+    Some(Opened { client, stream, protocol })
 }
 
-async fn open_plain(worker: &Rc<Worker>, mut socket: Socket, peer: IpAddr) -> Option<Opened> {
+async fn open_plain(
+    worker: &Rc<Worker>,
+    mut socket: Socket,
+    peer: IpAddr,
+    place: Option<Place>,
+) -> Option<Opened> {
     let origin = Origin { peer, secure: false, certificate: None };
-    let client = Client::new(Rc::clone(worker), origin, Arc::new(Pulse::new()));
+    let client = Client::new(worker, origin, place);
     let protocol = tokio::select! {
         biased;
         sniffed = sniff(&mut socket) => sniffed.ok()?,
@@ -68,7 +105,7 @@ async fn open_plain(worker: &Rc<Worker>, mut socket: Socket, peer: IpAddr) -> Op
         }
     };
     let stream = ClientStream::plain(socket, Arc::clone(client.pulse()));
-    Some(Opened { client: Rc::new(client), stream, protocol })
+    Some(Opened { client, stream, protocol })
 }
 
 /// Counts a client that was too slow.

@@ -24,9 +24,9 @@ pub(crate) struct Pulse {
     in_body: AtomicBool,
     /// Whether a head has begun to come.
     in_head: AtomicBool,
-    /// When the present state began, in milliseconds from `base`.
+    /// When the present state began, in microseconds from `base`.
     since: AtomicU64,
-    /// When a write began to wait, in milliseconds from `base`; 0: none waits.
+    /// When a write began to wait, in microseconds from `base`; 0: none waits.
     write_waits: AtomicU64,
     /// Whether the connection has become a tunnel, which has no such states.
     tunnel: AtomicBool,
@@ -47,24 +47,24 @@ impl Pulse {
     /// A connection that has just been accepted, and owes a head.
     pub(crate) fn new() -> Self {
         Self {
-            // One earlier, so that 0 milliseconds never stands for a time.
+            // One earlier, so that 0 microseconds never stands for a time.
             base: Instant::now().checked_sub(Duration::from_millis(1)).unwrap_or(Instant::now()),
             sequential: AtomicBool::new(false),
             in_flight: AtomicU32::new(0),
             in_body: AtomicBool::new(false),
             in_head: AtomicBool::new(true),
-            since: AtomicU64::new(1),
+            since: AtomicU64::new(1_000),
             write_waits: AtomicU64::new(0),
             tunnel: AtomicBool::new(false),
         }
     }
 
     fn now(&self) -> u64 {
-        u64::try_from(self.base.elapsed().as_millis()).unwrap_or(u64::MAX)
+        u64::try_from(self.base.elapsed().as_micros()).unwrap_or(u64::MAX)
     }
 
-    fn at(&self, millis: u64) -> Instant {
-        self.base + Duration::from_millis(millis)
+    fn at(&self, micros: u64) -> Instant {
+        self.base + Duration::from_micros(micros)
     }
 
     /// The connection speaks HTTP/1.1.
@@ -137,6 +137,15 @@ impl Pulse {
         self.tunnel.load(Relaxed)
     }
 
+    /// Since when no request has been under way or on its way; `None` where one is.
+    pub(crate) fn idle_since(&self) -> Option<Instant> {
+        let is_idle = self.in_flight.load(Relaxed) == 0
+            && !self.in_head.load(Relaxed)
+            && self.write_waits.load(Relaxed) == 0
+            && !self.is_tunnel();
+        is_idle.then(|| self.at(self.since.load(Relaxed)))
+    }
+
     /// What it will have been too slow at, and when; for a request under way, when to look again.
     fn deadline(&self, timeouts: &Timeouts) -> (Option<Slow>, Instant) {
         let waits = self.write_waits.load(Relaxed);
@@ -177,6 +186,7 @@ mod tests {
         response: Duration::from_secs(1),
         keep_alive: Duration::from_secs(75),
         drain: Duration::from_secs(1),
+        drain_delay: Duration::ZERO,
     };
 
     async fn seconds_until_slow(pulse: &Pulse) -> (Slow, u64) {
@@ -195,13 +205,17 @@ mod tests {
     async fn idle_is_not_slow() {
         let pulse = Pulse::new();
         pulse.is_sequential();
+        assert_eq!(pulse.idle_since(), None);
         pulse.begin(false);
+        assert_eq!(pulse.idle_since(), None);
         pulse.end();
+        assert_eq!(pulse.idle_since().map(|since| since.elapsed().as_secs()), Some(0));
         assert_eq!(seconds_until_slow(&pulse).await, (Slow::Idle, 75));
         pulse.begin(false);
         pulse.end();
         pulse.received();
         pulse.received();
+        assert_eq!(pulse.idle_since(), None);
         assert_eq!(seconds_until_slow(&pulse).await, (Slow::Head, 10));
     }
 

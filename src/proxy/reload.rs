@@ -13,10 +13,10 @@ use crate::telemetry::metrics::Metrics;
 
 /// What a worker is told to do.
 pub(crate) struct Order {
-    /// What is in force from now on.
-    pub(crate) base: Base,
-    /// Dropped once it is.
-    pub(crate) applied: mpsc::Sender<()>,
+    /// What is in force from now on; none where it is only to answer.
+    pub(crate) base: Option<Base>,
+    /// Dropped once it is done.
+    pub(crate) done: mpsc::Sender<()>,
 }
 
 /// A hand on a running gateway that changes its configuration.
@@ -65,17 +65,26 @@ impl Reloader {
         running.directory.stop();
         directory.start();
         let base = Base { config: Arc::new(config), terminator, directory: Arc::new(directory) };
-        let (applied, mut waiting) = mpsc::channel(1);
+        self.order(Some(&base)).await;
+        self.current.send_replace(base);
+        Ok(kept)
+    }
+
+    /// Waits until each worker has answered: one that does not is stuck.
+    pub async fn all_answer(&self) {
+        self.order(None).await;
+    }
+
+    async fn order(&self, base: Option<&Base>) {
+        let (done, mut waiting) = mpsc::channel(1);
         for worker in &self.orders {
-            let order = Order { base: base.clone(), applied: applied.clone() };
+            let order = Order { base: base.cloned(), done: done.clone() };
             // A worker that has ended serves no requests.
             let _ = worker.send(order).await;
         }
-        drop(applied);
+        drop(done);
         // Ends once each worker has dropped its sender.
         while waiting.recv().await.is_some() {}
-        self.current.send_replace(base);
-        Ok(kept)
     }
 }
 
@@ -92,7 +101,15 @@ fn keep_fixed(next: &mut config::Gateway, running: &config::Gateway) -> Vec<&'st
     let mut kept = Vec::new();
     if next.listen != running.listen {
         next.listen.clone_from(&running.listen);
+        // What listeners that are kept were given stays as well.
+        if next.proxy_protocol_from.is_empty() {
+            next.proxy_protocol_from.clone_from(&running.proxy_protocol_from);
+        }
         kept.push("gateway.listen");
+    }
+    if next.unix_mode != running.unix_mode {
+        next.unix_mode = running.unix_mode;
+        kept.push("gateway.unix_mode");
     }
     if next.workers != running.workers {
         next.workers = running.workers;

@@ -66,7 +66,7 @@ pub(crate) fn switch(
     let agreed = extensions::agreed(response.headers());
     client.pulse().becomes_tunnel();
     // Counted from here on, so that a drain in between waits for it.
-    let open = client.worker().open();
+    let open = client.worker().open_tunnel();
     let worker = Rc::clone(client.worker());
     tokio::task::spawn_local(async move {
         if let (Ok(client), Ok(upstream)) = tokio::join!(on_client, on_upstream) {

@@ -13,6 +13,7 @@ use tokio_util::sync::CancellationToken;
 
 use super::bypass::BypassSwitch;
 use super::connection::{self, Protocols};
+use super::crowd::{ByClient, Clients};
 use super::listen::{Accepting, Arrival, Listening};
 use super::record::{Counters, Outcome};
 use super::reload::Order;
@@ -33,6 +34,7 @@ pub(crate) struct Shared {
     pub(crate) recorder: Recorder,
     pub(crate) metrics: Arc<Metrics>,
     pub(crate) bypass: BypassSwitch,
+    pub(crate) by_client: ByClient,
     pub(crate) drain: CancellationToken,
 }
 
@@ -45,6 +47,10 @@ pub(crate) struct Worker {
     pub(crate) bypass: BypassSwitch,
     /// Cancelled when no more requests are taken.
     pub(crate) drain: CancellationToken,
+    /// Cancelled when the drain's time is over.
+    pub(crate) cut: CancellationToken,
+    pub(crate) by_client: ByClient,
+    pub(crate) clients: Clients,
     pub(crate) counters: Counters,
     pub(crate) ids: RequestIds,
     pub(crate) protocols: Protocols,
@@ -52,11 +58,16 @@ pub(crate) struct Worker {
     /// Memory for the next map of header fields.
     pub(crate) spare: RefCell<HeaderMap>,
     open: Cell<usize>,
+    /// Of these.
+    tunnels: Cell<usize>,
     closed: Notify,
 }
 
 /// An open connection or tunnel, which a drain waits for.
-pub(crate) struct Open(Rc<Worker>);
+pub(crate) struct Open {
+    worker: Rc<Worker>,
+    is_tunnel: bool,
+}
 
 impl Worker {
     fn new(shared: Shared) -> Self {
@@ -65,6 +76,9 @@ impl Worker {
             settings: RefCell::new(Settings::new(shared.base)),
             // A child of its own, so that looking at it is not contended.
             drain: shared.drain.child_token(),
+            cut: CancellationToken::new(),
+            by_client: shared.by_client,
+            clients: Clients::default(),
             patchset: shared.patchset,
             recorder: shared.recorder,
             metrics: shared.metrics,
@@ -74,6 +88,7 @@ impl Worker {
             handshakes: Handshakes::default(),
             spare: RefCell::default(),
             open: Cell::new(0),
+            tunnels: Cell::new(0),
             closed: Notify::new(),
         }
     }
@@ -97,11 +112,21 @@ impl Worker {
         }
     }
 
-    /// Counts a connection or tunnel for as long as the guard lives.
-    pub(crate) fn open(self: &Rc<Self>) -> Open {
+    /// Counts a connection for as long as the guard lives.
+    fn open(self: &Rc<Self>) -> Open {
+        self.count(false)
+    }
+
+    /// Counts what a connection has become for as long as the guard lives.
+    pub(crate) fn open_tunnel(self: &Rc<Self>) -> Open {
+        self.tunnels.set(self.tunnels.get() + 1);
+        self.count(true)
+    }
+
+    fn count(self: &Rc<Self>, is_tunnel: bool) -> Open {
         self.open.set(self.open.get() + 1);
         self.metrics.connections.inc();
-        Open(Rc::clone(self))
+        Open { worker: Rc::clone(self), is_tunnel }
     }
 
     /// Counts a request that was no HTTP, and never came to be one.
@@ -110,8 +135,8 @@ impl Worker {
         self.counters.outcome(Outcome::Refused);
     }
 
-    async fn all_closed(&self) {
-        while self.open.get() > 0 {
+    async fn all_closed(&self, count: &Cell<usize>) {
+        while count.get() > 0 {
             self.closed.notified().await;
         }
     }
@@ -119,9 +144,13 @@ impl Worker {
 
 impl Drop for Open {
     fn drop(&mut self) {
-        self.0.open.set(self.0.open.get().saturating_sub(1));
-        self.0.metrics.connections.dec();
-        self.0.closed.notify_one();
+        let Self { worker, is_tunnel } = self;
+        worker.open.set(worker.open.get().saturating_sub(1));
+        if *is_tunnel {
+            worker.tunnels.set(worker.tunnels.get().saturating_sub(1));
+        }
+        worker.metrics.connections.dec();
+        worker.closed.notify_one();
     }
 }
 
@@ -153,11 +182,15 @@ pub(crate) fn run(
             let _ = task.await;
         }
         let drain = worker.settings().config.timeouts.drain;
-        if tokio::time::timeout(drain, worker.all_closed()).await.is_err() {
+        if tokio::time::timeout(drain, worker.all_closed(&worker.open)).await.is_err() {
             tracing::warn!(
                 connections = worker.open.get(),
                 "the drain's time is over; what is still open is cut"
             );
+            // Tunnels are told first, by a close frame.
+            worker.cut.cancel();
+            let told = worker.all_closed(&worker.tunnels);
+            let _ = tokio::time::timeout(limits::LINGER_TIME, told).await;
         }
         obeying.abort();
         sweeping.abort();
@@ -189,8 +222,14 @@ async fn accept(worker: Rc<Worker>, listener: Accepting) {
 }
 
 fn admit(worker: &Rc<Worker>, arrival: Arrival) {
-    if worker.open.get() >= limits::CONNECTIONS {
-        worker.metrics.connections_refused.inc();
+    let limit = worker.settings().config.connections.limit;
+    let open = usize::try_from(worker.metrics.connections.get()).unwrap_or_default();
+    if open >= limit.saturating_sub((limit / limits::CROWD_SHARE).max(1)) {
+        let most = (limit / limits::CROWD_CLOSED_SHARE).max(1);
+        worker.metrics.connections_closed_idle.inc_by(worker.clients.close_idle(most) as u64);
+    }
+    if open >= limit {
+        worker.metrics.connections_refused.with_label_values(&["all"]).inc();
         return;
     }
     let open = worker.open();
@@ -203,9 +242,11 @@ fn admit(worker: &Rc<Worker>, arrival: Arrival) {
 
 /// Does what it is told, as long as anybody can tell it something.
 async fn obey(worker: Rc<Worker>, mut orders: mpsc::Receiver<Order>) {
-    while let Some(Order { base, applied }) = orders.recv().await {
-        worker.reload(base);
-        drop(applied);
+    while let Some(Order { base, done }) = orders.recv().await {
+        if let Some(base) = base {
+            worker.reload(base);
+        }
+        drop(done);
     }
 }
 

@@ -26,8 +26,15 @@ pub struct Metrics {
     pub inspection: Histogram,
     /// `leakgate_connections`: client connections open.
     pub connections: IntGauge,
-    /// `leakgate_connections_refused_total`: closed at once, since the limit was reached.
-    pub connections_refused: IntCounter,
+    /// `leakgate_connections_refused_total{limit}`: closed at once, since the limit of `all` was reached
+    /// or that of one `client`.
+    pub connections_refused: IntCounterVec,
+    /// `leakgate_connections_closed_idle_total`: closed before their time, to make room.
+    pub connections_closed_idle: IntCounter,
+    /// `leakgate_proxy_protocol_failures_total{reason}`: connections closed since their PROXY protocol
+    /// header was `missing`, `malformed`, too late (`timeout`) or `untrusted`, or they were `closed`
+    /// before it was whole.
+    pub proxy_protocol_failures: IntCounterVec,
     /// `leakgate_client_timeouts_total{kind}`: clients given up: `head`, `body`, `write`.
     pub client_timeouts: IntCounterVec,
     /// `leakgate_upstream_errors_total{kind}`: `connect`, `timeout`, `broken`, `malformed`.
@@ -146,10 +153,22 @@ impl Metrics {
                 "Time spent inspecting one request.",
             )?,
             connections: gauge(&registry, "connections", "Client connections open.")?,
-            connections_refused: counter(
+            connections_refused: counters(
                 &registry,
                 "connections_refused_total",
-                "Client connections closed at once since the limit was reached.",
+                "Client connections closed at once since a limit was reached.",
+                "limit",
+            )?,
+            connections_closed_idle: counter(
+                &registry,
+                "connections_closed_idle_total",
+                "Idle client connections closed before their time, to make room.",
+            )?,
+            proxy_protocol_failures: counters(
+                &registry,
+                "proxy_protocol_failures_total",
+                "Connections closed for want of a PROXY protocol header, by reason.",
+                "reason",
             )?,
             client_timeouts: counters(
                 &registry,

@@ -3,6 +3,7 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing)]
 #![allow(missing_docs, unreachable_pub)]
 
+mod crowd;
 mod draining;
 mod evasion;
 mod forwarding;
@@ -11,11 +12,13 @@ mod h2c;
 mod holding;
 mod ping_pong;
 mod program;
+mod proxy_protocol;
 mod reload;
 mod slow;
 mod streaming;
 mod support;
 mod tls;
+mod unix_socket;
 mod upgrade;
 mod upstreams;
 mod websocket;

@@ -418,3 +418,20 @@ async fn where_the_mode_is_off_everything_passes() {
     assert_eq!(server.bytes(sent.len()).await, sent);
     assert_eq!(outcome(&gateway, "uninspected"), 0);
 }
+
+#[tokio::test]
+async fn at_the_drains_end_both_sides_are_told() {
+    let upstream = Upstream::bind().await;
+    let gateway = start_with(&[upstream.address()], |config| {
+        config.timeouts.drain = std::time::Duration::from_millis(50);
+    });
+    let (mut client, mut server) = open(&gateway, &upstream, "").await;
+    let hello = masked(FIN | TEXT, b"hello");
+    client.send(&hello).await;
+    assert_eq!(server.bytes(hello.len()).await, hello);
+    gateway.shutdown.cancel();
+    assert_eq!(closed(&client.rest_bytes().await), (1001, String::new()));
+    assert_eq!(closed(&server.rest_bytes().await), (1001, String::new()));
+    drop((client, server));
+    soon("the end", gateway.ended).await.unwrap().unwrap();
+}

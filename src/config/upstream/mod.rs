@@ -22,7 +22,7 @@ pub struct Upstream {
     /// Which HTTP the servers are spoken to.
     pub protocol: Protocol,
     /// How connections are kept and shared out.
-    pub connections: Connections,
+    pub connections: UpstreamConnections,
     /// How long things may take, where it differs from `gateway.timeouts`.
     pub timeouts: UpstreamTimeouts,
     /// When a request is sent a second time.
@@ -48,8 +48,8 @@ pub enum Protocol {
 
 /// How connections to one server are kept and shared out.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Connections {
-    /// Connections to one server, over all workers, each of which has an equal share.
+pub struct UpstreamConnections {
+    /// UpstreamConnections to one server, over all workers, each of which has an equal share.
     pub max: usize,
     /// Requests at once in one HTTP/2 connection; its server may allow fewer.
     pub max_streams: usize,
@@ -150,7 +150,7 @@ impl Upstream {
             name: name.into(),
             servers,
             protocol: Protocol::Auto,
-            connections: Connections::default(),
+            connections: UpstreamConnections::default(),
             timeouts: UpstreamTimeouts::default(),
             retry: Retry::default(),
             eject: Eject::default(),
@@ -160,7 +160,7 @@ impl Upstream {
     }
 }
 
-impl Default for Connections {
+impl Default for UpstreamConnections {
     fn default() -> Self {
         Self {
             max: limits::UPSTREAM_CONNECTIONS,

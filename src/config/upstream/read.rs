@@ -2,7 +2,7 @@
 
 use super::tls::tls;
 use super::{
-    Connections, Dns, Eject, Endpoint, Health, Protocol, Retry, Scheme, Server, Upstream,
+    Dns, Eject, Endpoint, Health, Protocol, Retry, Scheme, Server, Upstream, UpstreamConnections,
     UpstreamTimeouts,
 };
 use crate::config::limits;
@@ -89,14 +89,14 @@ fn small(r: &mut Reader, key: &'static str, range: std::ops::RangeInclusive<u32>
     u32::try_from(number).ok()
 }
 
-fn connections(r: &mut Reader, workers: usize) -> Connections {
-    let default = Connections::default();
+fn connections(r: &mut Reader, workers: usize) -> UpstreamConnections {
+    let default = UpstreamConnections::default();
     let max = count(r, "max", 1..=limits::UPSTREAM_CONNECTIONS_MAX).unwrap_or(default.max);
     if max < workers {
         let problem = format!("must be {workers} at least, one for each worker, but is {max}");
         r.mistake("max", problem);
     }
-    Connections {
+    UpstreamConnections {
         max,
         max_streams: count(r, "max_streams", 1..=limits::UPSTREAM_STREAMS_MAX)
             .unwrap_or(default.max_streams),
@@ -221,7 +221,7 @@ mod tests {
         assert_eq!(upstream.protocol, Protocol::Http2);
         assert_eq!(
             upstream.connections,
-            Connections {
+            UpstreamConnections {
                 max: 10,
                 max_streams: 5,
                 max_waiting: 0,

@@ -103,3 +103,45 @@ fn reason(error: &io::Error) -> &'static str {
         Some(_) => "protocol",
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use rcgen::{CertificateParams, KeyPair};
+    use tokio::net::{TcpListener, TcpStream};
+
+    use super::*;
+    use crate::config::{Certificate, Tls};
+
+    fn terminator() -> Terminator {
+        let folder = tempfile::tempdir().unwrap();
+        let (cert, key) = (folder.path().join("cert.pem"), folder.path().join("key.pem"));
+        let key_pair = KeyPair::generate().unwrap();
+        let certificate = CertificateParams::default().self_signed(&key_pair).unwrap();
+        std::fs::write(&cert, certificate.pem()).unwrap();
+        std::fs::write(&key, key_pair.serialize_pem()).unwrap();
+        let tls = Tls { certificates: vec![Certificate { cert, key }], ..Tls::default() };
+        Terminator::load(&tls).unwrap().unwrap()
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_client_that_says_nothing_is_given_up() {
+        let metrics = Metrics::new().unwrap();
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let address = listener.local_addr().unwrap();
+        let (client, accepted) = tokio::join!(TcpStream::connect(address), listener.accept());
+        let shaken = shake(terminator(), accepted.unwrap().0.into(), &metrics).await;
+        assert!(shaken.is_none());
+        assert_eq!(metrics.tls_handshake_failures.with_label_values(&["timeout"]).get(), 1);
+        drop(client);
+    }
+
+    #[test]
+    fn so_many_are_under_way_at_most() {
+        let handshakes = Handshakes::default();
+        let mut under_way: Vec<_> =
+            (0..limits::TLS_HANDSHAKES).map(|_| handshakes.begin().unwrap()).collect();
+        assert!(handshakes.begin().is_none());
+        under_way.pop();
+        assert!(handshakes.begin().is_some());
+    }
+}

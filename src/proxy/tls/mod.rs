@@ -76,6 +76,14 @@ impl Terminator {
     }
 }
 
+/// Says all that is wrong with the files of certificates and keys.
+///
+/// # Errors
+/// Just that.
+pub fn check_certificates(tls: &Tls) -> Result<(), TlsProblems> {
+    Terminator::load(tls).map(drop)
+}
+
 fn server(
     provider: &Arc<CryptoProvider>,
     versions: &[&'static SupportedProtocolVersion],

@@ -59,7 +59,8 @@ pub(crate) async fn join<C, U>(
     let Opening { opening, mode, record } = opening;
     if mode == FiltrationMode::Off {
         // Either side may end it at any time; both are then closed.
-        let _ = tokio::io::copy_bidirectional(&mut client, &mut upstream).await;
+        let copied = tokio::io::copy_bidirectional(&mut client, &mut upstream);
+        let _ = worker.cut.run_until_cancelled(copied).await;
         return;
     }
     let gate = match agreed {

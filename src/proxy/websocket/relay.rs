@@ -19,7 +19,9 @@ use crate::model::rule::FiltrationMode;
 use crate::model::verdict::{Refusal, Verdict};
 use crate::proxy::worker::Worker;
 
-/// A message may not pass (RFC 6455, 7.4.1).
+/// The process ends (RFC 6455, 7.4.1).
+const GOING_AWAY: u16 = 1001;
+/// A message may not pass.
 const POLICY_VIOLATION: u16 = 1008;
 const PROTOCOL_ERROR: u16 = 1002;
 const TOO_BIG: u16 = 1009;
@@ -68,10 +70,37 @@ where
         walker: Walker::default(),
         has_closed: false,
     };
-    let refused = both(&mut up, &mut down).await;
-    if let Some(refusal) = refused {
+    let cut = up.judge.worker.cut.clone();
+    let ended = tokio::select! {
+        refused = both(&mut up, &mut down) => refused.map(End::Refused),
+        () = cut.cancelled() => Some(End::Cut),
+    };
+    if let Some(end) = ended {
         // Whoever does not take the close frame is cut off without one.
-        let _ = tokio::time::timeout(limits::LINGER_TIME, close(up, down, &refusal)).await;
+        let _ = tokio::time::timeout(limits::LINGER_TIME, close(up, down, &end)).await;
+    }
+}
+
+/// Why the gateway ends the connection.
+enum End {
+    Refused(Refusal),
+    /// The drain's time is over.
+    Cut,
+}
+
+impl End {
+    fn to_client(&self) -> u16 {
+        match self {
+            Self::Refused(refusal) => code(refusal),
+            Self::Cut => GOING_AWAY,
+        }
+    }
+
+    fn to_upstream(&self) -> u16 {
+        match self {
+            Self::Refused(_) => POLICY_VIOLATION,
+            Self::Cut => GOING_AWAY,
+        }
     }
 }
 
@@ -231,18 +260,21 @@ where
 /// Tells both sides that the gateway ends the connection, as far as each can be told, and waits until
 /// they have ended as well: a socket closed with unread bytes in it would be reset, and the reset
 /// might overtake the close frame.
-async fn close<C, U>(up: Up<C, U>, mut down: Down<C, U>, refusal: &Refusal)
+async fn close<C, U>(up: Up<C, U>, mut down: Down<C, U>, end: &End)
 where
     C: AsyncRead + AsyncWrite,
     U: AsyncRead + AsyncWrite,
 {
     let Up { mut from_client, mut to_upstream, judge, .. } = up;
-    let reason = judge.record.exchange().reason();
+    let reason = match end {
+        End::Refused(_) => judge.record.exchange().reason(),
+        End::Cut => String::new(),
+    };
     let to_upstream = async {
         // Within a frame, a frame of ours would be taken for its payload.
         if judge.gate.is_between() {
             let key = RandomState::new().hash_one(()) as u32;
-            let frame = frame::close(POLICY_VIOLATION, "", Some(key.to_ne_bytes()));
+            let frame = frame::close(end.to_upstream(), "", Some(key.to_ne_bytes()));
             to_upstream.write_all(&frame).await?;
         }
         to_upstream.shutdown().await
@@ -250,7 +282,7 @@ where
     let to_client = async {
         down.finish_frame().await?;
         if !down.has_closed {
-            let frame = frame::close(code(refusal), &reason, None);
+            let frame = frame::close(end.to_client(), &reason, None);
             down.to_client.write_all(&frame).await?;
         }
         down.to_client.shutdown().await

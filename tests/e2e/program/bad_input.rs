@@ -42,6 +42,28 @@ fn an_unknown_key_is_named_with_the_nearest_right_one() {
 }
 
 #[test]
+fn certificates_that_cannot_be_used_are_all_named_at_once() {
+    let folder = tempfile::tempdir().unwrap();
+    std::fs::write(folder.path().join("empty.pem"), "").unwrap();
+    let config = "[gateway]\nlisten = [\"tls://127.0.0.1:0\"]\n\
+        [[gateway.tls.certificates]]\ncert = \"nowhere.pem\"\nkey = \"nowhere.key\"\n\
+        [[gateway.tls.certificates]]\ncert = \"empty.pem\"\nkey = \"empty.pem\"\n";
+    std::fs::write(folder.path().join("leakgate.toml"), config).unwrap();
+    for command in ["serve", "check-config"] {
+        let output = leakgate(folder.path()).arg(command).output().unwrap();
+        assert!(!output.status.success());
+        let said = String::from_utf8(output.stderr).unwrap();
+        assert_says(
+            &said,
+            &[
+                "gateway.tls.certificates[0]: cannot read nowhere.pem: No such file",
+                "gateway.tls.certificates[1]: empty.pem holds no certificate",
+            ],
+        );
+    }
+}
+
+#[test]
 fn a_port_in_use_is_named() {
     let folder = tempfile::tempdir().unwrap();
     let taken = TcpListener::bind("127.0.0.1:0").unwrap();

@@ -9,4 +9,5 @@ mod main_job;
 mod planted;
 mod reload;
 mod swaps;
+mod systemd;
 mod timers;

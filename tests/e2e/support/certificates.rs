@@ -10,6 +10,7 @@ use rcgen::{
 use rustls::pki_types::pem::PemObject;
 use rustls::pki_types::{CertificateDer, PrivateKeyDer, ServerName};
 use rustls::{ClientConfig, RootCertStore};
+use tokio::io::AsyncWriteExt;
 use tokio::net::TcpStream;
 use tokio_rustls::TlsConnector;
 use tokio_rustls::client::TlsStream;
@@ -119,7 +120,18 @@ pub async fn connect(
     client: Arc<ClientConfig>,
     name: &str,
 ) -> std::io::Result<TlsStream<TcpStream>> {
-    let tcp = soon("connecting", TcpStream::connect(gateway.address)).await?;
+    connect_behind(gateway, client, name, &[]).await
+}
+
+/// The same, behind these bytes.
+pub async fn connect_behind(
+    gateway: &Running,
+    client: Arc<ClientConfig>,
+    name: &str,
+    before: &[u8],
+) -> std::io::Result<TlsStream<TcpStream>> {
+    let mut tcp = soon("connecting", TcpStream::connect(gateway.address)).await?;
+    tcp.write_all(before).await?;
     let name = ServerName::try_from(name.to_owned()).unwrap();
     soon("the handshake", TlsConnector::from(client).connect(name, tcp)).await
 }

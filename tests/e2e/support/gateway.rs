@@ -12,7 +12,7 @@ use leakgate::model::ids::{LeakId, PatchId, TokenId};
 use leakgate::model::rule::Action;
 use leakgate::model::secret::Secret;
 use leakgate::model::token::TokenMaterial;
-use leakgate::proxy::{BypassSwitch, Gateway, Reloader, RunError};
+use leakgate::proxy::{BypassSwitch, Gateway, PassedSockets, Reloader, RunError};
 use leakgate::telemetry::metrics::Metrics;
 use tokio::sync::Notify;
 use tokio::task::JoinHandle;
@@ -79,6 +79,17 @@ impl Running {
         line.map_or(0, |value| value.parse().unwrap())
     }
 
+    /// Waits until a counter has reached this value.
+    pub async fn reaches(&self, name: &str, value: u64) {
+        soon(name, async {
+            while self.metric(name) < value {
+                tokio::task::yield_now().await;
+            }
+        })
+        .await;
+        assert_eq!(self.metric(name), value, "{name}");
+    }
+
     /// Tells it to drain and waits for its end.
     pub async fn stop(self) {
         self.shutdown.cancel();
@@ -101,6 +112,7 @@ pub fn start_with(servers: &[SocketAddr], change: impl FnOnce(&mut config::Gatew
     let bypass = BypassSwitch::default();
     let gateway = Gateway::bind(
         config.clone(),
+        PassedSockets::default(),
         patchset.clone(),
         events.recorder(),
         Arc::clone(&metrics),

@@ -82,19 +82,29 @@ impl Program {
     /// Starts it in this folder in front of this upstream; `more` is added to the configuration's
     /// `[gateway]` table.
     pub fn start(folder: &Path, upstream: SocketAddr, more: &str) -> Self {
+        Self::configure(folder, upstream, &format!("listen = [\"127.0.0.1:0\"]\n{more}"));
+        Self::start_configured(folder)
+    }
+
+    /// Writes a configuration with these lines in its `[gateway]` table.
+    pub fn configure(folder: &Path, upstream: SocketAddr, lines: &str) {
         let config = format!(
-            "[gateway]\nlisten = [\"127.0.0.1:0\"]\nname = \"test\"\n{more}\n\
+            "[gateway]\nname = \"test\"\n{lines}\n\
              [[gateway.upstreams]]\nname = \"app\"\nservers = [\"http://{upstream}\"]\n\
              [control]\nlisten = \"127.0.0.1:0\"\n"
         );
         std::fs::write(folder.join("leakgate.toml"), config).unwrap();
-        Self::start_configured(folder)
     }
 
     /// Starts it in a folder that holds a configuration already.
     pub fn start_configured(folder: &Path) -> Self {
+        Self::spawn(folder, leakgate(folder), "gateway listening on http://")
+    }
+
+    /// Starts it by this command; its address is said after `listening`.
+    pub fn spawn(folder: &Path, mut command: Command, listening: &str) -> Self {
         let token = format!("lgt_{}", "t".repeat(43));
-        let mut child = leakgate(folder)
+        let mut child = command
             .arg("serve")
             .env("LEAKGATE_ADMIN_TOKEN", &token)
             .env("LEAKGATE_ADMIN_PASSWORD", "a password of the tests")
@@ -105,7 +115,7 @@ impl Program {
             .unwrap();
         let errors = Lines::of(child.stderr.take().unwrap());
         let output = Lines::of(child.stdout.take().unwrap());
-        let gateway = errors.after("gateway listening on http://").trim().parse().unwrap();
+        let gateway = errors.after(listening).trim().parse().unwrap();
         let control = errors.after("control plane listening on http://").trim().parse().unwrap();
         errors.after("ready");
         Self { child, folder: folder.to_owned(), gateway, control, token, errors, output }

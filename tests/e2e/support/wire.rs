@@ -169,6 +169,16 @@ impl Wire {
         socket2::SockRef::from(&self.tcp).set_linger(Some(std::time::Duration::ZERO)).unwrap();
     }
 
+    /// The head of a message, or nothing where the connection ends before it.
+    pub async fn rest_or_head(&mut self) -> String {
+        while memchr::memmem::find(&self.ahead, b"\r\n\r\n").is_none() {
+            if !matches!(self.more().await, Ok(true)) {
+                return String::new();
+            }
+        }
+        self.head().await.head
+    }
+
     /// Sends a request and reads the answer.
     pub async fn ask(&mut self, request: impl AsRef<[u8]>) -> Message {
         self.send(request).await;
