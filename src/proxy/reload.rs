@@ -61,8 +61,8 @@ impl Reloader {
         // Listeners that are kept need what they were given.
         let terminator = Terminator::load(&config.tls)?.or(running.terminator);
         show_expiries(terminator.as_ref(), &self.metrics);
-        let directory = Directory::new(&config, Some(&running.directory), &self.metrics);
         running.directory.stop();
+        let directory = Directory::new(&config, Some(&running.directory), &self.metrics);
         directory.start();
         let base = Base { config: Arc::new(config), terminator, directory: Arc::new(directory) };
         self.order(Some(&base)).await;
