@@ -12,7 +12,7 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::thread;
 use std::time::{Duration, Instant};
 
-use leakgate::config::{self, Server, Upstream};
+use leakgate::config::{self, Upstream};
 use leakgate::events::Recorder;
 use leakgate::matcher::{Patchset, PatchsetHandle, PatchsetWriter, Rule};
 use leakgate::model::fingerprint::FingerprintKey;
@@ -179,10 +179,7 @@ fn gateway(server: SocketAddr, patchset: Arc<Patchset>) -> (SocketAddr, Cancella
     let config = config::Gateway {
         listen: vec![config::Listener::plain(SocketAddr::from(([127, 0, 0, 1], 0)))],
         workers: 1,
-        upstreams: vec![Upstream {
-            name: "app".to_owned(),
-            servers: vec![Server { host: server.ip().to_string(), port: server.port() }],
-        }],
+        upstreams: vec![Upstream::new("app", vec![server.into()])],
         ..Default::default()
     };
     let gateway = Gateway::bind(

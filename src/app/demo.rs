@@ -11,7 +11,7 @@ use super::process::{Process, Start};
 use super::say::print;
 use super::signals::Signals;
 use super::{echo, temporary};
-use crate::config::{Config, Listener, Log, Server, Upstream};
+use crate::config::{Config, Listener, Log, Upstream};
 use crate::control::FirstStart;
 use crate::model::rule::FiltrationMode;
 use crate::model::secret::Secret;
@@ -64,10 +64,7 @@ fn configuration(store: String, upstream: SocketAddr) -> Config {
     config.store.url = store;
     config.gateway.name = "demo".to_owned();
     config.gateway.mode = FiltrationMode::Block;
-    config.gateway.upstreams = vec![Upstream {
-        name: "echo".to_owned(),
-        servers: vec![Server { host: upstream.ip().to_string(), port: upstream.port() }],
-    }];
+    config.gateway.upstreams = vec![Upstream::new("echo", vec![upstream.into()])];
     config.log = Log { filter: "warn".to_owned(), ..Log::default() };
     config
 }

@@ -11,7 +11,7 @@ use super::listener::{LISTENER, UNIX_MODE, UnixMode};
 use super::reader::{Mistake, Reader, nearest};
 use super::{
     Block, Config, Connections, Control, Events, Fail, FailMode, Gateway, Hold, Listener, Log,
-    LogFormat, Route, Server, Store, Timeouts, Upstream, limits, tls,
+    LogFormat, Route, Store, Timeouts, limits, tls, upstream,
 };
 use crate::model::rule::FiltrationMode;
 
@@ -156,7 +156,12 @@ const ADDRESS: &str = "an address and port, such as 127.0.0.1:8080";
 
 fn gateway(r: &mut Reader) -> Gateway {
     let default = Gateway::default();
-    let upstreams = r.sections("upstreams", upstream).unwrap_or(default.upstreams);
+    let workers = r
+        .number("workers", 1..=limits::WORKERS as u64)
+        .and_then(|count| usize::try_from(count).ok())
+        .unwrap_or(default.workers);
+    let upstreams =
+        r.sections("upstreams", |r| upstream::upstream(r, workers)).unwrap_or(default.upstreams);
     if upstreams.is_empty() {
         r.mistake("upstreams", "needs at least one upstream with one server");
     }
@@ -189,9 +194,7 @@ fn gateway(r: &mut Reader) -> Gateway {
         proxy_protocol_from,
         connections: r.section("connections", connections),
         mode: r.choice("mode", &MODES).unwrap_or(default.mode),
-        workers: r
-            .number("workers", 1..=limits::WORKERS as u64)
-            .map_or(default.workers, |count| usize::try_from(count).unwrap_or(default.workers)),
+        workers,
         admin_listen: r.parsed::<SocketAddr>("admin_listen", ADDRESS),
         trusted_proxies: networks(r, "trusted_proxies").unwrap_or(default.trusted_proxies),
         bypass_file: r.parsed::<String>("bypass_file", "a path").map(PathBuf::from),
@@ -228,6 +231,7 @@ fn gateway(r: &mut Reader) -> Gateway {
             }
         }),
         upstreams,
+        dns: r.section("dns", upstream::dns),
     }
 }
 
@@ -246,18 +250,6 @@ fn connections(r: &mut Reader) -> Connections {
         limit: number("limit", default.limit),
         per_client: number("per_client", default.per_client),
     }
-}
-
-fn upstream(r: &mut Reader) -> Option<Upstream> {
-    let name: Option<String> = r.parsed("name", "a name");
-    let servers = r.list::<Server>("servers", "a server, such as http://127.0.0.1:3000");
-    if name.is_none() {
-        r.mistake("name", "is missing: routes name their upstream by it");
-    }
-    if servers.as_ref().is_none_or(Vec::is_empty) {
-        r.mistake("servers", "needs at least one server, such as http://127.0.0.1:3000");
-    }
-    Some(Upstream { name: name?, servers: servers? })
 }
 
 fn route(r: &mut Reader, upstreams: &[&str]) -> Option<Route> {
@@ -331,28 +323,6 @@ impl FromStr for Network {
     }
 }
 
-impl FromStr for Server {
-    type Err = &'static str;
-
-    fn from_str(text: &str) -> Result<Self, Self::Err> {
-        if text.starts_with("https://") {
-            return Err("TLS to upstreams is not there yet; use http://");
-        }
-        let authority = text.strip_prefix("http://").ok_or("it must begin with http://")?;
-        let authority = authority.strip_suffix('/').unwrap_or(authority);
-        let uri: http::uri::Authority =
-            authority.parse().map_err(|_| "it must be a host and a port, without a path")?;
-        if uri.as_str().contains('@') {
-            return Err("it must be without user and password");
-        }
-        let host = uri.host().trim_start_matches('[').trim_end_matches(']');
-        if host.is_empty() {
-            return Err("the host is missing");
-        }
-        Ok(Self { host: host.to_owned(), port: uri.port_u16().unwrap_or(80) })
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -407,8 +377,8 @@ mod tests {
         assert_eq!(config.gateway.hold.limit, 128 * 1024);
         assert_eq!(config.gateway.block.status, 401);
         let servers = &config.gateway.upstreams[0].servers;
-        assert_eq!(servers[1], Server { host: "::1".to_owned(), port: 3001 });
-        assert_eq!(config.gateway.upstreams[1].servers[0].port, 80);
+        assert_eq!(servers[1].to_string(), "[::1]:3001");
+        assert_eq!(config.gateway.upstreams[1].servers[0].to_string(), "example.internal:80");
         let route = &config.gateway.routes[0];
         assert_eq!((route.upstream, route.hosts[0].as_str()), (1, "api.example.com"));
         assert_eq!(config.control.listen.port(), 9999);
@@ -432,7 +402,7 @@ mod tests {
         assert_eq!(config.gateway.mode, FiltrationMode::Block);
         assert_eq!(config.gateway.listen[1].address().unwrap().port(), 2);
         assert_eq!(config.gateway.workers, 3);
-        assert_eq!(config.gateway.upstreams[0].servers[0].port, 9);
+        assert_eq!(config.gateway.upstreams[0].servers[0].to_string(), "127.0.0.1:9");
         assert!(!config.events.stdout);
         assert_eq!(config.store.url, "sqlite:2026-01-01");
     }
@@ -449,7 +419,7 @@ mod tests {
             timeouts.connect = "0s"
             [[gateway.upstreams]]
             name = "app"
-            servers = ["https://127.0.0.1:3000", "127.0.0.1:3000"]
+            servers = ["ftp://127.0.0.1:3000", "127.0.0.1:3000"]
             [[gateway.routes]]
             upstream = "ap"
             path_prefix = "v1"
@@ -467,7 +437,7 @@ mod tests {
             "gateway.hold.limit: must be a number of bytes",
             "gateway.timeouts.connect: must be longer than zero",
             "gateway.upstreams[0].servers: must be a server",
-            "TLS to upstreams is not there yet",
+            "it must begin with http://, https://, h2c:// or unix:/",
             "gateway.routes[0].upstream: \"ap\" is no upstream; did you mean app?",
             "gateway.routes[0].path_prefix: must begin with /",
             "contrl: unknown key; did you mean control?",

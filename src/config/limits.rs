@@ -29,6 +29,70 @@ pub const KEEP_ALIVE_TIMEOUT: Duration = Duration::from_secs(75);
 pub const POOL_IDLE_TIMEOUT: Duration = Duration::from_secs(30);
 /// Idle upstream connections kept, per worker and server.
 pub const POOL_IDLE_CONNECTIONS: usize = 256;
+/// Servers of one upstream, as configured.
+pub const SERVERS: usize = 256;
+/// Addresses of one name that become servers.
+pub const SERVER_ADDRESSES: usize = 64;
+/// Weight of one server.
+pub const SERVER_WEIGHT: u32 = 100;
+/// Bytes of the path of a Unix socket (`sun_path`).
+pub const UNIX_PATH_BYTES: usize = 107;
+/// Connections to one upstream server over all workers, by default.
+pub const UPSTREAM_CONNECTIONS: usize = 16_384;
+/// The same, at most.
+pub const UPSTREAM_CONNECTIONS_MAX: usize = 1_000_000;
+/// Requests at once in one HTTP/2 connection to a server, by default.
+pub const UPSTREAM_STREAMS: usize = 100;
+/// The same, at most.
+pub const UPSTREAM_STREAMS_MAX: usize = 1_000;
+/// Requests that wait for a connection of an upstream's, over all workers, by default.
+pub const UPSTREAM_WAITING: usize = 1_024;
+/// The same, at most.
+pub const UPSTREAM_WAITING_MAX: usize = 65_536;
+/// Time for which a request waits for a connection of an upstream's, by default.
+pub const UPSTREAM_WAIT: Duration = Duration::from_secs(2);
+/// Time after which another server is tried beside the one that takes so long to connect.
+pub const CONNECT_HEAD_START: Duration = Duration::from_millis(250);
+/// Servers that one request tries to connect to.
+pub const CONNECT_ATTEMPTS: usize = 8;
+/// Times that a request of which something was sent may be sent again, at most.
+pub const RETRIES: usize = 5;
+/// Such attempts as a share of requests, in percent, by default.
+pub const RETRY_BUDGET: u32 = 20;
+/// Such attempts that are always allowed, per worker and upstream, before the share counts; also what
+/// can be saved up, as a share of a thousand requests.
+pub const RETRY_RESERVE: u32 = 10;
+/// Time in which that reserve comes back.
+pub const RETRY_RESERVE_TIME: Duration = Duration::from_secs(10);
+/// Failures in a row after which a server is ejected, by default.
+pub const EJECT_FAILURES: u32 = 5;
+/// Time for which it is ejected first, by default.
+pub const EJECT_TIME: Duration = Duration::from_secs(10);
+/// Time for which it is ejected at most, by default.
+pub const EJECT_TIME_MAX: Duration = Duration::from_secs(300);
+/// Servers of one upstream that may be ejected at once, in percent, by default.
+pub const EJECT_SHARE: u32 = 50;
+/// How often metrics show which servers get requests.
+pub const SERVERS_SHOWN: Duration = Duration::from_millis(500);
+/// Time between two health checks of a server, by default.
+pub const HEALTH_INTERVAL: Duration = Duration::from_secs(5);
+/// Time for its answer, by default.
+pub const HEALTH_TIMEOUT: Duration = Duration::from_secs(2);
+/// Health checks of one upstream at once.
+pub const HEALTH_CHECKS: usize = 16;
+/// Shortest time after which a name is resolved again, by default; also the time after a failure.
+pub const DNS_TTL_MIN: Duration = Duration::from_secs(1);
+/// Longest time, by default.
+pub const DNS_TTL_MAX: Duration = Duration::from_secs(300);
+/// Time for one resolution.
+pub const DNS_TIMEOUT: Duration = Duration::from_secs(10);
+/// Bytes that one response may be ahead of its client, in an HTTP/2 connection to a server.
+pub const UPSTREAM_STREAM_WINDOW: u32 = 128 * 1024;
+/// The same of all responses of one connection: as much as all its streams together, so that slow
+/// clients hold up nobody else; [`H2_WINDOW_MAX`] at most.
+pub const H2_WINDOW_MAX: u32 = 64 * 1024 * 1024;
+/// Streams of a server's connection reset since their clients left, of which late frames are ignored.
+pub const UPSTREAM_RESETS: usize = 256;
 /// Client connections in all, by default.
 pub const CONNECTIONS: usize = 32_768;
 /// Client connections of one address that is no trusted proxy, by default.

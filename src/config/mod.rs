@@ -6,6 +6,7 @@ pub mod limits;
 mod listener;
 mod reader;
 mod tls;
+mod upstream;
 
 use std::net::SocketAddr;
 use std::path::PathBuf;
@@ -16,6 +17,10 @@ use ipnet::IpNet;
 pub use listener::{Listener, Place};
 pub use reader::Mistake;
 pub use tls::{Certificate, ClientAuth, Tls, TlsVersion};
+pub use upstream::{
+    Dns, Eject, Endpoint, Health, Protocol, Retry, Scheme, Server, TlsClient, Upstream,
+    UpstreamConnections, UpstreamTimeouts, UpstreamTls,
+};
 
 use crate::model::rule::FiltrationMode;
 
@@ -61,6 +66,8 @@ pub struct Gateway {
     pub bypass_file: Option<PathBuf>,
     /// Where requests go.
     pub upstreams: Vec<Upstream>,
+    /// How names of servers are resolved.
+    pub dns: Dns,
     /// Which request goes where; first match wins. Empty: all to the first upstream.
     pub routes: Vec<Route>,
     /// How bodies are held back.
@@ -80,24 +87,6 @@ pub struct Connections {
     pub limit: usize,
     /// From one address (an IPv6 network of 64 bits) that is no trusted proxy.
     pub per_client: usize,
-}
-
-/// `[[gateway.upstreams]]`
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Upstream {
-    /// Its name, for routes and metrics.
-    pub name: String,
-    /// Its servers, taken in turn.
-    pub servers: Vec<Server>,
-}
-
-/// One server of an upstream, written `http://host:port`.
-#[derive(Clone, Debug, PartialEq, Eq, Hash)]
-pub struct Server {
-    /// Host name or address (an IPv6 address without brackets).
-    pub host: String,
-    /// Port.
-    pub port: u16,
 }
 
 /// `[[gateway.routes]]`
@@ -232,10 +221,11 @@ impl Default for Gateway {
             admin_listen: None,
             trusted_proxies: Vec::new(),
             bypass_file: None,
-            upstreams: vec![Upstream {
-                name: "app".to_owned(),
-                servers: vec![Server { host: "127.0.0.1".to_owned(), port: 3000 }],
-            }],
+            upstreams: vec![Upstream::new(
+                "app",
+                vec![SocketAddr::from(([127, 0, 0, 1], 3000)).into()],
+            )],
+            dns: Dns::default(),
             routes: Vec::new(),
             hold: Hold::default(),
             timeouts: Timeouts::default(),

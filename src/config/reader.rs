@@ -42,6 +42,11 @@ impl Reader {
         if self.path.is_empty() { name.to_owned() } else { format!("{}.{name}", self.path) }
     }
 
+    /// Whether the key is there and has not been taken yet.
+    pub(super) fn has(&self, name: &str) -> bool {
+        self.table.contains_key(name)
+    }
+
     pub(super) fn mistake(&mut self, name: &str, problem: impl Into<String>) {
         let key = self.key(name);
         self.mistakes.push(Mistake { key, problem: problem.into() });
@@ -106,6 +111,7 @@ impl Reader {
                 for value in values {
                     match value {
                         Value::String(text) => texts.push(text),
+                        Value::Integer(number) => texts.push(number.to_string()),
                         other => self.wrong_type(name, &format!("a list of {wanted}"), &other),
                     }
                 }

@@ -5,7 +5,8 @@ use std::fmt::Write as _;
 
 use bytes::Bytes;
 use http::header::{
-    ACCEPT, CACHE_CONTROL, CONNECTION, CONTENT_TYPE, DATE, HeaderMap, HeaderName, WWW_AUTHENTICATE,
+    ACCEPT, CACHE_CONTROL, CONNECTION, CONTENT_TYPE, DATE, HeaderMap, HeaderName, RETRY_AFTER,
+    WWW_AUTHENTICATE,
 };
 use http::{HeaderValue, Response, StatusCode};
 use jiff::Timestamp;
@@ -66,6 +67,9 @@ pub(crate) fn answer(failure: &Failure, asked: &Asked<'_>) -> Response<Bytes> {
     if problem.status == StatusCode::UNAUTHORIZED {
         let challenge = HeaderValue::from_static("Bearer error=\"invalid_token\"");
         headers.insert(WWW_AUTHENTICATE, challenge);
+    }
+    if *failure == Failure::Busy {
+        headers.insert(RETRY_AFTER, HeaderValue::from_static("1"));
     }
     if asked.close {
         headers.insert(CONNECTION, HeaderValue::from_static("close"));
@@ -132,6 +136,13 @@ fn problem(failure: &Failure, block: &config::Block) -> Problem {
             "Upstream unreachable",
             "The gateway could not connect to the service behind it. The request was not sent; \
              try again later.",
+        ),
+        Failure::Busy => problem(
+            StatusCode::SERVICE_UNAVAILABLE,
+            "upstream-busy",
+            "Upstream is busy",
+            "The service behind the gateway has as many requests under way as it may have. Nothing \
+             was sent to it; try again.",
         ),
         Failure::NoResponse => problem(
             StatusCode::GATEWAY_TIMEOUT,
@@ -251,6 +262,7 @@ mod tests {
             (Failure::Broken, 502),
             (Failure::BadResponse("why"), 502),
             (Failure::NoResponse, 504),
+            (Failure::Busy, 503),
             (Failure::Incomplete { cause: "budget", status: 413, detail: "d".into() }, 413),
             (
                 Failure::Framing {

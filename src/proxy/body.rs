@@ -10,7 +10,6 @@ use http::HeaderMap;
 use http_body::{Body, Frame, SizeHint};
 use hyper::body::Incoming;
 
-use super::idle::IdleTimer;
 use super::pulse::Pulse;
 use super::record::Exchange;
 use super::stream::{StreamEnded, StreamingBody};
@@ -84,9 +83,8 @@ enum Content {
     Own(Bytes),
     Upstream {
         body: Incoming,
-        idle: IdleTimer,
         /// Goes back to its pool when the body has ended.
-        _lease: Lease,
+        lease: Lease,
         /// Recorded when both directions have ended.
         exchange: Rc<Exchange>,
         passing: Passing,
@@ -123,15 +121,13 @@ impl ClientBody {
     /// tells of a length though there is no content (304).
     pub(crate) fn upstream(
         body: Incoming,
-        idle: IdleTimer,
         lease: Lease,
         exchange: Rc<Exchange>,
         passing: Passing,
         bare_length: bool,
         under_way: UnderWay,
     ) -> Self {
-        let content =
-            Content::Upstream { body, idle, _lease: lease, exchange, passing, bare_length };
+        let content = Content::Upstream { body, lease, exchange, passing, bare_length };
         Self { content, _under_way: under_way }
     }
 }
@@ -148,15 +144,19 @@ impl Body for ClientBody {
             Content::Own(bytes) => {
                 Poll::Ready((!bytes.is_empty()).then(|| Ok(Frame::data(std::mem::take(bytes)))))
             }
-            Content::Upstream { body, idle, exchange, passing, .. } => match Pin::new(body)
+            Content::Upstream { body, lease, exchange, passing, .. } => match Pin::new(body)
                 .poll_frame(cx)
             {
                 Poll::Pending => {
-                    std::task::ready!(idle.poll_elapsed(cx));
+                    std::task::ready!(lease.poll_elapsed(cx));
+                    lease.broke();
                     Poll::Ready(Some(Err(ResponseBroken::Slow)))
                 }
                 Poll::Ready(frame) => {
-                    idle.moved();
+                    lease.moved();
+                    if matches!(frame, Some(Err(_))) {
+                        lease.broke();
+                    }
                     if let Some(Ok(frame)) = &frame
                         && let Some(trailers) = frame.trailers_ref()
                     {

@@ -39,6 +39,8 @@ pub(crate) enum Failure {
     NoRoute,
     /// The upstream's: no connection could be made.
     Connect,
+    /// The upstream's: all connections that may be made to it are busy.
+    Busy,
     /// The upstream's: no response in time.
     NoResponse,
     /// The upstream's: the connection broke before a response.

@@ -17,6 +17,7 @@ use super::listen::{self, BindError, Bound, Listening, PassedSockets, SocketFile
 use super::reload::{Order, Reloader};
 use super::settings::Base;
 use super::tls::{Terminator, TlsProblems};
+use super::upstream::Directory;
 use super::worker::{self, Shared};
 use crate::config::{self, limits};
 use crate::events::Recorder;
@@ -84,7 +85,8 @@ impl Gateway {
                 worker.extend(sockets);
             }
         }
-        let base = Base { config: Arc::new(config), terminator };
+        let directory = Arc::new(Directory::new(&config, None, &metrics));
+        let base = Base { config: Arc::new(config), terminator, directory };
         let drain = CancellationToken::new();
         let (reloader, orders) = Reloader::new(base.clone(), Arc::clone(&metrics), workers);
         let by_client = ByClient::default();
@@ -115,13 +117,15 @@ impl Gateway {
     /// [`RunError`] where a worker could not start or stopped by itself; the others are drained
     /// then.
     pub async fn run(self, shutdown: CancellationToken) -> Result<(), RunError> {
-        let drain = self.shared.drain.clone();
-        let watched = tokio::spawn(watch_bypass(self.shared.clone(), self.reloader.watch()));
+        let Self { shared, listening, orders, reloader, .. } = self;
+        let drain = shared.drain.clone();
+        let (bypass, metrics) = (shared.bypass.clone(), Arc::clone(&shared.metrics));
+        let watched = tokio::spawn(watch_bypass(bypass, metrics, reloader.watch()));
+        shared.base.directory.start();
         let mut workers = FuturesUnordered::new();
         let mut result = Ok(());
-        for (number, (listening, orders)) in self.listening.into_iter().zip(self.orders).enumerate()
-        {
-            match start(number, self.shared.clone(), listening, orders) {
+        for (number, (listening, orders)) in listening.into_iter().zip(orders).enumerate() {
+            match start(number, shared.clone(), listening, orders) {
                 Ok(ended) => workers.push(async move {
                     let panicked = |_| Err(io::Error::other("it panicked"));
                     (number, ended.await.unwrap_or_else(panicked))
@@ -132,6 +136,8 @@ impl Gateway {
                 }
             }
         }
+        // What it begins with is given up at the first reload.
+        drop(shared);
         let stopping = tokio::spawn({
             let drain = drain.clone();
             async move {
@@ -146,6 +152,7 @@ impl Gateway {
                 result = Err(RunError { worker: number, source });
             }
         }
+        reloader.watch().borrow().directory.stop();
         stopping.abort();
         watched.abort();
         drop(self.files);
@@ -170,7 +177,7 @@ fn start(
 
 /// Turns the bypass switch on while the bypass file is there, which works without a control plane,
 /// and shows the switch as a metric.
-async fn watch_bypass(shared: Shared, current: watch::Receiver<Base>) {
+async fn watch_bypass(bypass: BypassSwitch, metrics: Arc<Metrics>, current: watch::Receiver<Base>) {
     let mut ticks = tokio::time::interval(limits::BYPASS_POLL);
     ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
     loop {
@@ -180,11 +187,11 @@ async fn watch_bypass(shared: Shared, current: watch::Receiver<Base>) {
             Some(file) => {
                 // A file that cannot be looked at changes nothing.
                 if let Ok(present) = tokio::fs::try_exists(&file).await {
-                    shared.bypass.set_by_file(present);
+                    bypass.set_by_file(present);
                 }
             }
-            None => shared.bypass.set_by_file(false),
+            None => bypass.set_by_file(false),
         }
-        shared.metrics.bypass.set(i64::from(shared.bypass.is_on()));
+        metrics.bypass.set(i64::from(bypass.is_on()));
     }
 }

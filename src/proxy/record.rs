@@ -40,9 +40,11 @@ impl From<&Failure> for Outcome {
             Failure::Framing { .. } | Failure::Incomplete { .. } => Self::Refused,
             Failure::SlowBody | Failure::BrokenBody => Self::ClientGone,
             Failure::NoRoute => Self::NoRoute,
-            Failure::Connect | Failure::NoResponse | Failure::Broken | Failure::BadResponse(_) => {
-                Self::UpstreamError
-            }
+            Failure::Connect
+            | Failure::Busy
+            | Failure::NoResponse
+            | Failure::Broken
+            | Failure::BadResponse(_) => Self::UpstreamError,
         }
     }
 }
@@ -100,6 +102,8 @@ pub(crate) struct Exchange {
     waiting: RefCell<Vec<Event>>,
     /// When a piece of a streaming body last came.
     moved: Cell<Option<Instant>>,
+    /// Whether it goes to the upstream by HTTP/2, which takes every trailer.
+    is_sent_by_http2: Cell<bool>,
 }
 
 impl Exchange {
@@ -122,12 +126,23 @@ impl Exchange {
             noted: Cell::new(0),
             waiting: RefCell::new(Vec::new()),
             moved: Cell::new(None),
+            is_sent_by_http2: Cell::new(false),
         }
     }
 
     /// A piece of a streaming body came.
     pub(crate) fn body_moved(&self) {
         self.moved.set(Some(Instant::now()));
+    }
+
+    /// The version of the connection on which it is sent is known.
+    pub(crate) fn is_sent_by_http2(&self, is_http2: bool) {
+        self.is_sent_by_http2.set(is_http2);
+    }
+
+    /// Whether every trailer of the request reaches the upstream.
+    pub(crate) fn passes_all_trailers(&self) -> bool {
+        self.is_sent_by_http2.get()
     }
 
     /// The body was read to its end.

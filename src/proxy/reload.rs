@@ -7,6 +7,7 @@ use tokio::sync::{Mutex, mpsc, watch};
 
 use super::settings::Base;
 use super::tls::{Terminator, TlsProblems};
+use super::upstream::Directory;
 use crate::config;
 use crate::telemetry::metrics::Metrics;
 
@@ -60,7 +61,10 @@ impl Reloader {
         // Listeners that are kept need what they were given.
         let terminator = Terminator::load(&config.tls)?.or(running.terminator);
         show_expiries(terminator.as_ref(), &self.metrics);
-        let base = Base { config: Arc::new(config), terminator };
+        let directory = Directory::new(&config, Some(&running.directory), &self.metrics);
+        running.directory.stop();
+        directory.start();
+        let base = Base { config: Arc::new(config), terminator, directory: Arc::new(directory) };
         self.order(Some(&base)).await;
         self.current.send_replace(base);
         Ok(kept)

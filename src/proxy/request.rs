@@ -28,7 +28,6 @@ use super::body::{ClientBody, UnderWay, UpstreamBody};
 use super::client::{Client, Standing};
 use super::failure::Failure;
 use super::hold::{self, Held};
-use super::idle::IdleTimer;
 use super::inspector::Inspector;
 use super::record::{Exchange, Facts, Outcome};
 use super::settings::Settings;
@@ -124,7 +123,9 @@ impl Life {
         let mode = worker.in_force(destination.mode);
         // inspect head, hold body
         let context = self.context(&admitted.host, mode);
-        let asked = upgrade::take(&mut parts, self.body_open).map(|on_client| {
+        let upgraded = upgrade::take(&mut parts, self.body_open)
+            .filter(|_| self.settings.upstreams.speaks_http1(destination.upstream));
+        let asked = upgraded.map(|on_client| {
             let exchange = Rc::clone(&self.exchange);
             let opening = Opening::new(&parts, context.clone(), destination.mode, exchange);
             upgrade::Asked { on_client, opening }
@@ -168,14 +169,8 @@ impl Life {
         };
         self.dress(&mut parts, &admitted, &framing, asked.is_some());
         let request = Request::from_parts(parts, body);
-        let Settings { config, upstreams, .. } = &*self.settings;
-        let sent = upstreams.send(
-            destination.upstream,
-            request,
-            &self.exchange,
-            &config.timeouts,
-            &worker.metrics,
-        );
+        let upstreams = &self.settings.upstreams;
+        let sent = upstreams.send(destination.upstream, request, &self.exchange, asked.is_some());
         let (response, lease) = sent.await?;
         // respond
         self.respond(response, lease, asked)
@@ -269,12 +264,12 @@ impl Life {
     fn respond(
         &self,
         mut response: Response<Incoming>,
-        lease: Lease,
+        mut lease: Lease,
         asked: Option<upgrade::Asked>,
     ) -> Result<Response<Passed>, Failure> {
         let switches = response.status() == StatusCode::SWITCHING_PROTOCOLS;
         if switches {
-            upgrade::switch(asked, &mut response, &self.client)?;
+            upgrade::switch(asked, &mut response, &self.client, lease.take_slot())?;
         }
         let (mut parts, body) = response.into_parts();
         one_framing(&mut parts.headers)?;
@@ -299,9 +294,8 @@ impl Life {
     }
 
     fn passed_body(self, passed: Passed) -> ClientBody {
-        let idle = IdleTimer::new(self.settings.config.timeouts.body_idle);
         let Passed { body, passing, bare_length, lease } = passed;
-        ClientBody::upstream(body, idle, lease, self.exchange, passing, bare_length, self.under_way)
+        ClientBody::upstream(body, lease, self.exchange, passing, bare_length, self.under_way)
     }
 
     /// Phase 7, with an answer of our own.

@@ -5,7 +5,7 @@ use std::rc::Rc;
 use std::sync::Arc;
 
 use super::tls::Terminator;
-use super::upstream::Upstreams;
+use super::upstream::{Directory, Upstreams};
 use crate::config;
 
 /// What all workers make their settings of.
@@ -13,6 +13,7 @@ use crate::config;
 pub(crate) struct Base {
     pub(crate) config: Arc<config::Gateway>,
     pub(crate) terminator: Option<Terminator>,
+    pub(crate) directory: Arc<Directory>,
 }
 
 /// The settings in force in one worker, from some reload to the next.
@@ -28,15 +29,15 @@ pub(crate) struct Settings {
 impl Settings {
     /// Those that a worker begins with.
     pub(crate) fn new(base: Base) -> Rc<Self> {
-        let Base { config, terminator } = base;
-        let upstreams = Upstreams::new(&config.upstreams);
+        let Base { config, terminator, directory } = base;
+        let upstreams = Upstreams::new(&directory, config.workers, None);
         Rc::new(Self { config, upstreams, terminator, generation: 0 })
     }
 
     /// Those that follow these; connections to servers that are in both are taken over.
     pub(crate) fn followed_by(&self, base: Base) -> Rc<Self> {
-        let Base { config, terminator } = base;
-        let upstreams = self.upstreams.followed_by(&config.upstreams);
+        let Base { config, terminator, directory } = base;
+        let upstreams = Upstreams::new(&directory, config.workers, Some(&self.upstreams));
         let generation = self.generation.wrapping_add(1);
         Rc::new(Self { config, upstreams, terminator, generation })
     }

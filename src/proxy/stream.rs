@@ -114,7 +114,9 @@ impl Body for StreamingBody {
         Poll::Ready(match result {
             Ok(Some(frame)) => {
                 this.exchange.note(this.inspector.inspection(), &this.facts);
-                if let Some(trailers) = frame.trailers_ref() {
+                if let Some(trailers) = frame.trailers_ref()
+                    && !this.exchange.passes_all_trailers()
+                {
                     this.exchange.trailers_lost("request", this.passing.lost(trailers));
                 }
                 Some(Ok(frame))

@@ -13,6 +13,7 @@ use hyper_util::rt::TokioIo;
 use super::client::Client;
 use super::failure::Failure;
 use super::hop;
+use super::upstream::Slot;
 use super::websocket::{self, Opening, extensions};
 
 /// The client's side of an upgrade that was asked for and may be passed.
@@ -44,7 +45,8 @@ pub(crate) fn set(headers: &mut HeaderMap) {
     headers.insert(UPGRADE, HeaderValue::from_static("websocket"));
 }
 
-/// Checks a 101 answer, and joins both connections once it is sent.
+/// Checks a 101 answer, and joins both connections once it is sent; the `slot` at the server is held
+/// to the tunnel's end.
 ///
 /// # Errors
 /// Where it was not asked for, or is for something else.
@@ -52,6 +54,7 @@ pub(crate) fn switch(
     asked: Option<Asked>,
     response: &mut Response<Incoming>,
     client: &Rc<Client>,
+    slot: Option<Slot>,
 ) -> Result<(), Failure> {
     let Some(Asked { on_client, opening }) = asked.filter(|_| is_websocket(response.headers()))
     else {
@@ -70,7 +73,7 @@ pub(crate) fn switch(
             let (client, upstream) = (TokioIo::new(client), TokioIo::new(upstream));
             Box::pin(websocket::join(client, upstream, opening, agreed, worker)).await;
         }
-        drop(open);
+        drop((open, slot));
     });
     Ok(())
 }

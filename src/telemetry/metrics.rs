@@ -39,8 +39,30 @@ pub struct Metrics {
     pub client_timeouts: IntCounterVec,
     /// `leakgate_upstream_errors_total{kind}`: `connect`, `timeout`, `broken`, `malformed`.
     pub upstream_errors: IntCounterVec,
-    /// `leakgate_upstream_retries_total`: requests sent again since a pooled connection had died.
-    pub upstream_retries: IntCounter,
+    /// `leakgate_upstream_retries_total{reason}`: requests sent again: `unsent` (its connection had
+    /// died before), `refused` (an HTTP/2 server did nothing with it), `broken` (no response came),
+    /// `status` (one that is not passed on came).
+    pub upstream_retries: IntCounterVec,
+    /// `leakgate_upstream_retries_denied_total`: requests not sent again since the budget was spent.
+    pub upstream_retries_denied: IntCounter,
+    /// `leakgate_upstream_connections{upstream}`: connections open to the upstream's servers, without
+    /// those that became WebSockets.
+    pub upstream_connections: IntGaugeVec,
+    /// `leakgate_upstream_waiting{upstream}`: requests that wait for a connection.
+    pub upstream_waiting: IntGaugeVec,
+    /// `leakgate_upstream_waits_total{outcome}`: requests for which no connection was free: `served`
+    /// after a while, or answered 503 since the queue was `full` or they came too `late`.
+    pub upstream_waits: IntCounterVec,
+    /// `leakgate_upstream_server_up{upstream,server}`: 1 while the server gets requests, 0 while it is
+    /// ejected or found unwell.
+    pub upstream_server_up: IntGaugeVec,
+    /// `leakgate_upstream_ejections_total{upstream}`: servers that got no more requests for a while,
+    /// since they failed.
+    pub upstream_ejections: IntCounterVec,
+    /// `leakgate_upstream_health_checks_total{result}`: `ok`, `failed`.
+    pub upstream_health_checks: IntCounterVec,
+    /// `leakgate_upstream_resolutions_total{result}`: resolutions of servers' names: `ok`, `failed`.
+    pub upstream_resolutions: IntCounterVec,
     /// `leakgate_trailers_dropped_total{direction}`: fields after a body that could not be passed on,
     /// of the `request` or the `response`.
     pub trailers_dropped: IntCounterVec,
@@ -160,10 +182,58 @@ impl Metrics {
                 "Failures of upstreams by kind.",
                 "kind",
             )?,
-            upstream_retries: counter(
+            upstream_retries: counters(
                 &registry,
                 "upstream_retries_total",
-                "Requests sent again since a pooled connection had died.",
+                "Requests sent again, by why.",
+                "reason",
+            )?,
+            upstream_retries_denied: counter(
+                &registry,
+                "upstream_retries_denied_total",
+                "Requests not sent again since the budget was spent.",
+            )?,
+            upstream_connections: gauges(
+                &registry,
+                "upstream_connections",
+                "Connections open to servers.",
+                &["upstream"],
+            )?,
+            upstream_waiting: gauges(
+                &registry,
+                "upstream_waiting",
+                "Requests that wait for a connection.",
+                &["upstream"],
+            )?,
+            upstream_waits: counters(
+                &registry,
+                "upstream_waits_total",
+                "Requests for which no connection was free, by outcome.",
+                "outcome",
+            )?,
+            upstream_server_up: gauges(
+                &registry,
+                "upstream_server_up",
+                "1 while the server gets requests.",
+                &["upstream", "server"],
+            )?,
+            upstream_ejections: counters(
+                &registry,
+                "upstream_ejections_total",
+                "Servers that got no more requests for a while since they failed.",
+                "upstream",
+            )?,
+            upstream_health_checks: counters(
+                &registry,
+                "upstream_health_checks_total",
+                "Health checks by result.",
+                "result",
+            )?,
+            upstream_resolutions: counters(
+                &registry,
+                "upstream_resolutions_total",
+                "Resolutions of servers' names by result.",
+                "result",
             )?,
             trailers_dropped: counters(
                 &registry,
@@ -242,7 +312,7 @@ impl Metrics {
                 &registry,
                 "tls_certificate_expiry_timestamp_seconds",
                 "When each certificate ends, in seconds since 1970.",
-                "file",
+                &["file"],
             )?,
             config_reloads: counters(
                 &registry,
@@ -303,9 +373,9 @@ fn gauges(
     registry: &Registry,
     name: &str,
     help: &str,
-    label: &str,
+    labels: &[&str],
 ) -> Result<IntGaugeVec, prometheus::Error> {
-    register(registry, IntGaugeVec::new(opts(name, help), &[label])?)
+    register(registry, IntGaugeVec::new(opts(name, help), labels)?)
 }
 
 fn histogram(registry: &Registry, name: &str, help: &str) -> Result<Histogram, prometheus::Error> {

@@ -14,7 +14,7 @@ use crate::support::tokens::token;
 use crate::support::wire::{OK, Upstream};
 use crate::support::{HOUR, soon};
 
-async fn connect<B>(gateway: &Running) -> SendRequest<B>
+pub async fn connect<B>(gateway: &Running) -> SendRequest<B>
 where
     B: http_body::Body<Data = Bytes> + Send + Unpin + 'static,
     B::Error: Into<Box<dyn std::error::Error + Send + Sync>>,
@@ -26,7 +26,7 @@ where
     sender
 }
 
-fn send<B>(
+pub fn send<B>(
     sender: &mut SendRequest<B>,
     request: Request<B>,
 ) -> tokio::task::JoinHandle<hyper::Result<Response<Incoming>>>

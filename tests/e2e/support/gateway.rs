@@ -3,7 +3,7 @@
 use std::net::SocketAddr;
 use std::sync::{Arc, Mutex};
 
-use leakgate::config::{self, Listener, Server};
+use leakgate::config::{self, Listener};
 use leakgate::events::Recorder;
 use leakgate::matcher::{Patchset, PatchsetHandle, PatchsetWriter, Rule};
 use leakgate::model::event::Event;
@@ -132,11 +132,7 @@ pub fn start(server: SocketAddr) -> Running {
 }
 
 pub fn upstream(name: &str, servers: &[SocketAddr]) -> config::Upstream {
-    let servers = servers
-        .iter()
-        .map(|address| Server { host: address.ip().to_string(), port: address.port() })
-        .collect();
-    config::Upstream { name: name.to_owned(), servers }
+    config::Upstream::new(name, servers.iter().map(|address| (*address).into()).collect())
 }
 
 /// A patchset that does this with these tokens, each in a leak of its own.

@@ -2,6 +2,7 @@
 //! and a client that speaks bytes.
 
 pub mod certificates;
+pub mod dns;
 pub mod gateway;
 pub mod program;
 pub mod socket;

@@ -164,6 +164,11 @@ impl Wire {
         std::mem::take(&mut self.ahead)
     }
 
+    /// Leaves without a word more: what was not read yet is lost.
+    pub fn abort(self) {
+        socket2::SockRef::from(&self.tcp).set_linger(Some(std::time::Duration::ZERO)).unwrap();
+    }
+
     /// The head of a message, or nothing where the connection ends before it.
     pub async fn rest_or_head(&mut self) -> String {
         while memchr::memmem::find(&self.ahead, b"\r\n\r\n").is_none() {
@@ -188,7 +193,11 @@ pub struct Upstream {
 
 impl Upstream {
     pub async fn bind() -> Self {
-        Self { listener: TcpListener::bind(("127.0.0.1", 0)).await.unwrap() }
+        Self::bind_to(SocketAddr::from(([127, 0, 0, 1], 0))).await
+    }
+
+    pub async fn bind_to(address: SocketAddr) -> Self {
+        Self { listener: TcpListener::bind(address).await.unwrap() }
     }
 
     pub fn address(&self) -> SocketAddr {
