@@ -13,7 +13,7 @@ use hyper::body::Incoming;
 use super::pulse::Pulse;
 use super::record::Exchange;
 use super::stream::{StreamEnded, StreamingBody};
-use super::trailers::Passing;
+use super::trailers::{Passing, keep_allowed};
 use super::upstream::Lease;
 
 /// What is sent to the upstream.
@@ -152,15 +152,16 @@ impl Body for ClientBody {
                     lease.broke();
                     Poll::Ready(Some(Err(ResponseBroken::Slow)))
                 }
-                Poll::Ready(frame) => {
+                Poll::Ready(mut frame) => {
                     lease.moved();
                     if matches!(frame, Some(Err(_))) {
                         lease.broke();
                     }
-                    if let Some(Ok(frame)) = &frame
-                        && let Some(trailers) = frame.trailers_ref()
+                    if let Some(Ok(frame)) = &mut frame
+                        && let Some(trailers) = frame.trailers_mut()
                     {
-                        exchange.trailers_lost("response", passing.lost(trailers));
+                        let lost = keep_allowed(trailers) + passing.lost(trailers);
+                        exchange.trailers_lost("response", lost);
                     }
                     Poll::Ready(frame.map(|result| result.map_err(|_| ResponseBroken::Upstream)))
                 }

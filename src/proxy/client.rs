@@ -94,6 +94,14 @@ impl Client {
         Rc::clone(&standing)
     }
 
+    /// Fields came behind a body. In HTTP/1.1, where hyper takes a bare line feed behind them for no
+    /// end but others might, what follows on the connection is not taken for a request.
+    pub(crate) fn trailers_came(&self) {
+        if self.pulse.takes_turns() {
+            self.close();
+        }
+    }
+
     /// Its connection's pulse.
     pub(crate) fn pulse(&self) -> &Arc<Pulse> {
         &self.pulse

@@ -150,6 +150,11 @@ impl Exchange {
         self.client.pulse().body_ended();
     }
 
+    /// Fields came behind it.
+    pub(crate) fn trailers_came(&self) {
+        self.client.trailers_came();
+    }
+
     /// When a piece of a streaming body last came.
     pub(crate) fn last_moved(&self) -> Option<Instant> {
         self.moved.get()

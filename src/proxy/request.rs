@@ -69,6 +69,8 @@ struct Life {
     takes_trailers: bool,
     /// Whether there may be more of the request's body to read.
     body_open: bool,
+    /// Whether fields stood behind it.
+    had_trailers: bool,
 }
 
 /// A response's body on its way to the client.
@@ -105,6 +107,7 @@ impl Life {
             wants_html: answer::wants_html(&parts.headers),
             takes_trailers: hop::takes_trailers(&parts.headers),
             body_open: !body.is_end_stream(),
+            had_trailers: false,
         }
     }
 
@@ -144,11 +147,9 @@ impl Life {
             extensions::keep_known(&mut parts.headers);
         }
         let (body, framing) = match held {
-            Held::Whole { bytes, trailers } => {
-                if let Some(trailers) = &trailers {
-                    let forbidden = trailers.keys().filter(|name| !trailers::may_trail(name));
-                    let lost = forbidden.map(|name| trailers.get_all(name).iter().count() as u64);
-                    self.exchange.trailers_lost("request", lost.sum());
+            Held::Whole { bytes, mut trailers } => {
+                if let Some(trailers) = &mut trailers {
+                    self.exchange.trailers_lost("request", trailers::keep_allowed(trailers));
                 }
                 let framing = Framing::of_whole(&parts, &bytes, trailers.as_ref());
                 (UpstreamBody::Held { bytes, trailers }, framing)
@@ -196,6 +197,10 @@ impl Life {
         if !self.body_open {
             self.exchange.body_ended();
         }
+        self.had_trailers = body.had_trailers();
+        if self.had_trailers {
+            self.client.trailers_came();
+        }
         held
     }
 
@@ -238,9 +243,7 @@ impl Life {
     fn dress(&self, parts: &mut Parts, admitted: &Admitted, framing: &Framing, upgrades: bool) {
         let headers = &mut parts.headers;
         // The gateway itself asks for the body, or has it already.
-        let is_met = |e: &HeaderValue| e.as_bytes().eq_ignore_ascii_case(b"100-continue");
-        let met = headers.get(EXPECT).is_some_and(is_met).then_some(&EXPECT);
-        hop::strip(headers, met, &mut self.client.worker().spare.borrow_mut());
+        hop::strip(headers, Some(&EXPECT), &mut self.client.worker().spare.borrow_mut());
         if parts.uri.authority().is_some() || !headers.contains_key(HOST) {
             headers.insert(HOST, admitted.host_field.clone());
         }
@@ -316,7 +319,8 @@ impl Life {
             request_id: &self.exchange.request_id(),
             wants_html: self.wants_html,
             at: self.at,
-            close: self.version != Version::HTTP_2 && (never_again || self.body_open),
+            close: self.version != Version::HTTP_2
+                && (never_again || self.body_open || self.had_trailers),
         };
         let response = answer::answer(failure, &asked);
         self.exchange.answered(response.status(), Outcome::from(failure));
@@ -341,9 +345,7 @@ impl Framing {
 
     fn of_whole(parts: &Parts, bytes: &Bytes, trailers: Option<&HeaderMap>) -> Self {
         match trailers {
-            Some(trailers) => Self::Trailers(
-                trailers.keys().filter(|name| trailers::may_trail(name)).cloned().collect(),
-            ),
+            Some(trailers) => Self::Trailers(trailers.keys().cloned().collect()),
             None if !bytes.is_empty() && !parts.headers.contains_key(CONTENT_LENGTH) => {
                 Self::Chunked
             }
@@ -354,10 +356,11 @@ impl Framing {
     fn apply(&self, headers: &mut HeaderMap) {
         match self {
             Self::AsItIs => return,
-            Self::Chunked => {}
+            Self::Chunked => trailers::announce_allowed(headers),
             Self::Trailers(names) => {
                 headers.remove(CONTENT_LENGTH);
-                // hyper sends the trailers that are named here, but those that it never sends.
+                trailers::announce_allowed(headers);
+                // hyper sends the trailers that are named here.
                 for name in names {
                     if !hop::has_token(headers, &TRAILER, name.as_str()) {
                         headers.append(TRAILER, HeaderValue::from(name.clone()));
@@ -379,11 +382,13 @@ fn one_framing(headers: &mut HeaderMap) -> Result<(), Failure> {
             ));
         }
         headers.remove(CONTENT_LENGTH);
+        trailers::announce_allowed(headers);
     } else if headers.get_all(CONTENT_LENGTH).iter().nth(1).is_some()
         && let Some(length) = headers.get(CONTENT_LENGTH).cloned()
     {
         // hyper has checked that they are equal.
         headers.insert(CONTENT_LENGTH, length);
     }
+    admit::plain_length(headers);
     Ok(())
 }

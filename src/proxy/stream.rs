@@ -17,7 +17,7 @@ use super::failure::Failure;
 use super::idle::IdleTimer;
 use super::inspector::Inspector;
 use super::record::{Exchange, Facts};
-use super::trailers::Passing;
+use super::trailers::{Passing, keep_allowed};
 
 /// Why a stream was ended; the reason itself is with the [`Exchange`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
@@ -112,12 +112,15 @@ impl Body for StreamingBody {
             Poll::Ready(None) => this.finish().map(|()| None),
         };
         Poll::Ready(match result {
-            Ok(Some(frame)) => {
+            Ok(Some(mut frame)) => {
                 this.exchange.note(this.inspector.inspection(), &this.facts);
-                if let Some(trailers) = frame.trailers_ref()
-                    && !this.exchange.passes_all_trailers()
-                {
-                    this.exchange.trailers_lost("request", this.passing.lost(trailers));
+                if let Some(trailers) = frame.trailers_mut() {
+                    this.exchange.trailers_came();
+                    let mut lost = keep_allowed(trailers);
+                    if !this.exchange.passes_all_trailers() {
+                        lost += this.passing.lost(trailers);
+                    }
+                    this.exchange.trailers_lost("request", lost);
                 }
                 Some(Ok(frame))
             }
