@@ -27,6 +27,7 @@ use super::answer::{self, X_REQUEST_ID};
 use super::body::{ClientBody, UnderWay, UpstreamBody};
 use super::client::{Client, Standing};
 use super::failure::Failure;
+use super::held_total::Share;
 use super::hold::{self, Held};
 use super::inspector::Inspector;
 use super::record::{Exchange, Facts, Outcome};
@@ -36,7 +37,7 @@ use super::trailers::{self, Passing};
 use super::upstream::Lease;
 use super::watched::Watched;
 use super::websocket::{Opening, extensions};
-use super::{forwarded, hop, request_id, route, upgrade};
+use super::{forwarded, hop, request_id, route, trace, upgrade};
 use crate::inspect::{Context, Inspection};
 use crate::model::clock;
 use crate::model::rule::FiltrationMode;
@@ -95,7 +96,7 @@ impl Life {
             Some(id) if request_id::is_sane(id) => id.clone(),
             _ => worker.ids.make(at),
         };
-        let exchange = Rc::new(Exchange::new(Rc::clone(&client), at, source, request_id));
+        let exchange = Exchange::begin(Rc::clone(&client), parts.version, at, source, request_id);
         Self {
             under_way,
             client,
@@ -118,14 +119,20 @@ impl Life {
         mut body: Incoming,
     ) -> Result<Response<Passed>, Failure> {
         let worker = Rc::clone(self.client.worker());
+        let config = &self.settings.config;
+        if config.begin_traces {
+            trace::begin(&mut parts.headers, || worker.ids.random());
+        }
+        self.exchange.keep(&parts);
         // admit
         let admitted = admit::admit(&mut parts)?;
         // route
-        let destination = route::find(&self.settings.config, &admitted.host, parts.uri.path())
-            .ok_or(Failure::NoRoute)?;
-        let mode = worker.in_force(destination.mode);
+        let destination = route::find(config, &admitted.host, parts.uri.path());
+        let destination = destination.ok_or(Failure::NoRoute)?;
+        self.exchange.routed(destination.mode);
         // inspect head, hold body
-        let context = self.context(&admitted.host, mode);
+        let context = self.exchange.context(&admitted.host, destination.mode, self.at);
+        let mode = context.mode;
         let upgraded = upgrade::take(&mut parts, self.body_open)
             .filter(|_| self.settings.upstreams.speaks_http1(destination.upstream));
         let asked = upgraded.map(|on_client| {
@@ -134,7 +141,10 @@ impl Life {
             upgrade::Asked { on_client, opening }
         });
         let mut inspector = self.inspector(context);
-        let held = self.inspect(&mut inspector, &parts, &mut body, &admitted, mode).await;
+        // Given back once the response has begun.
+        let mut share = worker.held.share(self.settings.config.hold.total);
+        let held =
+            self.inspect(&mut inspector, &parts, &mut body, &admitted, mode, &mut share).await;
         if !inspector.inspection().hits().is_empty() {
             self.exchange.note(inspector.inspection(), &Facts::of(&parts, &admitted.host));
         }
@@ -170,9 +180,17 @@ impl Life {
         };
         self.dress(&mut parts, &admitted, &framing, asked.is_some());
         let request = Request::from_parts(parts, body);
-        let upstreams = &self.settings.upstreams;
+        let Settings { config, upstreams, .. } = &*self.settings;
+        if let Some(upstream) = config.upstreams.get(destination.upstream) {
+            self.exchange.timing.sent(&upstream.name);
+        }
         let sent = upstreams.send(destination.upstream, request, &self.exchange, asked.is_some());
-        let (response, lease) = sent.await?;
+        let (response, lease) = tokio::select! {
+            biased;
+            sent = sent => sent?,
+            () = self.exchange.ended() => return Err(Failure::Leaked),
+        };
+        self.exchange.timing.answered();
         // respond
         self.respond(response, lease, asked)
     }
@@ -185,9 +203,10 @@ impl Life {
         body: &mut Incoming,
         admitted: &Admitted,
         mode: FiltrationMode,
+        share: &mut Share,
     ) -> Result<Held, Failure> {
         let mut body = Watched::new(body);
-        let held = self.hold(inspector, parts, &mut body, admitted, mode).await;
+        let held = self.hold(inspector, parts, &mut body, admitted, mode, share).await;
         let refused = matches!(held, Err(Failure::Leaked | Failure::Incomplete { .. }));
         // Whoever waits for a 100 before the body is not to get one now.
         if refused && self.body_open && !parts.headers.contains_key(EXPECT) {
@@ -211,6 +230,7 @@ impl Life {
         body: &mut Watched<'_>,
         admitted: &Admitted,
         mode: FiltrationMode,
+        share: &mut Share,
     ) -> Result<Held, Failure> {
         inspector.head(parts)?;
         if mode == FiltrationMode::Off && !body.is_end_stream() {
@@ -219,24 +239,14 @@ impl Life {
         }
         let config = &self.settings.config;
         let idle = config.timeouts.body_idle;
-        hold::hold(body, admitted.declared, config.hold, idle, inspector).await
-    }
-
-    fn context(&self, host: &str, mode: FiltrationMode) -> Context {
-        Context {
-            client: self.exchange.source(),
-            client_cert: self.client.certificate().map(str::to_owned),
-            host: host.to_owned(),
-            mode,
-            now: self.at,
-            fail: self.settings.config.fail,
-        }
+        hold::hold(body, admitted.declared, config.hold, idle, share, inspector).await
     }
 
     fn inspector(&self, context: Context) -> Inspector {
         let worker = self.client.worker();
         let inspection = Inspection::new(worker.patchset.load(), context);
-        Inspector::new(inspection, worker.counters.is_sampled())
+        let is_timed = worker.counters.is_sampled() || self.exchange.timing.is_sampled();
+        Inspector::new(inspection, is_timed)
     }
 
     /// The head that the upstream gets.
@@ -323,6 +333,7 @@ impl Life {
                 && (never_again || self.body_open || self.had_trailers),
         };
         let response = answer::answer(failure, &asked);
+        self.exchange.timing.gave(response.body().len());
         self.exchange.answered(response.status(), Outcome::from(failure));
         response.map(|bytes| ClientBody::own(bytes, self.under_way))
     }

@@ -13,6 +13,7 @@ use bytes::Bytes;
 use http_body::{Body, Frame, SizeHint};
 use hyper::body::Incoming;
 
+use super::ending::Side;
 use super::failure::Failure;
 use super::idle::IdleTimer;
 use super::inspector::Inspector;
@@ -97,6 +98,9 @@ impl Body for StreamingBody {
         }
         if this.ended {
             return Poll::Ready(None);
+        }
+        if this.exchange.ending.poll_ended(Side::Request, cx).is_ready() {
+            return Poll::Ready(Some(Err(this.end(Failure::Leaked))));
         }
         let result = match Pin::new(&mut this.rest).poll_frame(cx) {
             Poll::Pending => {

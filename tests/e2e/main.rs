@@ -5,7 +5,9 @@
 
 mod crowd;
 mod draining;
+mod ending;
 mod evasion;
+mod floods;
 mod forwarding;
 mod h2c;
 mod holding;

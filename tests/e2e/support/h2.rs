@@ -9,6 +9,7 @@ pub const RST_STREAM: u8 = 3;
 pub const SETTINGS: u8 = 4;
 pub const PING: u8 = 6;
 pub const GOAWAY: u8 = 7;
+pub const CONTINUATION: u8 = 9;
 
 pub const END_STREAM: u8 = 1;
 pub const ACK: u8 = 1;
@@ -83,14 +84,26 @@ pub enum Answer {
 /// The client's end of a connection.
 pub struct H2Wire {
     pub wire: Wire,
+    /// The code with which the other end has said that the connection ends.
+    code: Option<u32>,
 }
 
 impl H2Wire {
     /// Connected, with the settings exchanged.
     pub async fn connect(gateway: &Running) -> Self {
+        Self::connect_with(gateway, &[]).await
+    }
+
+    /// The same with these settings: identifiers and values.
+    pub async fn connect_with(gateway: &Running, settings: &[(u16, u32)]) -> Self {
         let mut wire = gateway.connect().await;
-        wire.send([PREFACE, &frame(SETTINGS, 0, 0, &[])].concat()).await;
-        let mut connected = Self { wire };
+        let mut payload = Vec::new();
+        for (identifier, value) in settings {
+            payload.extend(identifier.to_be_bytes());
+            payload.extend(value.to_be_bytes());
+        }
+        wire.send([PREFACE, &frame(SETTINGS, 0, 0, &payload)].concat()).await;
+        let mut connected = Self { wire, code: None };
         while connected.frame().await.unwrap().kind != SETTINGS {}
         connected.send(SETTINGS, ACK, 0, &[]).await;
         connected
@@ -116,18 +129,25 @@ impl H2Wire {
 
     /// What comes of this stream.
     pub async fn answer(&mut self, stream: u32) -> Answer {
-        let mut code = None;
         while let Some(frame) = self.frame().await {
             match frame.kind {
                 HEADERS if frame.stream == stream => return Answer::Status(status(&frame.payload)),
                 RST_STREAM if frame.stream == stream => {
                     return Answer::Reset(number(&frame.payload));
                 }
-                GOAWAY => code = Some(number(&frame.payload[4..])),
+                GOAWAY => self.code = Some(number(&frame.payload[4..])),
                 _ => {}
             }
         }
-        Answer::Ended(code)
+        Answer::Ended(self.code)
+    }
+
+    /// The code with which the connection is ended.
+    pub async fn ended(&mut self) -> Option<u32> {
+        match self.answer(u32::MAX).await {
+            Answer::Ended(code) => code,
+            other => panic!("{other:?}"),
+        }
     }
 
     /// Waits until all that was sent before was taken.
