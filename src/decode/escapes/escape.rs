@@ -9,6 +9,10 @@ use crate::decode::layer::Layer;
 /// No escape is longer than this, in bytes.
 pub(in crate::decode) const LONGEST: usize = 16;
 
+/// Backslashes in a row of which one may stand for all that they stand for. Of fewer, how many there are
+/// matters: with another one beside them, of another spelling, it decides about what follows.
+const LONG_RUN: usize = 16;
+
 /// What stands at a mark.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(in crate::decode) enum Escape {
@@ -285,7 +289,7 @@ pub fn undo(layer: Layer, text: &[u8]) -> Vec<u8> {
     out
 }
 
-/// Undoes one layer of escapes, and says for each decoded byte where its escape begins. Where runs
+/// Undoes one layer of escapes, and says for each decoded byte where its escape begins. Where long runs
 /// `collapse`, one backslash stands for all those that a run of them stands for.
 pub(in crate::decode) fn undo_into(
     layer: Layer,
@@ -317,7 +321,7 @@ pub(in crate::decode) fn undo_into(
         if let Escape::Of(product) = escape {
             inside = product.then;
         }
-        if collapse && length == 2 && here.starts_with(br"\\") {
+        if collapse && length == 2 && backslashes(here) >= LONG_RUN {
             length = backslashes(here) & !1;
         }
         out.extend_from_slice(bytes);

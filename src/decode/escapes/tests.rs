@@ -180,6 +180,8 @@ proptest! {
         chain in prop::collection::vec(encoder_of(&ESCAPES_OF_WHOLE), 1..4),
         cuts in prop::collection::vec(any::<u16>(), 0..12),
     ) {
+        // What is too long twice cannot be told apart from what is so once: docs/limits.md.
+        prop_assume!(chain.iter().filter(|encoder| encoder.layer == Layer::Utf8).count() < 2);
         let mut text = [&before[..], b"\n", &token, b"\n", &after].concat();
         let mut relevant = relevant_to(std::slice::from_ref(&token));
         for mut encoder in chain {
@@ -216,12 +218,15 @@ proptest! {
         let mut reader = Naive { tokens: &tokens, found: BTreeSet::new() };
         let mut budget = Budget::new(limits());
         reader.look(&text, 0);
+        let mut settled = true;
         for piece in chunks(&text, &cuts) {
             budget.earn(piece.len());
             tree.push(piece, &mut budget, &mut reader);
-            tree.settle(&mut reader);
+            settled = tree.settle(&mut reader);
         }
-        prop_assert!(!reader.found.is_empty() || budget.is_spent(), "{}", text.escape_ascii());
+        // A pause with too little room is told of.
+        let found = !reader.found.is_empty() || budget.is_spent() || !settled;
+        prop_assert!(found, "{}", text.escape_ascii());
     }
 
     /// Whatever the walk finds in any text, the tree finds in its pieces; and nothing else, but for
