@@ -3,6 +3,7 @@
 mod admin;
 mod bad_input;
 mod demo;
+mod deploy;
 mod docs;
 mod kill;
 mod main_job;
