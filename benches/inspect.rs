@@ -110,7 +110,8 @@ fn get(query: &str) -> Parts {
         .0
 }
 
-/// A JSON text of about this many bytes, as an API has it: some line breaks, quotes and accents.
+/// A JSON text of about this many bytes, of what costs more than ordinary ones: long random words,
+/// and in every other line an escape.
 fn json(bytes: usize) -> Vec<u8> {
     let mut random = Random(13);
     let mut text = String::from("{\"items\":[");
@@ -128,7 +129,86 @@ fn json(bytes: usize) -> Vec<u8> {
     text.into_bytes()
 }
 
-/// The same with slashes escaped, as PHP writes it.
+/// Words of ordinary texts.
+const WORDS: &[&str] = &[
+    "the",
+    "of",
+    "and",
+    "order",
+    "was",
+    "shipped",
+    "to",
+    "your",
+    "address",
+    "please",
+    "contact",
+    "support",
+    "if",
+    "you",
+    "have",
+    "any",
+    "questions",
+    "about",
+    "delivery",
+    "customer",
+    "returned",
+    "item",
+    "because",
+    "it",
+    "did",
+    "not",
+    "fit",
+    "refund",
+    "issued",
+    "on",
+    "account",
+    "with",
+    "reference",
+    "number",
+    "in",
+    "stock",
+    "again",
+    "next",
+    "week",
+    "international",
+    "warehouse",
+];
+
+/// A list of orders as an API answers with or takes it: ids, times, addresses, prices, prose.
+fn orders(bytes: usize) -> Vec<u8> {
+    let mut random = Random(29);
+    let mut text = String::from("{\"orders\":[");
+    while text.len() < bytes {
+        let hex = |random: &mut Random, length| random.text(b"0123456789abcdef", length);
+        let id = [8, 4, 4, 4, 12].map(|length| hex(&mut random, length)).join("-");
+        let words = |random: &mut Random, count: usize| {
+            let words = (0..count).map(|_| WORDS[random.next() as usize % WORDS.len()]);
+            words.collect::<Vec<_>>().join(" ")
+        };
+        let (name, note) = (words(&mut random, 2), words(&mut random, 14));
+        let note = if random.next().is_multiple_of(4) {
+            format!("{note}.\\n\\n\\\"{}\\\"", words(&mut random, 6))
+        } else {
+            note
+        };
+        let (day, minute) = (random.next() % 28 + 1, random.next() % 60);
+        let (street, zip) = (random.next() % 200, random.next() % 90_000 + 10_000);
+        let (price, count) = (random.next() % 100_000, random.next() % 9 + 1);
+        text.push_str(&format!(
+            "{{\"id\":\"{id}\",\"created_at\":\"2026-03-{day:02}T09:{minute:02}:11Z\",\
+             \"status\":\"shipped\",\"customer\":{{\"name\":\"{name}\",\"email\":\
+             \"someone.{zip}@mail.example.com\",\"vip\":false,\"phone\":null}},\"address\":\
+             {{\"street\":\"{street} Long Street\",\"city\":\"Springfield\",\"zip\":\"{zip}\",\
+             \"country\":\"US\"}},\"lines\":[{{\"sku\":\"AB-{street}-{zip}\",\"quantity\":{count},\
+             \"price\":{price},\"currency\":\"EUR\"}}],\"note\":\"{note}\",\"links\":{{\"self\":\
+             \"https://api.example.com/v2/orders/{zip}?expand=lines\"}}}},",
+        ));
+    }
+    text.push_str("{}]}");
+    text.into_bytes()
+}
+
+/// The text of [`json`] with slashes escaped, as PHP writes it.
 fn json_with_escapes(bytes: usize) -> Vec<u8> {
     let text = String::from_utf8(json(bytes)).unwrap();
     text.replace(
@@ -228,8 +308,9 @@ fn traffic() -> Vec<Traffic> {
     encoder.write_all(&json(256 * 1024)).unwrap();
     let json_type = ("content-type", "application/json");
     vec![
-        Traffic { name: "JSON API, 2 KiB", fields: vec![json_type], body: json(2 * 1024) },
-        Traffic { name: "JSON API, 64 KiB", fields: vec![json_type], body: json(64 * 1024) },
+        Traffic { name: "JSON API, 2 KiB", fields: vec![json_type], body: orders(2 * 1024) },
+        Traffic { name: "JSON API, 64 KiB", fields: vec![json_type], body: orders(64 * 1024) },
+        Traffic { name: "random words, 64 KiB", fields: vec![json_type], body: json(64 * 1024) },
         Traffic {
             name: "JSON with base64, 64 KiB",
             fields: vec![json_type],

@@ -24,7 +24,7 @@ use clap::{Parser, Subcommand};
 use crate::client;
 use crate::config::{self, Config, ConfigError};
 use crate::control::BootstrapError;
-use crate::proxy::{PassedSockets, RunError, StartError, check_certificates};
+use crate::proxy::{AccessLogError, PassedSockets, RunError, StartError, check_certificates};
 use crate::store::StoreError;
 use crate::telemetry::logs::LogError;
 
@@ -87,6 +87,8 @@ pub(crate) enum Failure {
     Unfit { path: PathBuf, reason: String },
     #[error("the demo's samples cannot be registered: {0}")]
     Demo(reqwest::Error),
+    #[error(transparent)]
+    AccessLog(#[from] AccessLogError),
     #[error(transparent)]
     Run(#[from] RunError),
     #[error("a second signal ended the process before its drain was over")]

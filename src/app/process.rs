@@ -19,7 +19,7 @@ use crate::control::{
 use crate::events::{self, EventSink, JsonLines, Writer};
 use crate::matcher::{Patchset, PatchsetHandle};
 use crate::model::event::Event;
-use crate::proxy::{BypassSwitch, Gateway, PassedSockets, Reloader, RunError};
+use crate::proxy::{AccessLog, BypassSwitch, Gateway, PassedSockets, Reloader, RunError};
 use crate::store::{self, KeySource, Store};
 use crate::telemetry::health::Readiness;
 use crate::telemetry::metrics::Metrics;
@@ -54,6 +54,7 @@ pub(super) struct Process {
     stop_gateway: CancellationToken,
     stop_api: CancellationToken,
     reload: Reload,
+    access_log: Option<AccessLog>,
     /// What is shown once.
     pub(super) bootstrapped: Bootstrapped,
 }
@@ -100,7 +101,14 @@ impl Process {
         }
         let (recorder, writer) = events::start(sinks, Arc::clone(&metrics));
         let running = config.clone();
-        let gateway = Gateway::bind(
+        let key = store.fingerprint_key().clone();
+        let access_log = match &config.gateway.access_log.file {
+            Some(file) => {
+                Some(AccessLog::start(file, key, patchset.clone(), Arc::clone(&metrics))?)
+            }
+            None => None,
+        };
+        let mut gateway = Gateway::bind(
             config.gateway,
             start.passed,
             patchset,
@@ -108,6 +116,9 @@ impl Process {
             Arc::clone(&metrics),
             bypass,
         )?;
+        if let Some(log) = &access_log {
+            gateway = gateway.logging_to(log);
+        }
         let reload = Reload {
             running,
             gateway: gateway.reloader(),
@@ -159,6 +170,7 @@ impl Process {
             stop_gateway,
             stop_api,
             reload,
+            access_log,
             bootstrapped,
         })
     }
@@ -191,13 +203,16 @@ impl Process {
     }
 
     /// Until a signal asks for the end, or one half ends by itself. `again` reads the configuration
-    /// anew, for SIGHUP; without it the signal changes nothing.
+    /// anew, for SIGHUP; without it the signal only opens the access log anew.
     pub(super) async fn wait(&mut self, signals: &mut Signals, again: Option<&Again<'_>>) -> Ended {
         loop {
             tokio::select! {
                 asked = signals.next() => match asked {
                     Asked::Drain => return Ended::Asked,
                     Asked::Reload => {
+                        if let Some(log) = &self.access_log {
+                            log.reopen();
+                        }
                         if let Some(again) = again {
                             self.reload.take(again()).await;
                         }
@@ -242,6 +257,11 @@ impl Process {
         // What was promised to be done is done before the store is closed.
         self.control.finish(deadline.max(Instant::now() + limits::DRAIN_LAST)).await;
         self.writer.finish().await;
+        if let Some(log) = self.access_log
+            && tokio::task::spawn_blocking(move || log.finish()).await.is_err()
+        {
+            tracing::error!("the access log could not be finished");
+        }
         self.store.close().await;
         Ok(result?)
     }

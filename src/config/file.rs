@@ -7,6 +7,7 @@ use std::str::FromStr;
 use ipnet::IpNet;
 use toml::{Table, Value};
 
+use super::access_log::access_log;
 use super::listener::{LISTENER, UNIX_MODE, UnixMode};
 use super::reader::{Mistake, Reader, nearest};
 use super::{
@@ -201,7 +202,12 @@ fn gateway(r: &mut Reader) -> Gateway {
         routes,
         hold: r.section("hold", |hold| Hold {
             limit: hold.bytes("limit", limits::HOLD_LIMIT_MAX).unwrap_or(default.hold.limit),
+            total: hold.bytes("total", limits::HOLD_TOTAL_MAX).unwrap_or(default.hold.total),
             pause: hold.duration("pause").unwrap_or(default.hold.pause),
+            min_rate: hold
+                .number("min_rate", 0..=u64::from(limits::HOLD_MIN_RATE_MAX))
+                .and_then(|rate| u32::try_from(rate).ok())
+                .unwrap_or(default.hold.min_rate),
         }),
         timeouts: r.section("timeouts", |t| Timeouts {
             header_read: t.duration("header_read").unwrap_or(default.timeouts.header_read),
@@ -230,6 +236,8 @@ fn gateway(r: &mut Reader) -> Gateway {
                 websocket: mode("websocket", default.fail.websocket),
             }
         }),
+        begin_traces: r.boolean("begin_traces").unwrap_or(default.begin_traces),
+        access_log: r.section("access_log", access_log),
         upstreams,
         dns: r.section("dns", upstream::dns),
     }

@@ -7,6 +7,16 @@ use std::time::Duration;
 pub const HOLD_LIMIT: usize = 64 * 1024;
 /// Largest hold limit that can be configured.
 pub const HOLD_LIMIT_MAX: usize = 64 * 1024 * 1024;
+/// Bytes of bodies that are held back at once, over all requests and workers, by default. Past it, less
+/// is held.
+pub const HOLD_TOTAL: usize = 256 * 1024 * 1024;
+/// Bytes a second at which a body that is held must come, on the average, past what it may pause; by
+/// default.
+pub const HOLD_MIN_RATE: u32 = 500;
+/// Largest such rate that can be configured.
+pub const HOLD_MIN_RATE_MAX: u32 = 1_000_000_000;
+/// Largest total that can be configured.
+pub const HOLD_TOTAL_MAX: usize = 64 * 1024 * 1024 * 1024;
 /// Worker threads that can be configured.
 pub const WORKERS: usize = 256;
 /// How long a body may pause before what has come of it is released, by default.
@@ -177,6 +187,24 @@ pub const WEBSOCKET_INFLATED_BYTES: usize = 8 * 1024;
 pub const WEBSOCKET_EVENT_STEP: Duration = Duration::from_secs(60);
 /// Tokens of which one WebSocket's events tell; uses of more are counted.
 pub const EVENTS_PER_WEBSOCKET: usize = 32;
+/// Bytes of a request's head that are kept while its exchange lasts.
+pub const KEPT_HEAD_BYTES: usize = 16 * 1024;
+/// How often it is looked whether exchanges under way are to be decided again, or are not taken by
+/// their clients.
+pub const EXCHANGES_TICK: Duration = Duration::from_millis(500);
+/// Time in which those that are about to end may do so before they are decided again.
+pub const REDECIDE_MOMENT: Duration = Duration::from_millis(100);
+/// Requests that one client connection may have left without waiting for their answers, less those
+/// that it waited for, before it is closed.
+pub const ABANDONED_REQUESTS: u32 = 100;
+/// Time for which a connection that is given up is served on, so that its client learns of it.
+pub const GIVE_UP_TIME: Duration = Duration::from_millis(100);
+/// Lines of the access log that wait to be written.
+pub const ACCESS_LOG_QUEUE: usize = 4_096;
+/// Bytes of the access log above which no more lines are put into one write.
+pub const ACCESS_LOG_WRITE_BYTES: usize = 64 * 1024;
+/// Credentials of one request that the access log tells of.
+pub const ACCESS_LOG_CREDENTIALS: usize = 8;
 /// Attempts of a request whose pooled connection had died before anything was sent.
 pub const STALE_RETRIES: usize = 2;
 

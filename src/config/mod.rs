@@ -1,6 +1,7 @@
 //! Configuration: a raw file and environment, checked into typed values with every mistake
 //! reported at once; and every limit of the program.
 
+mod access_log;
 mod file;
 pub mod limits;
 mod listener;
@@ -12,6 +13,7 @@ use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::time::Duration;
 
+pub use access_log::{AccessLog, AccessLogFile};
 pub use file::{ConfigError, DEFAULT_FILE, load};
 use ipnet::IpNet;
 pub use listener::{Listener, Place};
@@ -78,6 +80,10 @@ pub struct Gateway {
     pub block: Block,
     /// What happens where inspection is incomplete.
     pub fail: Fail,
+    /// Whether a request that belongs to no trace (W3C) begins one.
+    pub begin_traces: bool,
+    /// Which requests are told of in the access log.
+    pub access_log: AccessLog,
 }
 
 /// `[gateway.connections]`
@@ -107,8 +113,13 @@ pub struct Route {
 pub struct Hold {
     /// Largest body in bytes that is held until it is inspected whole.
     pub limit: usize,
+    /// Bytes of bodies that are held at once over all requests; past it, less is held.
+    pub total: usize,
     /// How long a body of undeclared length may pause before what has come of it is released.
     pub pause: Duration,
+    /// Bytes a second at which a body of declared length must come while it is held, past
+    /// [`Timeouts::body_idle`]; 0: at any.
+    pub min_rate: u32,
 }
 
 /// `[gateway.timeouts]`
@@ -231,6 +242,8 @@ impl Default for Gateway {
             timeouts: Timeouts::default(),
             block: Block::default(),
             fail: Fail::default(),
+            begin_traces: false,
+            access_log: AccessLog::default(),
         }
     }
 }
@@ -243,7 +256,12 @@ impl Default for Connections {
 
 impl Default for Hold {
     fn default() -> Self {
-        Self { limit: limits::HOLD_LIMIT, pause: limits::HOLD_PAUSE }
+        Self {
+            limit: limits::HOLD_LIMIT,
+            total: limits::HOLD_TOTAL,
+            pause: limits::HOLD_PAUSE,
+            min_rate: limits::HOLD_MIN_RATE,
+        }
     }
 }
 

@@ -174,6 +174,25 @@ impl Reader {
         }
     }
 
+    /// A share from 0 to 1, in millionths.
+    pub(super) fn millionths(&mut self, name: &'static str) -> Option<u32> {
+        let wanted = "a share from 0 to 1, such as 0.01";
+        let share = match self.take(name)? {
+            Value::Float(share) => share,
+            Value::Integer(share) => share as f64,
+            Value::String(text) => self.parse(name, &text, wanted)?,
+            other => {
+                self.wrong_type(name, wanted, &other);
+                return None;
+            }
+        };
+        if (0.0..=1.0).contains(&share) {
+            return Some((share * 1e6).round() as u32);
+        }
+        self.mistake(name, format!("must be {wanted}, but is {share}"));
+        None
+    }
+
     /// A length of time above zero, written such as `20ms`, `5s` or `1m 30s`.
     pub(super) fn duration(&mut self, name: &'static str) -> Option<Duration> {
         let wanted = "a length of time, such as \"20ms\" or \"5s\"";

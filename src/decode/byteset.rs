@@ -2,6 +2,7 @@
 
 use crate::decode::layer::Layer;
 use crate::decode::runs::sought::Sought;
+use crate::decode::sieve::Table;
 
 /// A set of byte values.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -48,6 +49,11 @@ impl ByteSet {
         Self { low: self.low | other.low, high: self.high | other.high }
     }
 
+    /// Whether it holds ASCII alone.
+    pub const fn is_ascii(&self) -> bool {
+        self.high == 0
+    }
+
     /// Whether the byte is in it.
     pub const fn contains(&self, byte: u8) -> bool {
         if byte < 128 { self.low >> byte & 1 == 1 } else { self.high >> (byte - 128) & 1 == 1 }
@@ -60,8 +66,16 @@ const STRUCTURE: ByteSet = ByteSet::EMPTY
     .with_all(b"0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz")
     .with_all(b"{}%\\;-");
 
+/// What base64 and hex are made of.
+const CHARACTERS: ByteSet =
+    ByteSet::EMPTY.with_all(b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/-_");
+
 /// Escapes that a single sign after a backslash, or alone, stands for.
 const SINGLE: &[(u8, u8)] = &[(b'"', b'"'), (b'\'', b'\''), (b'/', b'/'), (b'+', b' ')];
+
+/// Letters that ordinary texts have behind backslashes, and what they stand for with them.
+const HARMLESS: [(u8, u8); 5] =
+    [(b'n', b'\n'), (b'"', b'"'), (b'/', b'/'), (b't', b'\t'), (b'f', 0x0c)];
 
 /// Which escapes are worth undoing, where the tokens looked for are made of known bytes.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -100,10 +114,7 @@ impl Relevant {
     /// runs is this.
     #[must_use]
     pub fn with_runs(self, runs: Sought) -> Self {
-        let characters =
-            b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/-_".as_slice();
-        let products = self.products.with_all(characters);
-        Self { products, runs, ..self }
+        Self { products: self.products.union(CHARACTERS), runs, ..self }
     }
 
     /// The same for what runs decode to, where tokens are those that are looked for in runs.
@@ -149,10 +160,36 @@ impl Relevant {
         }
     }
 
+    /// Which bytes the escapes of texts that stream may begin with. Backslashes are none where what
+    /// they stand for with the next letter never matters: those of JSON's line breaks, mostly.
+    pub(super) fn marks(&self) -> Table {
+        let harmless = HARMLESS.map(|(letter, product)| {
+            let matters = self.product(product) || self.borders && is_word(letter);
+            (!matters).then_some(letter)
+        });
+        let form = self.undoes(Layer::Form).then_some(b'+');
+        Table::new([Some(b'%'), Some(b'&'), Some(b'<'), form], harmless)
+    }
+
+    /// The same in texts given whole, where backslashes may stand before any byte.
+    pub(super) fn marks_of_whole(&self) -> Table {
+        let form = self.undoes(Layer::Form).then_some(b'+');
+        Table::new([Some(b'%'), Some(b'&'), Some(b'<'), form], [])
+    }
+
     /// Whether an escape that ends in `last`, and is followed by `next`, has to be undone for what
     /// is beside the next byte to be seen. What follows is not known at a text's end.
     pub(super) fn is_border(&self, last: u8, next: Option<u8>) -> bool {
         self.borders && is_word(last) && next.is_none_or(|next| self.tokens.contains(next))
+    }
+
+    /// Whether no escape behind this byte is worth undoing that stands for a letter beyond ASCII. No
+    /// such letter has the bytes that are too long for one of ASCII.
+    pub(super) fn passes_over_other_letters(&self, before: Option<u8>) -> bool {
+        const OVERLONG: u128 = 0b11 << (0xC0 - 128);
+        self.products.high & !OVERLONG == 0
+            && !self.borders
+            && (!self.utf8 || before.is_some_and(|before| before.is_ascii()))
     }
 
     /// Whether an escape that stands for this byte is worth undoing.

@@ -16,17 +16,20 @@ pub mod base64;
 mod budget;
 mod byteset;
 mod containers;
+mod doubts;
 #[cfg(test)]
 pub(crate) mod encode;
 mod entities;
 mod escapes;
 mod layer;
 mod runs;
+mod sieve;
 mod whole;
 
 pub use budget::{Budget, Limits, MAX_DEPTH, Seat};
 pub use byteset::{ByteSet, Relevant};
 pub use containers::{NotInflated, Permessage, charset, inflate, transfer, words};
+pub use doubts::{BORDER, doubts};
 pub use entities::{Documents, Expanded, Word};
 pub use escapes::{Reader, Tree, has_marks, undo};
 pub use layer::Layer;

@@ -75,6 +75,14 @@ impl<'a> Recorded<'a> {
         Ok(Self { head, body, trailers })
     }
 
+    /// The head alone, of what begins with one.
+    ///
+    /// # Errors
+    /// [`NotARequest`] where it does not.
+    pub fn head(request: &[u8]) -> Result<Parts, NotARequest> {
+        split(request).map(|(head, _)| head)
+    }
+
     /// The host asked for, in lower case and without port.
     pub fn host(&self) -> Option<String> {
         let authority = match self.head.uri.authority() {

@@ -4,13 +4,16 @@
 use std::collections::{HashMap, HashSet};
 use std::ops::Range;
 
+use http::request::Parts;
+use http::uri::Authority;
 use http::{HeaderMap, Method, Uri};
+use memchr::memmem;
 
 use super::place::{Step, json_path, pair, segment};
 use super::search::{self, Found, held, locate, locate_within};
 use super::{Inspection, redact};
 use crate::config::limits;
-use crate::decode::{Budget, Layer, base64, words};
+use crate::decode::{BORDER, Budget, Layer, base64, doubts, words};
 use crate::matcher::TokenIndex;
 use crate::model::verdict::Point;
 
@@ -28,45 +31,103 @@ const METHODS: [Method; 9] = [
 ];
 
 impl Inspection {
-    pub(super) fn method(&mut self, method: &Method) {
-        if !METHODS.contains(method) {
-            self.look(method.as_str().as_bytes(), &mut |_, _| Point::Method);
+    /// Method, target and header fields.
+    pub(super) fn points(&mut self, parts: &Parts) {
+        let (uri, fields) = (&parts.uri, &parts.headers);
+        let mut texts = Texts::with_room_for(fields);
+        texts.push(if METHODS.contains(&parts.method) { "" } else { parts.method.as_str() });
+        texts.push(uri.authority().map_or("", Authority::as_str));
+        texts.push(uri.path());
+        texts.push(uri.query().unwrap_or_default());
+        texts.push(self.across(uri).unwrap_or_default());
+        texts.push_fields(fields);
+        let mut doubtful = self.doubtful(texts);
+        if doubtful.next() {
+            self.look(parts.method.as_str().as_bytes(), &mut |_, _| Point::Method);
         }
+        self.target(uri, &mut doubtful);
+        self.fields(fields, false, &mut doubtful);
+    }
+
+    /// Trailer fields.
+    pub(super) fn trailer_points(&mut self, trailers: &HeaderMap) {
+        let mut texts = Texts::with_room_for(trailers);
+        texts.push_fields(trailers);
+        let mut doubtful = self.doubtful(texts);
+        self.fields(trailers, true, &mut doubtful);
+    }
+
+    /// Which of the texts need a closer look: nearly always none or two.
+    fn doubtful(&mut self, mut texts: Texts) -> Doubtful {
+        let mut all = self.patchset.has_digests();
+        if !all {
+            self.patchset.scan(&texts.text, &mut |_| all = true);
+        }
+        let Texts { text, ends } = &mut texts;
+        let mut doubt = |at| {
+            let index = ends.partition_point(|(end, _)| *end < at);
+            let Some((end, doubtful)) = ends.get_mut(index) else { return text.len() };
+            *doubtful = true;
+            *end
+        };
+        if !all {
+            doubts(text, &self.relevant, &mut doubt);
+            for at in memmem::find_iter(text, words::BEGINS) {
+                doubt(at);
+            }
+        }
+        let mut start = 0;
+        for (end, doubtful) in ends {
+            *doubtful |= all;
+            if !*doubtful {
+                self.budget.earn(*end - start);
+            }
+            start = *end + 1;
+        }
+        Doubtful(texts.ends.into_iter())
     }
 
     /// The target is looked through piece by piece, but path and query each as one text, since a
     /// token may have their separators in it.
-    pub(super) fn target(&mut self, uri: &Uri) {
-        if let Some(authority) = uri.authority() {
+    fn target(&mut self, uri: &Uri, doubtful: &mut Doubtful) {
+        let [in_authority, in_path, in_query, across] = std::array::from_fn(|_| doubtful.next());
+        if let Some(authority) = uri.authority().filter(|_| in_authority) {
             self.look(authority.as_str().as_bytes(), &mut |_, _| Point::Authority);
         }
         let path = uri.path().as_bytes();
-        self.look(path, &mut |_, range| {
-            segment(path, range).map_or(Point::Path, Point::PathSegment)
-        });
-        if let Some(query) = uri.query() {
+        if in_path {
+            self.look(path, &mut |_, range| {
+                segment(path, range).map_or(Point::Path, Point::PathSegment)
+            });
+        }
+        if let Some(query) = uri.query().filter(|_| in_query) {
             let query = query.as_bytes();
             self.look(query, &mut |this, range| match pair(query, b'&', range) {
                 Some(pair) => Point::Query(this.safe_name(query, &pair.name, range, pair.position)),
                 None => Point::QueryString,
             });
-            self.across(uri, path.len());
+        }
+        if let Some(text) = self.across(uri).filter(|_| across) {
+            let question_mark = path.len();
+            let mut found = self.find(text.as_bytes());
+            found.retain(|found| (found.range.start..found.range.end).contains(&question_mark));
+            self.record(found, &[], &mut |_, _| Point::Path);
         }
     }
 
-    /// Looks for tokens in which the question mark between path and query stands.
-    fn across(&mut self, uri: &Uri, question_mark: usize) {
-        let Some(text) = uri.path_and_query().filter(|_| self.relevant.in_token(b'?')) else {
-            return;
-        };
-        let mut found = self.find(text.as_str().as_bytes());
-        found.retain(|found| found.range.start <= question_mark && question_mark < found.range.end);
-        self.record(found, &[], &mut |_, _| Point::Path);
+    /// Path and query as one text, where the question mark between them may stand in a token.
+    fn across<'a>(&self, uri: &'a Uri) -> Option<&'a str> {
+        uri.query().filter(|_| self.relevant.in_token(b'?'))?;
+        Some(uri.path_and_query()?.as_str())
     }
 
     /// Header fields, or trailer fields.
-    pub(super) fn fields(&mut self, fields: &HeaderMap, trailers: bool) {
+    fn fields(&mut self, fields: &HeaderMap, trailers: bool, doubtful: &mut Doubtful) {
         for (position, (name, value)) in fields.iter().enumerate() {
+            let (in_name, in_value) = (doubtful.next(), doubtful.next());
+            if !in_name && !in_value {
+                continue;
+            }
             let name = name.as_str().as_bytes();
             let value = value.as_bytes();
             let mut point = |this: &Self, range: &Range<usize>| {
@@ -80,11 +141,16 @@ impl Inspection {
                 }
                 Point::Header(this.name_or_position(name, position))
             };
-            // The name is never shown where a token stands in it.
-            self.look(name, &mut |_, _| {
-                let name = format!("[{position}]");
-                if trailers { Point::Trailer(name) } else { Point::Header(name) }
-            });
+            if in_name {
+                // The name is never shown where a token stands in it.
+                self.look(name, &mut |_, _| {
+                    let name = format!("[{position}]");
+                    if trailers { Point::Trailer(name) } else { Point::Header(name) }
+                });
+            }
+            if !in_value {
+                continue;
+            }
             self.look(value, &mut point);
             if let Some(text) = words::undone(value).filter(|text| self.budget.unpack(text.len())) {
                 let mut point = |this: &Self, _: &Range<usize>| point(this, &(0..value.len()));
@@ -216,6 +282,50 @@ impl Inspection {
             path.push_str(&step);
         }
         path
+    }
+}
+
+/// All texts of a head, one behind the other, for one look at all of them.
+struct Texts {
+    text: Vec<u8>,
+    /// Where each of them ends, and whether it needs a closer look.
+    ends: Vec<(usize, bool)>,
+}
+
+/// What a field takes beside its texts in most heads, and a target.
+const ROOM: usize = 512;
+
+impl Texts {
+    fn with_room_for(fields: &HeaderMap) -> Self {
+        let bytes = fields.iter().map(|(name, value)| name.as_str().len() + value.len() + 2);
+        let text = Vec::with_capacity(ROOM + bytes.sum::<usize>());
+        Self { text, ends: Vec::with_capacity(8 + 2 * fields.len()) }
+    }
+
+    fn push(&mut self, text: impl AsRef<[u8]>) {
+        self.text.extend_from_slice(text.as_ref());
+        self.ends.push((self.text.len(), false));
+        self.text.push(BORDER);
+    }
+
+    /// Credentials of the Basic scheme are always looked at.
+    fn push_fields(&mut self, fields: &HeaderMap) {
+        for (name, value) in fields {
+            self.push(name.as_str());
+            self.push(value);
+            if let Some((_, doubtful)) = self.ends.last_mut() {
+                *doubtful = basic(value.as_bytes()).is_some();
+            }
+        }
+    }
+}
+
+/// Whether each of the texts, in order, needs a closer look.
+struct Doubtful(std::vec::IntoIter<(usize, bool)>);
+
+impl Doubtful {
+    fn next(&mut self) -> bool {
+        self.0.next().is_none_or(|(_, doubtful)| doubtful)
     }
 }
 

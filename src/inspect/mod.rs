@@ -109,9 +109,7 @@ impl Inspection {
     pub fn head(&mut self, parts: &Parts) -> Verdict {
         if self.goes_on() {
             self.asked = Some(Asked::new(&parts.method, &parts.uri, &parts.headers));
-            self.method(&parts.method);
-            self.target(&parts.uri);
-            self.fields(&parts.headers, false);
+            self.points(parts);
             self.about = About::of_head(&parts.headers);
         }
         self.verdict()
@@ -146,7 +144,7 @@ impl Inspection {
     /// Inspects the trailers.
     pub fn trailers(&mut self, trailers: &HeaderMap) -> Verdict {
         if self.goes_on() {
-            self.fields(trailers, true);
+            self.trailer_points(trailers);
         }
         self.verdict()
     }

@@ -58,8 +58,8 @@ impl Asked {
 /// several and on which methods: each counts.
 fn overrides(uri: &Uri, headers: &HeaderMap) -> Vec<Vec<u8>> {
     let mut methods = Vec::new();
-    for name in METHOD_OVERRIDES {
-        for value in headers.get_all(name) {
+    for (name, value) in headers {
+        if METHOD_OVERRIDES.contains(&name.as_str()) {
             let listed = value.as_bytes().split(|&byte| byte == b',');
             methods.extend(listed.map(|method| method.trim_ascii().to_vec()));
         }

@@ -40,6 +40,7 @@ impl Serialize for Fingerprint {
 
 /// The installation's key of fingerprints: made at first start, kept encrypted in the store, never
 /// rotated (old log lines would lose their meaning).
+#[derive(Clone)]
 pub struct FingerprintKey(hmac::Key);
 
 impl FingerprintKey {

@@ -4,7 +4,7 @@
 //! colon, conflicting or malformed `Content-Length`, `Transfer-Encoding` on HTTP/1.0), and has
 //! dropped a `Content-Length` beside `Transfer-Encoding` and closes such a connection.
 
-use http::header::{CONTENT_LENGTH, COOKIE, HOST, TRANSFER_ENCODING};
+use http::header::{CONTENT_LENGTH, COOKIE, EXPECT, HOST, HeaderMap, TRANSFER_ENCODING};
 use http::request::Parts;
 use http::{HeaderValue, Method, StatusCode, Version};
 
@@ -21,8 +21,8 @@ pub(crate) struct Admitted {
     pub(crate) declared: Option<u64>,
 }
 
-/// Checks a request's head, and joins the cookie fields of an HTTP/2 request, which its clients may
-/// split (RFC 9113, 8.2.3): inspected is what will be forwarded.
+/// Checks a request's head, writes its length in one way, and joins the cookie fields of an HTTP/2
+/// request, which its clients may split (RFC 9113, 8.2.3): inspected is what will be forwarded.
 pub(crate) fn admit(parts: &mut Parts) -> Result<Admitted, Failure> {
     if parts.method == Method::CONNECT {
         return Err(framing(
@@ -32,6 +32,8 @@ pub(crate) fn admit(parts: &mut Parts) -> Result<Admitted, Failure> {
         ));
     }
     let declared = body_framing(parts)?;
+    plain_length(&mut parts.headers);
+    expectation(parts)?;
     target(parts)?;
     let host_field = host_field(parts)?;
     let host = host_name(host_field.as_bytes())
@@ -64,6 +66,33 @@ fn body_framing(parts: &Parts) -> Result<Option<u64>, Failure> {
         Some(length) if lengths.next().is_none() => Ok(Some(length)),
         _ => Err(bad("content_length", "Content-Length must be one decimal number")),
     }
+}
+
+/// Writes a length with leading zeros without them: some read those as octal.
+pub(crate) fn plain_length(headers: &mut HeaderMap) {
+    let Some(length) = headers.get(CONTENT_LENGTH) else { return };
+    let digits = length.as_bytes();
+    if digits.len() > 1
+        && digits.starts_with(b"0")
+        && let Some(length) = length.to_str().ok().and_then(|digits| digits.parse::<u64>().ok())
+    {
+        headers.insert(CONTENT_LENGTH, length.into());
+    }
+}
+
+/// An expectation that is not met here would leave the client, the gateway and the upstream each with
+/// its own idea of whether the body comes.
+fn expectation(parts: &Parts) -> Result<(), Failure> {
+    let mut fields = parts.headers.get_all(EXPECT).iter();
+    let is_met = |field: &HeaderValue| field.as_bytes().eq_ignore_ascii_case(b"100-continue");
+    if fields.next().is_none_or(is_met) && fields.next().is_none() {
+        return Ok(());
+    }
+    Err(framing(
+        "expectation",
+        StatusCode::EXPECTATION_FAILED,
+        "Expect may only be exactly \"100-continue\"",
+    ))
 }
 
 fn target(parts: &Parts) -> Result<(), Failure> {

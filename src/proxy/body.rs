@@ -10,10 +10,11 @@ use http::HeaderMap;
 use http_body::{Body, Frame, SizeHint};
 use hyper::body::Incoming;
 
+use super::ending::Side;
 use super::pulse::Pulse;
 use super::record::Exchange;
 use super::stream::{StreamEnded, StreamingBody};
-use super::trailers::Passing;
+use super::trailers::{Passing, keep_allowed};
 use super::upstream::Lease;
 
 /// What is sent to the upstream.
@@ -71,6 +72,9 @@ pub(crate) enum ResponseBroken {
     /// No more of it came in time.
     #[error("the upstream's response stopped")]
     Slow,
+    /// A token that the request was opened with is blocked by now.
+    #[error("the exchange was ended")]
+    Ended,
 }
 
 /// What is sent to the client. While it lives, its request is under way.
@@ -144,23 +148,33 @@ impl Body for ClientBody {
             Content::Own(bytes) => {
                 Poll::Ready((!bytes.is_empty()).then(|| Ok(Frame::data(std::mem::take(bytes)))))
             }
+            Content::Upstream { exchange, .. } if exchange.ending.is_ended() => {
+                Poll::Ready(Some(Err(ResponseBroken::Ended)))
+            }
             Content::Upstream { body, lease, exchange, passing, .. } => match Pin::new(body)
                 .poll_frame(cx)
             {
                 Poll::Pending => {
+                    exchange.waits_for_upstream();
+                    if exchange.ending.poll_ended(Side::Response, cx).is_ready() {
+                        return Poll::Ready(Some(Err(ResponseBroken::Ended)));
+                    }
                     std::task::ready!(lease.poll_elapsed(cx));
                     lease.broke();
                     Poll::Ready(Some(Err(ResponseBroken::Slow)))
                 }
-                Poll::Ready(frame) => {
+                Poll::Ready(mut frame) => {
                     lease.moved();
-                    if matches!(frame, Some(Err(_))) {
-                        lease.broke();
+                    match &frame {
+                        Some(Ok(frame)) => exchange.gave(frame.data_ref().map_or(0, Bytes::len)),
+                        Some(Err(_)) => lease.broke(),
+                        None => {}
                     }
-                    if let Some(Ok(frame)) = &frame
-                        && let Some(trailers) = frame.trailers_ref()
+                    if let Some(Ok(frame)) = &mut frame
+                        && let Some(trailers) = frame.trailers_mut()
                     {
-                        exchange.trailers_lost("response", passing.lost(trailers));
+                        let lost = keep_allowed(trailers) + passing.lost(trailers);
+                        exchange.trailers_lost("response", lost);
                     }
                     Poll::Ready(frame.map(|result| result.map_err(|_| ResponseBroken::Upstream)))
                 }

@@ -1,6 +1,6 @@
 //! The client at the other end of a connection, as its requests know it.
 
-use std::cell::RefCell;
+use std::cell::{Cell, RefCell};
 use std::net::IpAddr;
 use std::rc::Rc;
 use std::sync::Arc;
@@ -10,9 +10,11 @@ use tokio::time::Instant;
 
 use super::crowd::Place;
 use super::forwarded::{self, Introduction};
-use super::pulse::Pulse;
+use super::opening::count_slow;
+use super::pulse::{Pulse, Slow};
 use super::settings::Settings;
 use super::worker::Worker;
+use crate::config::limits;
 
 /// Where a connection comes from.
 #[derive(Clone, Debug)]
@@ -36,6 +38,11 @@ pub(crate) struct Client {
     /// Counts it among those of its address.
     _place: Option<Place>,
     closing: Notify,
+    given_up: Cell<bool>,
+    /// Requests that it left without waiting for their answers, less those that it waited for.
+    abandoned: Cell<u32>,
+    /// When some response of it was last seen to be taken or waited for.
+    moved: Cell<u64>,
 }
 
 /// What some settings make of a client.
@@ -67,6 +74,9 @@ impl Client {
             number: worker.clients.remember(client.clone()),
             _place: place,
             closing: Notify::new(),
+            given_up: Cell::new(false),
+            abandoned: Cell::new(0),
+            moved: Cell::new(0),
         })
     }
 
@@ -78,6 +88,11 @@ impl Client {
     /// Its address.
     pub(crate) fn peer(&self) -> IpAddr {
         self.origin.peer
+    }
+
+    /// Whether its connection is secured by TLS.
+    pub(crate) fn is_secure(&self) -> bool {
+        self.origin.secure
     }
 
     /// Who it is by its certificate.
@@ -92,6 +107,54 @@ impl Client {
             *standing = Standing::new(&self.origin, settings);
         }
         Rc::clone(&standing)
+    }
+
+    /// Fields came behind a body. In HTTP/1.1, where hyper takes a bare line feed behind them for no
+    /// end but others might, what follows on the connection is not taken for a request.
+    pub(crate) fn trailers_came(&self) {
+        if self.pulse.takes_turns() {
+            self.close();
+        }
+    }
+
+    /// Some response of it is taken, or waited for, in this tick.
+    pub(crate) fn moves(&self, tick: u64) {
+        self.moved.set(tick);
+    }
+
+    /// Whether that was so.
+    pub(crate) fn has_moved(&self, tick: u64) -> bool {
+        self.moved.get() == tick
+    }
+
+    /// It takes none of its responses: its connection is closed.
+    pub(crate) fn takes_nothing(&self) {
+        if !self.given_up.get() {
+            count_slow(&self.worker, Slow::Write);
+        }
+        self.give_up();
+    }
+
+    /// It waited for an answer, or did not. Each request that it leaves costs more than it costs the
+    /// client, since it takes the upstream's connection with it; who leaves most of them is cut.
+    pub(crate) fn waited(&self, for_answer: bool) {
+        let before = self.abandoned.get();
+        let now = if for_answer { before.saturating_sub(1) } else { before.saturating_add(1) };
+        self.abandoned.set(now);
+        if now > limits::ABANDONED_REQUESTS && !self.given_up.get() {
+            self.worker.metrics.client_limits_hit.with_label_values(&["abandoned"]).inc();
+            self.give_up();
+        }
+    }
+
+    fn give_up(&self) {
+        self.given_up.set(true);
+        self.close();
+    }
+
+    /// Whether its connection is closed whatever is under way on it.
+    pub(crate) fn is_given_up(&self) -> bool {
+        self.given_up.get()
     }
 
     /// Its connection's pulse.

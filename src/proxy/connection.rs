@@ -197,9 +197,13 @@ async fn drive(mut connection: impl Connection, client: &Client) {
                 draining = true;
                 connection.finish();
             }
-            () = client.asked_to_close(), if !draining => {
+            () = client.asked_to_close() => {
                 draining = true;
                 connection.finish();
+                if client.is_given_up() {
+                    let _ = tokio::time::timeout(limits::GIVE_UP_TIME, &mut connection).await;
+                    return;
+                }
             }
         }
     }

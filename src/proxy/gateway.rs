@@ -11,8 +11,10 @@ use tokio::sync::{mpsc, oneshot, watch};
 use tokio::time::MissedTickBehavior;
 use tokio_util::sync::CancellationToken;
 
+use super::access_log::AccessLog;
 use super::bypass::BypassSwitch;
 use super::crowd::ByClient;
+use super::held_total::HeldTotal;
 use super::listen::{self, BindError, Bound, Listening, PassedSockets, SocketFile};
 use super::reload::{Order, Reloader};
 use super::settings::Base;
@@ -90,8 +92,25 @@ impl Gateway {
         let drain = CancellationToken::new();
         let (reloader, orders) = Reloader::new(base.clone(), Arc::clone(&metrics), workers);
         let by_client = ByClient::default();
-        let shared = Shared { base, patchset, recorder, metrics, bypass, by_client, drain };
+        let shared = Shared {
+            base,
+            patchset,
+            recorder,
+            held: HeldTotal::new(metrics.hold_total_reached.clone()),
+            metrics,
+            bypass,
+            by_client,
+            drain,
+            access_log: None,
+        };
         Ok(Self { shared, bound, listening, orders, reloader: Arc::new(reloader), files })
+    }
+
+    /// Its requests are told of in this access log, as `gateway.access_log` says.
+    #[must_use]
+    pub fn logging_to(mut self, log: &AccessLog) -> Self {
+        self.shared.access_log = Some(log.queue());
+        self
     }
 
     /// Where it listens, in the order of the configuration, with actual ports.

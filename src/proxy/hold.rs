@@ -2,7 +2,8 @@
 //!
 //! A body of a declared length within the limit is held to its end. One of undeclared length is
 //! held until it ends, the limit is reached, or no more has come for a moment. A body declared
-//! larger than the limit is not held at all. What is not held to its end streams: see `stream.rs`.
+//! larger than the limit is not held at all. Where too much is held already, over all requests, less
+//! is. What is not held to its end streams: see `stream.rs`.
 
 use std::future::poll_fn;
 use std::pin::Pin;
@@ -11,8 +12,10 @@ use std::time::Duration;
 use bytes::{Bytes, BytesMut};
 use http::HeaderMap;
 use http_body::{Body, Frame};
+use tokio::time::Instant;
 
 use super::failure::Failure;
+use super::held_total::Share;
 use super::inspector::Inspector;
 use crate::config::Hold;
 
@@ -31,7 +34,7 @@ pub(crate) enum Held {
 }
 
 /// Holds `body` as its declared length and the rule ask for, and inspects each piece as it comes.
-/// `idle` is how long a body of declared length may pause.
+/// `idle` is how long a body of declared length may pause; `share` grows by what is held.
 ///
 /// # Errors
 /// What is to be answered, where the body may not pass or does not come. Nothing of it has then
@@ -41,20 +44,33 @@ pub(crate) async fn hold<B>(
     declared: Option<u64>,
     rule: Hold,
     idle: Duration,
+    share: &mut Share,
     inspector: &mut Inspector,
 ) -> Result<Held, Failure>
 where
     B: Body<Data = Bytes> + Unpin,
 {
     let mut kept = Kept::default();
+    let mut deadline = None;
     if body.is_end_stream() {
         return whole(kept, None, inspector);
     }
-    if declared.is_some_and(|length| length > rule.limit as u64) {
-        return Ok(Held::Beginning(Bytes::new()));
+    if let Some(length) = declared {
+        let fits = usize::try_from(length).ok().filter(|length| *length <= rule.limit);
+        if !fits.is_some_and(|length| share.grow(length)) {
+            return Ok(Held::Beginning(Bytes::new()));
+        }
+        if rule.min_rate > 0 {
+            let length = Duration::from_secs_f64(length as f64 / f64::from(rule.min_rate));
+            deadline = Some(Instant::now() + idle + length);
+        }
     }
     loop {
-        let wait = if declared.is_some() { idle } else { rule.pause };
+        let wait = match deadline {
+            Some(deadline) => idle.min(deadline.saturating_duration_since(Instant::now())),
+            None if declared.is_some() => idle,
+            None => rule.pause,
+        };
         let Some(piece) = piece(body, wait).await else {
             if declared.is_some() {
                 return Err(Failure::SlowBody);
@@ -65,11 +81,12 @@ where
         match frame.map_err(|_| Failure::BrokenBody)?.into_data() {
             Ok(data) => {
                 inspector.body(&data)?;
+                let has_room = declared.is_some() || share.grow(data.len());
                 kept.push(data, declared);
                 if body.is_end_stream() {
                     return whole(kept, None, inspector);
                 }
-                if declared.is_none() && kept.len() >= rule.limit {
+                if declared.is_none() && (kept.len() >= rule.limit || !has_room) {
                     return beginning(kept, inspector);
                 }
             }
@@ -148,7 +165,7 @@ mod tests {
     use std::sync::Arc;
     use std::task::{Context, Poll};
 
-    use tokio::time::{Instant, Sleep};
+    use tokio::time::Sleep;
 
     use super::*;
     use crate::config;
@@ -156,6 +173,7 @@ mod tests {
     use crate::matcher::Patchset;
     use crate::model::clock;
     use crate::model::rule::FiltrationMode;
+    use crate::proxy::held_total::HeldTotal;
 
     /// A body whose pieces come after given pauses; without an end where `open`.
     struct Script {
@@ -203,12 +221,24 @@ mod tests {
         Inspector::new(Inspection::new(Arc::new(Patchset::empty()), context), false)
     }
 
-    const RULE: Hold = Hold { limit: 8, pause: Duration::from_millis(20) };
+    const RULE: Hold = Hold { limit: 8, total: 16, pause: Duration::from_millis(20), min_rate: 1 };
     const IDLE: Duration = Duration::from_secs(60);
 
+    fn total() -> HeldTotal {
+        HeldTotal::new(prometheus::IntCounter::new("reached", "reached").unwrap())
+    }
+
     async fn held(body: &mut Script, declared: Option<u64>) -> Result<(bool, String), Failure> {
+        held_of(body, declared, &mut total().share(RULE.total)).await
+    }
+
+    async fn held_of(
+        body: &mut Script,
+        declared: Option<u64>,
+        share: &mut Share,
+    ) -> Result<(bool, String), Failure> {
         let text = |bytes: Bytes| String::from_utf8(bytes.to_vec()).unwrap();
-        match hold(body, declared, RULE, IDLE, &mut inspector()).await? {
+        match hold(body, declared, RULE, IDLE, share, &mut inspector()).await? {
             Held::Whole { bytes, .. } => Ok((true, text(bytes))),
             Held::Beginning(bytes) => Ok((false, text(bytes))),
         }
@@ -234,6 +264,14 @@ mod tests {
         let mut body = script(&[(0, "ab")], true);
         assert_eq!(held(&mut body, Some(8)).await, Err(Failure::SlowBody));
         assert_eq!(start.elapsed(), IDLE);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn declared_that_trickles_is_given_up() {
+        let start = Instant::now();
+        let mut body = script(&[(0, "a"), (59_000, "b"), (59_000, "c")], true);
+        assert_eq!(held(&mut body, Some(8)).await, Err(Failure::SlowBody));
+        assert_eq!(start.elapsed(), IDLE + Duration::from_secs(8));
     }
 
     #[tokio::test(start_paused = true)]
@@ -265,12 +303,28 @@ mod tests {
     }
 
     #[tokio::test(start_paused = true)]
+    async fn less_is_held_where_too_much_is_held_already() {
+        let total = total();
+        let mut others = total.share(RULE.total);
+        assert!(others.grow(11));
+        let mut body = script(&[(0, "abcd"), (0, "ef"), (0, "gh")], false);
+        let mut share = total.share(RULE.total);
+        assert_eq!(held_of(&mut body, None, &mut share).await, beginning_of("abcdef"));
+        let mut body = script(&[(0, "ab")], false);
+        let mut share = total.share(RULE.total);
+        assert_eq!(held_of(&mut body, Some(2), &mut share).await, beginning_of(""));
+        drop(others);
+        assert_eq!(held_of(&mut body, Some(2), &mut share).await, whole_of("ab"));
+    }
+
+    #[tokio::test(start_paused = true)]
     async fn trailers_come_with_the_whole() {
         let mut body = script(&[(0, "ab")], false);
         let mut trailers = HeaderMap::new();
         trailers.insert("x-sum", "1".parse().unwrap());
         body.pieces.push_back((0, Frame::trailers(trailers.clone())));
-        match hold(&mut body, None, RULE, IDLE, &mut inspector()).await.unwrap() {
+        let mut share = total().share(RULE.total);
+        match hold(&mut body, None, RULE, IDLE, &mut share, &mut inspector()).await.unwrap() {
             Held::Whole { bytes, trailers: Some(found) } => {
                 assert_eq!((&bytes[..], found), (&b"ab"[..], trailers));
             }

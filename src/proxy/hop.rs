@@ -8,7 +8,8 @@ use http::header::{
 
 const KEEP_ALIVE: HeaderName = HeaderName::from_static("keep-alive");
 const PROXY_CONNECTION: HeaderName = HeaderName::from_static("proxy-connection");
-const FIXED: [HeaderName; 6] =
+/// The fields that always are.
+pub(crate) const FIXED: [HeaderName; 6] =
     [CONNECTION, KEEP_ALIVE, PROXY_CONNECTION, TE, TRANSFER_ENCODING, UPGRADE];
 
 /// Removes the fields of this hop and those that `Connection` names; the others keep their order.

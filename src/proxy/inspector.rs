@@ -20,11 +20,13 @@ pub(crate) struct Inspector {
     inspection: Inspection,
     /// Time spent so far, where this request is timed.
     spent: Option<Duration>,
+    /// Bytes of the body so far.
+    received: u64,
 }
 
 impl Inspector {
     pub(crate) fn new(inspection: Inspection, timed: bool) -> Self {
-        Self { inspection, spent: timed.then_some(Duration::ZERO) }
+        Self { inspection, spent: timed.then_some(Duration::ZERO), received: 0 }
     }
 
     /// What it has found.
@@ -37,6 +39,11 @@ impl Inspector {
         self.spent
     }
 
+    /// Bytes of the body so far.
+    pub(crate) fn received(&self) -> u64 {
+        self.received
+    }
+
     /// Method, target and header fields.
     pub(crate) fn head(&mut self, parts: &Parts) -> Result<(), Failure> {
         self.call(|inspection| inspection.head(parts))
@@ -44,6 +51,7 @@ impl Inspector {
 
     /// The next bytes of the body.
     pub(crate) fn body(&mut self, data: &[u8]) -> Result<(), Failure> {
+        self.received += data.len() as u64;
         self.call(|inspection| inspection.body(data))
     }
 

@@ -7,6 +7,7 @@
 //! addresses (`SO_REUSEPORT`) and upstream connections of its own, so that no request waits for
 //! another worker. HTTP/1.1 and HTTP/2 framing are hyper's on both sides.
 
+mod access_log;
 mod admit;
 mod answer;
 mod body;
@@ -14,14 +15,19 @@ mod bypass;
 mod client;
 mod client_stream;
 mod connection;
+mod counters;
 mod crowd;
+mod ending;
+mod exchanges;
 mod failure;
 mod forwarded;
 mod gateway;
+mod held_total;
 mod hold;
 mod hop;
 mod idle;
 mod inspector;
+mod kept_head;
 mod listen;
 mod opening;
 mod proxy_protocol;
@@ -34,7 +40,9 @@ mod route;
 mod settings;
 mod socket;
 mod stream;
+mod timing;
 mod tls;
+mod trace;
 mod trailers;
 mod upgrade;
 mod upstream;
@@ -42,6 +50,7 @@ mod watched;
 mod websocket;
 mod worker;
 
+pub use access_log::{AccessLog, AccessLogError};
 pub use bypass::BypassSwitch;
 pub use gateway::{Gateway, RunError, StartError};
 pub use listen::{BindError, PassedSockets};

@@ -72,6 +72,11 @@ impl Pulse {
         self.sequential.store(true, Relaxed);
     }
 
+    /// Whether one request follows the other.
+    pub(crate) fn takes_turns(&self) -> bool {
+        self.sequential.load(Relaxed)
+    }
+
     /// Bytes came.
     pub(crate) fn received(&self) {
         if self.sequential.load(Relaxed)

@@ -3,23 +3,31 @@
 use std::cell::{Cell, RefCell};
 use std::net::IpAddr;
 use std::rc::Rc;
+use std::sync::Arc;
 
 use http::header::USER_AGENT;
 use http::request::Parts;
-use http::{HeaderValue, Method, StatusCode, Uri};
+use http::{HeaderValue, Method, StatusCode, Uri, Version};
 use jiff::Timestamp;
 use tokio::time::Instant;
 
+use super::access_log::Entry;
+use super::admit;
 use super::client::Client;
+use super::ending::{Ending, Side};
 use super::failure::Failure;
 use super::forwarded::X_FORWARDED_FOR;
-use super::inspector::{self, Inspector};
+use super::inspector::Inspector;
+use super::kept_head::KeptHead;
+use super::timing::Timing;
 use super::websocket;
 use crate::config::limits;
-use crate::inspect::Inspection;
+use crate::inspect::{Context, Inspection};
+use crate::model::clock;
 use crate::model::event::{Event, EventType};
 use crate::model::ids::EventId;
-use crate::model::verdict::Hit;
+use crate::model::rule::{Action, FiltrationMode};
+use crate::model::verdict::{Hit, Refusal, Verdict};
 use crate::telemetry::metrics::Metrics;
 
 /// How a request ended.
@@ -50,7 +58,7 @@ impl From<&Failure> for Outcome {
 }
 
 impl Outcome {
-    fn label(self) -> &'static str {
+    pub(crate) fn label(self) -> &'static str {
         match self {
             Self::Forwarded => "forwarded",
             Self::Blocked => "blocked",
@@ -104,16 +112,47 @@ pub(crate) struct Exchange {
     moved: Cell<Option<Instant>>,
     /// Whether it goes to the upstream by HTTP/2, which takes every trailer.
     is_sent_by_http2: Cell<bool>,
+    /// When the last piece of the response was given that was not taken yet.
+    given: Cell<Option<Instant>>,
+    version: Version,
+    /// The request's head.
+    head: RefCell<Option<KeptHead>>,
+    /// The filtration mode of its route, once there is one.
+    mode: Cell<FiltrationMode>,
+    /// What it was decided under.
+    generation: Cell<u64>,
+    /// Where it is among those under way.
+    place: Cell<usize>,
+    pub(crate) ending: Ending,
+    pub(crate) timing: Timing,
 }
 
 impl Exchange {
-    pub(crate) fn new(
+    /// Begins one, among those under way.
+    pub(crate) fn begin(
         client: Rc<Client>,
+        version: Version,
         at: Timestamp,
         source: IpAddr,
         request_id: HeaderValue,
-    ) -> Self {
-        Self {
+    ) -> Rc<Self> {
+        let worker = Rc::clone(client.worker());
+        let timing = match &worker.access_log {
+            Some(_) => {
+                let sample = worker.settings().config.access_log.sample;
+                Timing::begin(worker.counters.is_logged(sample))
+            }
+            None => Timing::default(),
+        };
+        let exchange = Rc::new(Self {
+            given: Cell::new(None),
+            version,
+            head: RefCell::new(None),
+            mode: Cell::new(FiltrationMode::Off),
+            generation: Cell::new(worker.exchanges.generation()),
+            place: Cell::new(usize::MAX),
+            ending: Ending::default(),
+            timing,
             client,
             at,
             source,
@@ -127,7 +166,91 @@ impl Exchange {
             waiting: RefCell::new(Vec::new()),
             moved: Cell::new(None),
             is_sent_by_http2: Cell::new(false),
+        });
+        exchange.place.set(worker.exchanges.enter(Rc::downgrade(&exchange)));
+        exchange
+    }
+
+    /// Keeps the request's head for as long as the exchange lasts.
+    pub(crate) fn keep(&self, parts: &Parts) {
+        *self.head.borrow_mut() = Some(KeptHead::of(parts));
+    }
+
+    /// It goes to a route with this mode.
+    pub(crate) fn routed(&self, mode: FiltrationMode) {
+        self.mode.set(mode);
+    }
+
+    /// What its inspection depends on beside the request, where a route has this mode.
+    pub(crate) fn context(&self, host: &str, mode: FiltrationMode, now: Timestamp) -> Context {
+        Context {
+            client: self.source,
+            client_cert: self.client.certificate().map(str::to_owned),
+            host: host.to_owned(),
+            mode: self.client.worker().in_force(mode),
+            now,
+            fail: self.client.worker().settings().config.fail,
         }
+    }
+
+    /// Decides again about its head, under what is in force now, and ends it where a token in it is
+    /// blocked. Says whether that took any time.
+    pub(crate) fn decide_again(&self) -> bool {
+        let worker = self.client.worker();
+        let generation = worker.exchanges.generation();
+        let is_decided = self.generation.replace(generation) == generation;
+        if is_decided || self.ending.is_ended() || self.mode.get() == FiltrationMode::Off {
+            return false;
+        }
+        let Some(mut parts) = self.head.borrow().as_ref().and_then(KeptHead::parse) else {
+            return false;
+        };
+        let host = admit::admit(&mut parts).map(|admitted| admitted.host).unwrap_or_default();
+        let context = self.context(&host, self.mode.get(), clock::now());
+        let mut inspection = Inspection::new(worker.patchset.load(), context);
+        if inspection.head(&parts) == Verdict::Refuse(Refusal::Leaked) {
+            let facts = Facts::of(&parts, &host);
+            let blocking = inspection.hits().iter().filter(|hit| hit.action == Action::Block);
+            for hit in blocking.take(limits::EVENTS_PER_REQUEST) {
+                let event = self.event(hit, &facts, &inspection, clock::now());
+                self.waiting.borrow_mut().push(event);
+            }
+            if self.status.get().is_some() {
+                self.record_waiting();
+            }
+            self.outcome.set(Outcome::Blocked);
+            self.metrics().exchanges_ended.inc();
+            self.ending.end();
+        }
+        true
+    }
+
+    /// Until it is ended while it is under way.
+    pub(crate) async fn ended(&self) {
+        std::future::poll_fn(|cx| self.ending.poll_ended(Side::Response, cx)).await;
+    }
+
+    /// A piece of the response was given to the client's connection.
+    pub(crate) fn gave(&self, bytes: usize) {
+        self.timing.gave(bytes);
+        if self.version == Version::HTTP_2 {
+            self.given.set(Some(Instant::now()));
+        }
+    }
+
+    /// All that was given was taken, and more is waited for.
+    pub(crate) fn waits_for_upstream(&self) {
+        self.given.set(None);
+    }
+
+    /// When the last piece was given that was not taken yet, of an HTTP/2 response.
+    pub(crate) fn given(&self) -> Option<Instant> {
+        self.given.get()
+    }
+
+    /// The client's connection.
+    pub(crate) fn client(&self) -> &Client {
+        &self.client
     }
 
     /// A piece of a streaming body came.
@@ -150,6 +273,11 @@ impl Exchange {
         self.client.pulse().body_ended();
     }
 
+    /// Fields came behind it.
+    pub(crate) fn trailers_came(&self) {
+        self.client.trailers_came();
+    }
+
     /// When a piece of a streaming body last came.
     pub(crate) fn last_moved(&self) -> Option<Instant> {
         self.moved.get()
@@ -158,11 +286,6 @@ impl Exchange {
     /// The request's id.
     pub(crate) fn request_id(&self) -> HeaderValue {
         self.request_id.borrow().clone()
-    }
-
-    /// The client, past trusted proxies.
-    pub(crate) fn source(&self) -> IpAddr {
-        self.source
     }
 
     /// The client got this status.
@@ -275,6 +398,7 @@ impl Exchange {
         if let Some(spent) = inspector.spent() {
             self.metrics().inspection.observe(spent.as_secs_f64());
         }
+        self.timing.inspected(inspector.spent(), inspector.received());
         self.counted(inspection);
     }
 
@@ -315,6 +439,45 @@ impl Exchange {
         }
     }
 
+    /// Puts a line into the access log, where there is to be one.
+    fn log(&self) {
+        let worker = self.client.worker();
+        let (Some(log), Some(duration)) = (&worker.access_log, self.timing.elapsed()) else {
+            return;
+        };
+        let outcome = self.outcome.get();
+        let (status, timing) = (self.status.get(), &self.timing);
+        let has_failed = matches!(outcome, Outcome::Blocked | Outcome::Refused)
+            || outcome == Outcome::UpstreamError
+            || status.is_some_and(|status| status >= 500);
+        if !(has_failed || timing.is_sampled()) {
+            return;
+        }
+        log.put(Entry {
+            at: self.at,
+            request_id: self.request_id(),
+            client: self.source,
+            peer: self.client.peer(),
+            secure: self.client.is_secure(),
+            certificate: self.client.certificate().map(str::to_owned),
+            protocol: match self.version {
+                Version::HTTP_2 => "HTTP/2",
+                Version::HTTP_10 => "HTTP/1.0",
+                _ => "HTTP/1.1",
+            },
+            head: self.head.take(),
+            credentials: Arc::clone(&worker.settings().config.access_log.credentials),
+            upstream: timing.upstream(),
+            status,
+            outcome: outcome.label(),
+            bytes_in: timing.bytes_in(),
+            bytes_out: timing.bytes_out(),
+            duration,
+            upstream_time: timing.upstream_time(),
+            inspection_time: timing.inspection_time(),
+        });
+    }
+
     fn metrics(&self) -> &Metrics {
         &self.client.worker().metrics
     }
@@ -330,64 +493,12 @@ impl Exchange {
 
 impl Drop for Exchange {
     fn drop(&mut self) {
+        self.client.worker().exchanges.leave(self.place.get());
+        self.client.waited(self.status.get().is_some());
         self.record_waiting();
+        self.log();
         if !self.is_counted.get() {
             self.client.worker().counters.outcome(self.outcome.get());
-        }
-    }
-}
-
-/// The counters that each request touches, looked up once.
-pub(crate) struct Counters {
-    outcomes: [(Outcome, prometheus::IntCounter); 6],
-    messages: [(websocket::Outcome, prometheus::IntCounter); 4],
-    inspected_bytes: prometheus::IntCounter,
-    inspections: Cell<u64>,
-}
-
-impl Counters {
-    pub(crate) fn new(metrics: &Metrics) -> Self {
-        let outcomes = [
-            Outcome::Forwarded,
-            Outcome::Blocked,
-            Outcome::Refused,
-            Outcome::NoRoute,
-            Outcome::UpstreamError,
-            Outcome::ClientGone,
-        ];
-        let messages = [
-            (websocket::Outcome::Passed, "passed"),
-            (websocket::Outcome::Blocked, "blocked"),
-            (websocket::Outcome::Refused, "refused"),
-            (websocket::Outcome::Uninspected, "uninspected"),
-        ];
-        Self {
-            messages: messages.map(|(outcome, label)| {
-                (outcome, metrics.websocket_messages.with_label_values(&[label]))
-            }),
-            outcomes: outcomes
-                .map(|outcome| (outcome, metrics.requests.with_label_values(&[outcome.label()]))),
-            inspected_bytes: metrics.inspected_bytes.clone(),
-            inspections: Cell::new(0),
-        }
-    }
-
-    /// Whether the time of this inspection is taken: one in [`inspector::SAMPLE`].
-    pub(crate) fn is_sampled(&self) -> bool {
-        let count = self.inspections.get().wrapping_add(1);
-        self.inspections.set(count);
-        count.is_multiple_of(inspector::SAMPLE)
-    }
-
-    fn message(&self, outcome: websocket::Outcome) {
-        if let Some((_, counter)) = self.messages.iter().find(|(name, _)| *name == outcome) {
-            counter.inc();
-        }
-    }
-
-    pub(crate) fn outcome(&self, outcome: Outcome) {
-        if let Some((_, counter)) = self.outcomes.iter().find(|(name, _)| *name == outcome) {
-            counter.inc();
         }
     }
 }

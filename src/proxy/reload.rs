@@ -61,8 +61,8 @@ impl Reloader {
         // Listeners that are kept need what they were given.
         let terminator = Terminator::load(&config.tls)?.or(running.terminator);
         show_expiries(terminator.as_ref(), &self.metrics);
-        let directory = Directory::new(&config, Some(&running.directory), &self.metrics);
         running.directory.stop();
+        let directory = Directory::new(&config, Some(&running.directory), &self.metrics);
         directory.start();
         let base = Base { config: Arc::new(config), terminator, directory: Arc::new(directory) };
         self.order(Some(&base)).await;
@@ -119,6 +119,10 @@ fn keep_fixed(next: &mut config::Gateway, running: &config::Gateway) -> Vec<&'st
         next.admin_listen = running.admin_listen;
         kept.push("gateway.admin_listen");
     }
+    if next.access_log.file != running.access_log.file {
+        next.access_log.file.clone_from(&running.access_log.file);
+        kept.push("gateway.access_log.file");
+    }
     kept
 }
 
@@ -133,9 +137,16 @@ mod tests {
             name: "other".to_owned(),
             workers: 3,
             admin_listen: Some(([127, 0, 0, 1], 9091).into()),
+            access_log: config::AccessLog {
+                file: Some(config::AccessLogFile::Stdout),
+                ..Default::default()
+            },
             ..Default::default()
         };
-        assert_eq!(keep_fixed(&mut next, &running), ["gateway.workers", "gateway.admin_listen"]);
+        assert_eq!(
+            keep_fixed(&mut next, &running),
+            ["gateway.workers", "gateway.admin_listen", "gateway.access_log.file"]
+        );
         assert_eq!(next, config::Gateway { name: "other".to_owned(), ..running });
     }
 }

@@ -27,6 +27,7 @@ use super::answer::{self, X_REQUEST_ID};
 use super::body::{ClientBody, UnderWay, UpstreamBody};
 use super::client::{Client, Standing};
 use super::failure::Failure;
+use super::held_total::Share;
 use super::hold::{self, Held};
 use super::inspector::Inspector;
 use super::record::{Exchange, Facts, Outcome};
@@ -36,7 +37,7 @@ use super::trailers::{self, Passing};
 use super::upstream::Lease;
 use super::watched::Watched;
 use super::websocket::{Opening, extensions};
-use super::{forwarded, hop, request_id, route, upgrade};
+use super::{forwarded, hop, request_id, route, trace, upgrade};
 use crate::inspect::{Context, Inspection};
 use crate::model::clock;
 use crate::model::rule::FiltrationMode;
@@ -69,6 +70,8 @@ struct Life {
     takes_trailers: bool,
     /// Whether there may be more of the request's body to read.
     body_open: bool,
+    /// Whether fields stood behind it.
+    had_trailers: bool,
 }
 
 /// A response's body on its way to the client.
@@ -93,7 +96,7 @@ impl Life {
             Some(id) if request_id::is_sane(id) => id.clone(),
             _ => worker.ids.make(at),
         };
-        let exchange = Rc::new(Exchange::new(Rc::clone(&client), at, source, request_id));
+        let exchange = Exchange::begin(Rc::clone(&client), parts.version, at, source, request_id);
         Self {
             under_way,
             client,
@@ -105,6 +108,7 @@ impl Life {
             wants_html: answer::wants_html(&parts.headers),
             takes_trailers: hop::takes_trailers(&parts.headers),
             body_open: !body.is_end_stream(),
+            had_trailers: false,
         }
     }
 
@@ -115,14 +119,20 @@ impl Life {
         mut body: Incoming,
     ) -> Result<Response<Passed>, Failure> {
         let worker = Rc::clone(self.client.worker());
+        let config = &self.settings.config;
+        if config.begin_traces {
+            trace::begin(&mut parts.headers, || worker.ids.random());
+        }
+        self.exchange.keep(&parts);
         // admit
         let admitted = admit::admit(&mut parts)?;
         // route
-        let destination = route::find(&self.settings.config, &admitted.host, parts.uri.path())
-            .ok_or(Failure::NoRoute)?;
-        let mode = worker.in_force(destination.mode);
+        let destination = route::find(config, &admitted.host, parts.uri.path());
+        let destination = destination.ok_or(Failure::NoRoute)?;
+        self.exchange.routed(destination.mode);
         // inspect head, hold body
-        let context = self.context(&admitted.host, mode);
+        let context = self.exchange.context(&admitted.host, destination.mode, self.at);
+        let mode = context.mode;
         let upgraded = upgrade::take(&mut parts, self.body_open)
             .filter(|_| self.settings.upstreams.speaks_http1(destination.upstream));
         let asked = upgraded.map(|on_client| {
@@ -131,7 +141,10 @@ impl Life {
             upgrade::Asked { on_client, opening }
         });
         let mut inspector = self.inspector(context);
-        let held = self.inspect(&mut inspector, &parts, &mut body, &admitted, mode).await;
+        // Given back once the response has begun.
+        let mut share = worker.held.share(self.settings.config.hold.total);
+        let held =
+            self.inspect(&mut inspector, &parts, &mut body, &admitted, mode, &mut share).await;
         if !inspector.inspection().hits().is_empty() {
             self.exchange.note(inspector.inspection(), &Facts::of(&parts, &admitted.host));
         }
@@ -144,11 +157,9 @@ impl Life {
             extensions::keep_known(&mut parts.headers);
         }
         let (body, framing) = match held {
-            Held::Whole { bytes, trailers } => {
-                if let Some(trailers) = &trailers {
-                    let forbidden = trailers.keys().filter(|name| !trailers::may_trail(name));
-                    let lost = forbidden.map(|name| trailers.get_all(name).iter().count() as u64);
-                    self.exchange.trailers_lost("request", lost.sum());
+            Held::Whole { bytes, mut trailers } => {
+                if let Some(trailers) = &mut trailers {
+                    self.exchange.trailers_lost("request", trailers::keep_allowed(trailers));
                 }
                 let framing = Framing::of_whole(&parts, &bytes, trailers.as_ref());
                 (UpstreamBody::Held { bytes, trailers }, framing)
@@ -169,9 +180,17 @@ impl Life {
         };
         self.dress(&mut parts, &admitted, &framing, asked.is_some());
         let request = Request::from_parts(parts, body);
-        let upstreams = &self.settings.upstreams;
+        let Settings { config, upstreams, .. } = &*self.settings;
+        if let Some(upstream) = config.upstreams.get(destination.upstream) {
+            self.exchange.timing.sent(&upstream.name);
+        }
         let sent = upstreams.send(destination.upstream, request, &self.exchange, asked.is_some());
-        let (response, lease) = sent.await?;
+        let (response, lease) = tokio::select! {
+            biased;
+            sent = sent => sent?,
+            () = self.exchange.ended() => return Err(Failure::Leaked),
+        };
+        self.exchange.timing.answered();
         // respond
         self.respond(response, lease, asked)
     }
@@ -184,9 +203,10 @@ impl Life {
         body: &mut Incoming,
         admitted: &Admitted,
         mode: FiltrationMode,
+        share: &mut Share,
     ) -> Result<Held, Failure> {
         let mut body = Watched::new(body);
-        let held = self.hold(inspector, parts, &mut body, admitted, mode).await;
+        let held = self.hold(inspector, parts, &mut body, admitted, mode, share).await;
         let refused = matches!(held, Err(Failure::Leaked | Failure::Incomplete { .. }));
         // Whoever waits for a 100 before the body is not to get one now.
         if refused && self.body_open && !parts.headers.contains_key(EXPECT) {
@@ -195,6 +215,10 @@ impl Life {
         self.body_open = self.body_open && !body.is_end_stream();
         if !self.body_open {
             self.exchange.body_ended();
+        }
+        self.had_trailers = body.had_trailers();
+        if self.had_trailers {
+            self.client.trailers_came();
         }
         held
     }
@@ -206,6 +230,7 @@ impl Life {
         body: &mut Watched<'_>,
         admitted: &Admitted,
         mode: FiltrationMode,
+        share: &mut Share,
     ) -> Result<Held, Failure> {
         inspector.head(parts)?;
         if mode == FiltrationMode::Off && !body.is_end_stream() {
@@ -214,33 +239,21 @@ impl Life {
         }
         let config = &self.settings.config;
         let idle = config.timeouts.body_idle;
-        hold::hold(body, admitted.declared, config.hold, idle, inspector).await
-    }
-
-    fn context(&self, host: &str, mode: FiltrationMode) -> Context {
-        Context {
-            client: self.exchange.source(),
-            client_cert: self.client.certificate().map(str::to_owned),
-            host: host.to_owned(),
-            mode,
-            now: self.at,
-            fail: self.settings.config.fail,
-        }
+        hold::hold(body, admitted.declared, config.hold, idle, share, inspector).await
     }
 
     fn inspector(&self, context: Context) -> Inspector {
         let worker = self.client.worker();
         let inspection = Inspection::new(worker.patchset.load(), context);
-        Inspector::new(inspection, worker.counters.is_sampled())
+        let is_timed = worker.counters.is_sampled() || self.exchange.timing.is_sampled();
+        Inspector::new(inspection, is_timed)
     }
 
     /// The head that the upstream gets.
     fn dress(&self, parts: &mut Parts, admitted: &Admitted, framing: &Framing, upgrades: bool) {
         let headers = &mut parts.headers;
         // The gateway itself asks for the body, or has it already.
-        let is_met = |e: &HeaderValue| e.as_bytes().eq_ignore_ascii_case(b"100-continue");
-        let met = headers.get(EXPECT).is_some_and(is_met).then_some(&EXPECT);
-        hop::strip(headers, met, &mut self.client.worker().spare.borrow_mut());
+        hop::strip(headers, Some(&EXPECT), &mut self.client.worker().spare.borrow_mut());
         if parts.uri.authority().is_some() || !headers.contains_key(HOST) {
             headers.insert(HOST, admitted.host_field.clone());
         }
@@ -316,9 +329,11 @@ impl Life {
             request_id: &self.exchange.request_id(),
             wants_html: self.wants_html,
             at: self.at,
-            close: self.version != Version::HTTP_2 && (never_again || self.body_open),
+            close: self.version != Version::HTTP_2
+                && (never_again || self.body_open || self.had_trailers),
         };
         let response = answer::answer(failure, &asked);
+        self.exchange.timing.gave(response.body().len());
         self.exchange.answered(response.status(), Outcome::from(failure));
         response.map(|bytes| ClientBody::own(bytes, self.under_way))
     }
@@ -341,9 +356,7 @@ impl Framing {
 
     fn of_whole(parts: &Parts, bytes: &Bytes, trailers: Option<&HeaderMap>) -> Self {
         match trailers {
-            Some(trailers) => Self::Trailers(
-                trailers.keys().filter(|name| trailers::may_trail(name)).cloned().collect(),
-            ),
+            Some(trailers) => Self::Trailers(trailers.keys().cloned().collect()),
             None if !bytes.is_empty() && !parts.headers.contains_key(CONTENT_LENGTH) => {
                 Self::Chunked
             }
@@ -354,10 +367,11 @@ impl Framing {
     fn apply(&self, headers: &mut HeaderMap) {
         match self {
             Self::AsItIs => return,
-            Self::Chunked => {}
+            Self::Chunked => trailers::announce_allowed(headers),
             Self::Trailers(names) => {
                 headers.remove(CONTENT_LENGTH);
-                // hyper sends the trailers that are named here, but those that it never sends.
+                trailers::announce_allowed(headers);
+                // hyper sends the trailers that are named here.
                 for name in names {
                     if !hop::has_token(headers, &TRAILER, name.as_str()) {
                         headers.append(TRAILER, HeaderValue::from(name.clone()));
@@ -379,11 +393,13 @@ fn one_framing(headers: &mut HeaderMap) -> Result<(), Failure> {
             ));
         }
         headers.remove(CONTENT_LENGTH);
+        trailers::announce_allowed(headers);
     } else if headers.get_all(CONTENT_LENGTH).iter().nth(1).is_some()
         && let Some(length) = headers.get(CONTENT_LENGTH).cloned()
     {
         // hyper has checked that they are equal.
         headers.insert(CONTENT_LENGTH, length);
     }
+    admit::plain_length(headers);
     Ok(())
 }

@@ -21,6 +21,19 @@ impl RequestIds {
         Self { key: RandomState::new(), made: Cell::new(0) }
     }
 
+    /// Random bytes, of the same kind.
+    pub(crate) fn random(&self) -> [u8; 16] {
+        let count = self.made.get().wrapping_add(1);
+        self.made.set(count);
+        let halves = [self.key.hash_one(count), self.key.hash_one(!count)];
+        let mut random = [0; 16];
+        let (head, tail) = random.split_at_mut(8);
+        for (to, half) in [head, tail].into_iter().zip(halves) {
+            to.copy_from_slice(&half.to_le_bytes());
+        }
+        random
+    }
+
     /// A new id for a request that came at `now`.
     pub(crate) fn make(&self, now: Timestamp) -> HeaderValue {
         let count = self.made.get().wrapping_add(1);

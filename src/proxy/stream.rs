@@ -13,11 +13,12 @@ use bytes::Bytes;
 use http_body::{Body, Frame, SizeHint};
 use hyper::body::Incoming;
 
+use super::ending::Side;
 use super::failure::Failure;
 use super::idle::IdleTimer;
 use super::inspector::Inspector;
 use super::record::{Exchange, Facts};
-use super::trailers::Passing;
+use super::trailers::{Passing, keep_allowed};
 
 /// Why a stream was ended; the reason itself is with the [`Exchange`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
@@ -98,6 +99,9 @@ impl Body for StreamingBody {
         if this.ended {
             return Poll::Ready(None);
         }
+        if this.exchange.ending.poll_ended(Side::Request, cx).is_ready() {
+            return Poll::Ready(Some(Err(this.end(Failure::Leaked))));
+        }
         let result = match Pin::new(&mut this.rest).poll_frame(cx) {
             Poll::Pending => {
                 std::task::ready!(this.idle.poll_elapsed(cx));
@@ -112,12 +116,15 @@ impl Body for StreamingBody {
             Poll::Ready(None) => this.finish().map(|()| None),
         };
         Poll::Ready(match result {
-            Ok(Some(frame)) => {
+            Ok(Some(mut frame)) => {
                 this.exchange.note(this.inspector.inspection(), &this.facts);
-                if let Some(trailers) = frame.trailers_ref()
-                    && !this.exchange.passes_all_trailers()
-                {
-                    this.exchange.trailers_lost("request", this.passing.lost(trailers));
+                if let Some(trailers) = frame.trailers_mut() {
+                    this.exchange.trailers_came();
+                    let mut lost = keep_allowed(trailers);
+                    if !this.exchange.passes_all_trailers() {
+                        lost += this.passing.lost(trailers);
+                    }
+                    this.exchange.trailers_lost("request", lost);
                 }
                 Some(Ok(frame))
             }

@@ -1,12 +1,15 @@
 //! Trailers that can be passed on. In HTTP/1.1 hyper sends those that the head names in `Trailer`,
 //! and drops the others without a word; so it is known here, for both directions, which these are.
 
+use http::HeaderValue;
 use http::header::{
     AUTHORIZATION, CACHE_CONTROL, CONTENT_ENCODING, CONTENT_LENGTH, CONTENT_RANGE, CONTENT_TYPE,
-    HOST, HeaderMap, HeaderName, MAX_FORWARDS, SET_COOKIE, TE, TRAILER, TRANSFER_ENCODING,
+    COOKIE, EXPECT, HOST, HeaderMap, HeaderName, MAX_FORWARDS, PROXY_AUTHORIZATION, SET_COOKIE,
+    TRAILER,
 };
 
-use super::hop;
+use super::answer::X_REQUEST_ID;
+use super::{forwarded, hop};
 
 /// Which trailers of a message will be sent.
 #[derive(Clone, PartialEq, Eq, Debug)]
@@ -27,7 +30,7 @@ impl Passing {
     pub(crate) fn named_by(headers: &HeaderMap) -> Self {
         let names = hop::tokens(headers, &TRAILER)
             .filter_map(|name| HeaderName::from_bytes(name.as_bytes()).ok());
-        Self::Named(names.filter(may_trail).collect())
+        Self::Named(names.collect())
     }
 
     /// How many of these fields will not be sent.
@@ -41,22 +44,51 @@ impl Passing {
     }
 }
 
-/// Whether hyper sends a field of this name as a trailer: not where it would say how the message is
-/// framed, routed, authorised or read (RFC 9110, 6.5.1).
-pub(crate) fn may_trail(name: &HeaderName) -> bool {
-    const NEVER: [HeaderName; 12] = [
+/// Removes what must not stand behind a body, and says how many fields that were.
+pub(crate) fn keep_allowed(trailers: &mut HeaderMap) -> u64 {
+    let before = trailers.len();
+    let forbidden: Vec<HeaderName> =
+        trailers.keys().filter(|name| !may_trail(name)).cloned().collect();
+    for name in forbidden {
+        trailers.remove(name);
+    }
+    (before - trailers.len()) as u64
+}
+
+/// Makes the `Trailer` field announce nothing that must not stand behind a body.
+pub(crate) fn announce_allowed(headers: &mut HeaderMap) {
+    let is_allowed =
+        |name: &str| HeaderName::from_bytes(name.as_bytes()).is_ok_and(|n| may_trail(&n));
+    if hop::tokens(headers, &TRAILER).all(is_allowed) {
+        return;
+    }
+    let allowed: Vec<&str> =
+        hop::tokens(headers, &TRAILER).filter(|name| is_allowed(name)).collect();
+    match HeaderValue::from_str(&allowed.join(", ")) {
+        Ok(names) if !names.is_empty() => headers.insert(TRAILER, names),
+        _ => headers.remove(TRAILER),
+    };
+}
+
+/// Whether a field of this name may stand behind a body: not one that says how a message is framed,
+/// routed, authorised or read (RFC 9110, 6.5.1), or that the gateway sets in the head; some servers
+/// take both together.
+fn may_trail(name: &HeaderName) -> bool {
+    const NEVER: [HeaderName; 14] = [
         AUTHORIZATION,
         CACHE_CONTROL,
         CONTENT_ENCODING,
         CONTENT_LENGTH,
         CONTENT_RANGE,
         CONTENT_TYPE,
+        COOKIE,
+        EXPECT,
         HOST,
         MAX_FORWARDS,
+        PROXY_AUTHORIZATION,
         SET_COOKIE,
         TRAILER,
-        TRANSFER_ENCODING,
-        TE,
+        X_REQUEST_ID,
     ];
-    !NEVER.contains(name)
+    !NEVER.contains(name) && !hop::FIXED.contains(name) && !forwarded::is_own(name)
 }

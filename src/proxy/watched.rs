@@ -12,11 +12,17 @@ use hyper::body::Incoming;
 pub(crate) struct Watched<'a> {
     body: &'a mut Incoming,
     ended: bool,
+    had_trailers: bool,
 }
 
 impl<'a> Watched<'a> {
     pub(crate) fn new(body: &'a mut Incoming) -> Self {
-        Self { body, ended: false }
+        Self { body, ended: false, had_trailers: false }
+    }
+
+    /// Whether it ended with trailers.
+    pub(crate) fn had_trailers(&self) -> bool {
+        self.had_trailers
     }
 
     /// Reads on while pieces are at hand, without waiting for any, up to a limit of bytes: what a
@@ -51,11 +57,8 @@ impl Body for Watched<'_> {
     ) -> Poll<Option<Result<Frame<Bytes>, hyper::Error>>> {
         let frame = std::task::ready!(Pin::new(&mut *self.body).poll_frame(cx));
         // Trailers end a body.
-        self.ended |= match &frame {
-            Some(Ok(frame)) => frame.is_trailers(),
-            Some(Err(_)) => false,
-            None => true,
-        };
+        self.had_trailers |= matches!(&frame, Some(Ok(frame)) if frame.is_trailers());
+        self.ended |= self.had_trailers || frame.is_none();
         Poll::Ready(frame)
     }
 

@@ -11,11 +11,15 @@ use tokio::sync::{Notify, mpsc};
 use tokio::time::MissedTickBehavior;
 use tokio_util::sync::CancellationToken;
 
+use super::access_log::AccessQueue;
 use super::bypass::BypassSwitch;
 use super::connection::{self, Protocols};
+use super::counters::Counters;
 use super::crowd::{ByClient, Clients};
+use super::exchanges::{self, Exchanges};
+use super::held_total::HeldTotal;
 use super::listen::{Accepting, Arrival, Listening};
-use super::record::{Counters, Outcome};
+use super::record::Outcome;
 use super::reload::Order;
 use super::request_id::RequestIds;
 use super::settings::{Base, Settings};
@@ -36,6 +40,8 @@ pub(crate) struct Shared {
     pub(crate) bypass: BypassSwitch,
     pub(crate) by_client: ByClient,
     pub(crate) drain: CancellationToken,
+    pub(crate) held: HeldTotal,
+    pub(crate) access_log: Option<AccessQueue>,
 }
 
 /// What the requests of one worker share.
@@ -51,6 +57,9 @@ pub(crate) struct Worker {
     pub(crate) cut: CancellationToken,
     pub(crate) by_client: ByClient,
     pub(crate) clients: Clients,
+    pub(crate) held: HeldTotal,
+    pub(crate) access_log: Option<AccessQueue>,
+    pub(crate) exchanges: Exchanges,
     pub(crate) counters: Counters,
     pub(crate) ids: RequestIds,
     pub(crate) protocols: Protocols,
@@ -83,6 +92,9 @@ impl Worker {
             recorder: shared.recorder,
             metrics: shared.metrics,
             bypass: shared.bypass,
+            held: shared.held,
+            access_log: shared.access_log,
+            exchanges: Exchanges::default(),
             ids: RequestIds::new(),
             protocols: Protocols::new(),
             handshakes: Handshakes::default(),
@@ -177,6 +189,7 @@ pub(crate) fn run(
         }
         let obeying = tokio::task::spawn_local(obey(Rc::clone(&worker), orders));
         let sweeping = tokio::task::spawn_local(sweep(Rc::clone(&worker)));
+        let looking = tokio::task::spawn_local(exchanges::look_after(Rc::clone(&worker)));
         for task in accepting {
             // It ends when the drain begins, and cannot fail.
             let _ = task.await;
@@ -194,6 +207,7 @@ pub(crate) fn run(
         }
         obeying.abort();
         sweeping.abort();
+        looking.abort();
         Ok(())
     })
 }

@@ -37,6 +37,18 @@ pub struct Metrics {
     pub proxy_protocol_failures: IntCounterVec,
     /// `leakgate_client_timeouts_total{kind}`: clients given up: `head`, `body`, `write`.
     pub client_timeouts: IntCounterVec,
+    /// `leakgate_client_limits_hit_total{limit}`: client connections closed since a limit was reached:
+    /// `abandoned` (requests left without waiting for their answers).
+    pub client_limits_hit: IntCounterVec,
+    /// `leakgate_exchanges_ended_total`: exchanges under way that were ended since a token they were
+    /// opened with had become blocked.
+    pub exchanges_ended: IntCounter,
+    /// `leakgate_hold_total_reached_total`: bodies that were not held, or not to their end, since too
+    /// much was held already.
+    pub hold_total_reached: IntCounter,
+    /// `leakgate_access_log_dropped_total{reason}`: lines of the access log that were not written:
+    /// `queue_full`, `write_failed`.
+    pub access_log_dropped: IntCounterVec,
     /// `leakgate_upstream_errors_total{kind}`: `connect`, `timeout`, `broken`, `malformed`.
     pub upstream_errors: IntCounterVec,
     /// `leakgate_upstream_retries_total{reason}`: requests sent again: `unsent` (its connection had
@@ -175,6 +187,28 @@ impl Metrics {
                 "client_timeouts_total",
                 "Clients given up since they were too slow, by what they were slow at.",
                 "kind",
+            )?,
+            client_limits_hit: counters(
+                &registry,
+                "client_limits_hit_total",
+                "Client connections closed since a limit was reached.",
+                "limit",
+            )?,
+            exchanges_ended: counter(
+                &registry,
+                "exchanges_ended_total",
+                "Exchanges ended since a token they were opened with had become blocked.",
+            )?,
+            hold_total_reached: counter(
+                &registry,
+                "hold_total_reached_total",
+                "Bodies not held, or not to their end, since too much was held already.",
+            )?,
+            access_log_dropped: counters(
+                &registry,
+                "access_log_dropped_total",
+                "Lines of the access log that were not written.",
+                "reason",
             )?,
             upstream_errors: counters(
                 &registry,

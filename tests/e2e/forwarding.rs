@@ -317,6 +317,7 @@ async fn trailers_that_cannot_be_passed_on_are_counted() {
     assert_eq!((got.body.as_str(), got.trailers.as_str()), ("ok", "x-check: 9\r\n"));
     assert_eq!(gateway.metric("trailers_dropped_total{direction=\"response\"}"), 1);
     // A client that does not take trailers gets none.
+    let mut client = gateway.connect().await;
     client.send("GET / HTTP/1.1\r\nHost: a\r\n\r\n").await;
     server.head().await;
     server
@@ -333,22 +334,23 @@ async fn trailers_that_cannot_be_passed_on_are_counted() {
 async fn only_trailers_that_will_come_are_announced() {
     let upstream = Upstream::bind().await;
     let gateway = start(upstream.address());
-    let mut client = gateway.connect().await;
-    let mut send = async |trailers: &str| {
+    let send = async |trailers: &str| {
+        let mut client = gateway.connect().await;
         client
             .send(format!(
                 "POST / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n\
                  2\r\nhi\r\n0\r\n{trailers}\r\n"
             ))
             .await;
+        client
     };
-    send("Content-Length: 1\r\nX-Sum: 7\r\nAuthorization: x\r\n").await;
+    let _client = send("Content-Length: 1\r\nX-Sum: 7\r\nAuthorization: x\r\n").await;
     let mut server = upstream.accept().await;
     let got = server.message().await;
     assert_eq!(got.body, "hi");
     assert_eq!((got.field("trailer"), got.trailers.as_str()), ("x-sum", "x-sum: 7\r\n"));
     server.send(OK).await;
-    send("Authorization: x\r\n").await;
+    let _client = send("Authorization: x\r\n").await;
     let got = server.message().await;
     assert_eq!((got.body.as_str(), got.trailers.as_str()), ("hi", ""));
     assert_eq!((got.field("transfer-encoding"), got.fields("trailer").len()), ("chunked", 0));

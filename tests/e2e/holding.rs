@@ -305,7 +305,6 @@ async fn a_refusal_after_the_whole_body_keeps_the_connection() {
         format!("X-Key: {token}\r\nContent-Length: 2\r\n\r\nhi"),
         format!("Content-Length: {length}\r\n\r\n{token}"),
         format!("Transfer-Encoding: chunked\r\n\r\n{length:x}\r\n{token}\r\n0\r\n\r\n"),
-        format!("Transfer-Encoding: chunked\r\n\r\n1\r\nx\r\n0\r\nX-Key: {token}\r\n\r\n"),
         format!(
             "Transfer-Encoding: chunked\r\n\r\n{:x}\r\n {token} \r\n1\r\nx\r\n0\r\n\r\n",
             length + 2
@@ -333,6 +332,8 @@ async fn a_refusal_before_the_whole_body_closes_the_connection() {
         format!("X-Key: {token}\r\nExpect: 100-continue\r\nContent-Length: 3\r\n\r\n"),
         format!("Transfer-Encoding: chunked\r\n\r\n{:x}\r\n {token} \r\n", token.len() + 2),
         format!("Transfer-Encoding: chunked\r\n\r\n{:x}\r\n {token} \r\nx", token.len() + 2),
+        // Where such a body ends is not the same to everyone.
+        format!("Transfer-Encoding: chunked\r\n\r\n1\r\nx\r\n0\r\nX-Key: {token}\r\n\r\n"),
     ] {
         let mut client = gateway.connect().await;
         client.send(format!("POST / HTTP/1.1\r\nHost: a\r\n{request}")).await;

@@ -5,9 +5,10 @@
 
 mod crowd;
 mod draining;
+mod ending;
 mod evasion;
+mod floods;
 mod forwarding;
-mod framing;
 mod h2c;
 mod holding;
 mod ping_pong;
@@ -15,6 +16,7 @@ mod program;
 mod proxy_protocol;
 mod reload;
 mod slow;
+mod smuggling;
 mod streaming;
 mod support;
 mod tls;

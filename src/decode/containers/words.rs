@@ -9,6 +9,9 @@ use super::transfer::Transfer;
 /// Bytes of the charset's name, with a language behind it.
 const LABEL: usize = 80;
 
+/// What each of them begins with.
+pub const BEGINS: &[u8] = b"=?";
+
 /// The text with its encoded words undone, without the spaces between two of them; nothing where there
 /// is none.
 pub fn undone(text: &[u8]) -> Option<Vec<u8>> {
@@ -16,7 +19,7 @@ pub fn undone(text: &[u8]) -> Option<Vec<u8>> {
     let mut out = Vec::new();
     // What is before `done` has been handed on, the last word ends at `word_end`.
     let (mut done, mut at, mut word_end) = (0, 0, None);
-    while let Some(found) = memmem::find(text.get(at..)?, b"=?") {
+    while let Some(found) = memmem::find(text.get(at..)?, BEGINS) {
         at += found;
         let Some((word, length)) = text.get(at..).and_then(word) else {
             at += 1;
@@ -37,7 +40,7 @@ pub fn undone(text: &[u8]) -> Option<Vec<u8>> {
 
 /// The encoded word that the text begins with, undone, and its length.
 fn word(text: &[u8]) -> Option<(Vec<u8>, usize)> {
-    let rest = text.strip_prefix(b"=?")?;
+    let rest = text.strip_prefix(BEGINS)?;
     let length = rest.iter().take(LABEL + 1).position(|&byte| byte == b'?')?;
     let (label, rest) = rest.split_at_checked(length)?;
     // A language may stand behind the charset.

@@ -81,6 +81,11 @@ impl Word {
     }
 }
 
+/// Where in a text the word stands that begins a DTD.
+pub(super) fn words(text: &[u8]) -> impl Iterator<Item = usize> {
+    WORDS.0.find_iter(text)
+}
+
 /// Whether a word, of which so much had come, ends in the piece. In both words the first letter stands
 /// once, so that nothing but the whole of one can end where another begins.
 fn ends(word: &Finder<'static>, begun: &mut usize, sought: bool, piece: &[u8]) -> bool {

@@ -90,23 +90,37 @@ impl Product {
     }
 }
 
+/// The byte that the layer's escapes begin with, where that is one and the same.
+pub(in crate::decode) fn mark_of(layer: Layer) -> Option<u8> {
+    match layer {
+        Layer::Percent => Some(b'%'),
+        Layer::Json | Layer::Quoted => Some(b'\\'),
+        Layer::Form => Some(b'+'),
+        Layer::Entity => Some(b'&'),
+        Layer::Markup => Some(b'<'),
+        _ => None,
+    }
+}
+
 /// Where a byte stands first that an escape of the layer may begin with.
 pub(in crate::decode) fn find_mark(layer: Layer, inside: Inside, text: &[u8]) -> Option<usize> {
     match layer {
-        Layer::Percent => memchr(b'%', text),
-        Layer::Json | Layer::Quoted => memchr(b'\\', text),
-        Layer::Form => memchr(b'+', text),
         Layer::Entity if matches!(inside, Inside::Number(_)) => (!text.is_empty()).then_some(0),
-        Layer::Entity => memchr(b'&', text),
         Layer::Markup => markup::find_mark(inside, text),
         Layer::Utf8 => memchr2(0xC0, 0xC1, text),
-        _ => None,
+        _ => memchr(mark_of(layer)?, text),
     }
 }
 
 /// Whether an escape of the layer may begin where the text begins.
 pub(in crate::decode) fn begins(layer: Layer, inside: Inside, text: &[u8]) -> bool {
-    find_mark(layer, inside, text.get(..1).unwrap_or_default()).is_some()
+    match (layer, inside) {
+        (Layer::Utf8, _) | (Layer::Entity | Layer::Markup, _) if inside != Inside::Nothing => {
+            find_mark(layer, inside, text.get(..1).unwrap_or_default()).is_some()
+        }
+        (Layer::Utf8, _) => matches!(text.first(), Some(0xC0 | 0xC1)),
+        _ => text.first().is_some_and(|first| mark_of(layer) == Some(*first)),
+    }
 }
 
 /// What stands at the beginning of the text, which is a mark of the layer.

@@ -102,34 +102,63 @@ pub(in crate::decode) fn next(layer: Layer, text: &[u8], from: usize, relevant: 
     loop {
         let rest = text.get(here..).unwrap_or_default();
         let Some(offset) = find_mark(layer, Inside::Nothing, rest) else { return Next::None };
-        here += offset;
-        let rest = rest.get(offset..).unwrap_or_default();
-        match at(layer, Inside::Nothing, rest) {
-            Escape::Cut => return Next::Cut(here),
-            Escape::Literal => here += 1,
-            Escape::Of(product) if may_be_run(layer, &product) => {
-                // A run of backslashes matters by what follows it: \\n inside a JSON text inside a
-                // JSON text is a newline in the end, however often it was escaped.
-                let run = backslashes(rest);
-                let after = rest.get(run..).unwrap_or_default();
-                let last = last_of_run(run, relevant);
-                if after.is_empty() && run - last < LONGEST {
-                    return Next::Cut(here + last);
-                }
-                if run_matters(layer, run, after, relevant) {
-                    return Next::At(here + last);
-                }
-                here += run;
-            }
-            Escape::Of(product) => {
-                let before = here.checked_sub(1).and_then(|before| text.get(before)).copied();
-                if matters(layer, &product, before, rest, relevant) {
-                    return Next::At(here);
-                }
-                here += product.length;
-            }
+        match judge(layer, text, here + offset, relevant) {
+            Ok(past) => here = past,
+            Err(next) => return next,
         }
     }
+}
+
+/// Whether the escape of the layer whose mark stands here matters, or may; or else where to go on.
+pub(in crate::decode) fn judge(
+    layer: Layer,
+    text: &[u8],
+    here: usize,
+    relevant: &Relevant,
+) -> Result<usize, Next> {
+    let rest = text.get(here..).unwrap_or_default();
+    if layer == Layer::Json && is_letter_beyond_ascii(rest) {
+        let before = here.checked_sub(1).and_then(|before| text.get(before));
+        if relevant.passes_over_other_letters(before.copied()) {
+            return Ok(here + 6);
+        }
+    }
+    match at(layer, Inside::Nothing, rest) {
+        Escape::Cut => Err(Next::Cut(here)),
+        Escape::Literal => Ok(here + 1),
+        Escape::Of(product) if may_be_run(layer, &product) => {
+            // A run of backslashes matters by what follows it: \\n inside a JSON text inside a
+            // JSON text is a newline in the end, however often it was escaped.
+            let run = backslashes(rest);
+            let after = rest.get(run..).unwrap_or_default();
+            let last = last_of_run(run, relevant);
+            if after.is_empty() && run - last < LONGEST {
+                return Err(Next::Cut(here + last));
+            }
+            if run_matters(layer, run, after, relevant) {
+                Err(Next::At(here + last))
+            } else {
+                Ok(here + run)
+            }
+        }
+        Escape::Of(product) => {
+            let before = here.checked_sub(1).and_then(|before| text.get(before)).copied();
+            if matters(layer, &product, before, rest, relevant) {
+                return Err(Next::At(here));
+            }
+            Ok(here + product.length)
+        }
+    }
+}
+
+/// Whether the text begins with what JSON in ASCII has for a letter of any other script: `\u` and four
+/// digits, of no ASCII and of no half of a pair.
+fn is_letter_beyond_ascii(text: &[u8]) -> bool {
+    let Some(&[b'\\', b'u', a, b, c, d]) = text.first_chunk::<6>() else { return false };
+    let digits = [a, b, c, d];
+    digits.iter().all(u8::is_ascii_hexdigit)
+        && !matches!(a, b'd' | b'D')
+        && (digits.starts_with(b"00") && c >= b'8' || !digits.starts_with(b"00"))
 }
 
 /// The same in a text that ends where it ends: what is cut stands for itself.
@@ -143,26 +172,32 @@ pub(in crate::decode) fn next_in_whole(
         match next(layer, text, from, relevant) {
             Next::At(here) => return Some(here),
             Next::None => return None,
-            Next::Cut(here) => {
-                let rest = text.get(here..).unwrap_or_default();
-                match at_in_whole(layer, Inside::Nothing, rest) {
-                    Escape::Of(product) => {
-                        let pair = may_be_run(layer, &product);
-                        let worth = if pair {
-                            relevant.in_token(b'\\')
-                        } else {
-                            matters(layer, &product, None, rest, relevant)
-                        };
-                        if worth {
-                            return Some(here);
-                        }
-                        from = here + product.length;
-                    }
-                    _ => from = here + 1,
-                }
-            }
+            Next::Cut(here) => match judge_cut(layer, text, here, relevant) {
+                Ok(past) => from = past,
+                Err(here) => return Some(here),
+            },
         }
     }
+}
+
+/// Whether what the text ends in the middle of is an escape that matters all the same; or else where to
+/// go on.
+pub(in crate::decode) fn judge_cut(
+    layer: Layer,
+    text: &[u8],
+    here: usize,
+    relevant: &Relevant,
+) -> Result<usize, usize> {
+    let rest = text.get(here..).unwrap_or_default();
+    let Escape::Of(product) = at_in_whole(layer, Inside::Nothing, rest) else {
+        return Ok(here + 1);
+    };
+    let matters = if may_be_run(layer, &product) {
+        relevant.in_token(b'\\')
+    } else {
+        matters(layer, &product, None, rest, relevant)
+    };
+    if matters { Err(here) } else { Ok(here + product.length) }
 }
 
 /// How many bytes at the end of the text may be the beginning of an escape.

@@ -12,7 +12,7 @@ use super::branch::{Branch, Branches, Cut, Owed, Text, keep_tail, texts};
 use super::escape::{Inside, LONGEST, find_mark, undo};
 use super::marks::cut_at_end;
 use super::unescape::Unescaper;
-use super::wakes::{Alarms, Wakes, end_of_long_run, first_mark, next_mark};
+use super::wakes::{Alarms, Wakes, end_of_long_run, first_mark, first_marks, next_mark};
 use crate::decode::budget::{Budget, Limits, MAX_DEPTH};
 use crate::decode::byteset::Relevant;
 use crate::decode::layer::{ESCAPES, Layer};
@@ -210,16 +210,21 @@ impl<R: Reader> Work<'_, R> {
     ) -> Alarms {
         let mut alarms = Alarms::new(piece.len());
         let mut cut = text.cut.take();
-        for (index, layer) in ESCAPES.into_iter().enumerate() {
-            if text.is_awake(index) {
-                continue;
-            }
-            let held = cut.as_ref().filter(|cut| cut.index == index).map_or(0, |cut| cut.length);
-            let held = text.tail.len().checked_sub(held).and_then(|start| text.tail.get(start..));
+        let held = |index| cut.as_ref().is_some_and(|cut| cut.index == index && cut.length > 0);
+        let sleep = std::array::from_fn(|index| !text.is_awake(index) && !held(index));
+        for (index, wakes) in first_marks(sleep, piece, self.relevant, last).into_iter().enumerate()
+        {
+            alarms.set(index, wakes);
+        }
+        if let Some(Cut { index, length, .. }) = cut
+            && let Some(&layer) = ESCAPES.get(index)
+            && !text.is_awake(index)
+        {
+            let held = text.tail.len().checked_sub(length).and_then(|start| text.tail.get(start..));
             let held = held.unwrap_or_default();
             let wakes = first_mark(layer, held, piece, self.relevant, last);
             if let Wakes::Behind(behind) = wakes
-                && let Some(cut) = cut.take_if(|cut| cut.index == index)
+                && let Some(cut) = cut.take()
             {
                 self.wake_behind(text, cut, behind, owed);
             }

@@ -1,9 +1,10 @@
 //! Where in a piece of a text the layers that sleep wake.
 
 use super::escape::LONGEST;
-use super::marks::{Next, next, next_in_whole};
+use super::marks::{Next, judge, judge_cut, next, next_in_whole};
 use crate::decode::byteset::Relevant;
 use crate::decode::layer::{ESCAPES, Layer};
+use crate::decode::sieve::{self, WINDOW};
 
 /// Where in a piece a sleeping layer wakes.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -73,6 +74,82 @@ impl Alarms {
     }
 }
 
+/// Where each of the layers that `sleep` wakes first in a piece; `last` tells that the text ends with
+/// the piece. One walk for all of them.
+pub(in crate::decode) fn first_marks(
+    sleep: [bool; ESCAPES.len()],
+    piece: &[u8],
+    relevant: &Relevant,
+    last: bool,
+) -> [Wakes; ESCAPES.len()] {
+    let mut wakes = [Wakes::Never; ESCAPES.len()];
+    // From where each layer looks; nowhere once it wakes.
+    let mut from = sleep.map(|sleeps| if sleeps { 0 } else { usize::MAX });
+    for (layer, from) in ESCAPES.into_iter().zip(&mut from) {
+        if !relevant.undoes(layer) {
+            *from = usize::MAX;
+        }
+    }
+    let table = relevant.marks();
+    let mut window = 0;
+    while let Some(rest) = piece.get(window..).filter(|rest| !rest.is_empty()) {
+        let bits = sieve::marks(rest.get(..=WINDOW).unwrap_or(rest), &table);
+        for (place, mut bits) in bits.into_iter().enumerate() {
+            while bits != 0 {
+                let here = window + place * 64 + bits.trailing_zeros() as usize;
+                bits &= bits - 1;
+                wake_first(&mut wakes, &mut from, piece, here, relevant, last);
+            }
+        }
+        window += WINDOW;
+    }
+    wakes
+}
+
+/// Lets the layer wake whose mark stands here, if it looks and the escape matters.
+fn wake_first(
+    wakes: &mut [Wakes; ESCAPES.len()],
+    from: &mut [usize; ESCAPES.len()],
+    piece: &[u8],
+    here: usize,
+    relevant: &Relevant,
+    last: bool,
+) {
+    let layer = piece.get(here).and_then(|&mark| layer_at(mark));
+    let Some((index, layer)) = layer else { return };
+    let (Some(wakes), Some(from)) = (wakes.get_mut(index), from.get_mut(index)) else { return };
+    if *from > here {
+        return;
+    }
+    let mut judged = judge(layer, piece, here, relevant);
+    if last && let Err(Next::Cut(cut)) = judged {
+        judged = judge_cut(layer, piece, cut, relevant).map_err(Next::At);
+    }
+    match judged {
+        Ok(past) => *from = past,
+        Err(next) => {
+            *from = usize::MAX;
+            *wakes = match next {
+                Next::At(here) => Wakes::At(here),
+                Next::Cut(here) => Wakes::Cut(piece.len() - here),
+                Next::None => Wakes::Never,
+            };
+        }
+    }
+}
+
+/// The layer whose escapes begin with this byte, and its place among [`ESCAPES`].
+fn layer_at(mark: u8) -> Option<(usize, Layer)> {
+    Some(match mark {
+        b'%' => (0, Layer::Percent),
+        b'\\' => (1, Layer::Json),
+        b'+' => (2, Layer::Form),
+        b'&' => (3, Layer::Entity),
+        b'<' => (4, Layer::Markup),
+        _ => return None,
+    })
+}
+
 /// Where a layer wakes in a piece, at `from` or after it; `last` tells that the text ends with the
 /// piece.
 pub(in crate::decode) fn next_mark(
@@ -138,6 +215,16 @@ pub(in crate::decode) fn end_of_long_run(text: &[u8]) -> Option<usize> {
 mod tests {
     use super::*;
     use crate::decode::byteset::ByteSet;
+    use crate::decode::escapes::escape::{Inside, begins};
+
+    #[test]
+    fn each_mark_has_its_layer() {
+        for (index, layer) in ESCAPES.into_iter().enumerate() {
+            let mark = (0..=255).find(|&byte| layer_at(byte).is_some_and(|(at, _)| at == index));
+            assert_eq!(layer_at(mark.unwrap()), Some((index, layer)));
+            assert!(begins(layer, Inside::Nothing, &[mark.unwrap()]));
+        }
+    }
 
     #[test]
     fn what_is_held_decides_with_what_follows() {

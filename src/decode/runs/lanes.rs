@@ -6,7 +6,7 @@ use std::collections::VecDeque;
 use super::lane::Lane;
 use super::magic::{self, Magic};
 use super::sextet::{holds, nibble, not_ascii, values};
-use super::sought::{Opening, Part, Sink, Sought};
+use super::sought::{Opening, Part, Sink, Sought, characters};
 use crate::decode::budget::Budget;
 use crate::decode::escapes::branch::keep_tail;
 use crate::decode::layer::Layer;
@@ -69,7 +69,7 @@ impl<S> Lanes<S> {
 
     /// Characters that so many bytes take.
     fn characters(&self, bytes: usize) -> usize {
-        if self.layer == Layer::Hex { bytes * 2 } else { (bytes * 8).div_ceil(6) }
+        if self.layer == Layer::Hex { bytes * 2 } else { characters(bytes) }
     }
 
     /// Told that a gap stands between what was fed and what comes.

@@ -54,6 +54,11 @@ pub(in crate::decode) fn width(layer: Layer) -> usize {
 /// The first magic number in these characters, given as what they stand for, anywhere in them: not
 /// that of zlib, which is short.
 pub(in crate::decode) fn find(layer: Layer, values: &[u8]) -> Option<Magic> {
+    let (gzip, zstd) = if layer == Layer::Hex { (1, 2) } else { (GZIP[0] >> 2, ZSTD[0] >> 2) };
+    // What most words lack is looked for first, many characters at once.
+    if !values.iter().fold(false, |any, &value| any | (value == gzip) | (value == zstd)) {
+        return None;
+    }
     let finders = if layer == Layer::Hex { &*IN_NIBBLES } else { &*IN_SEXTETS };
     let known = [(Coding::Gzip, GZIP), (Coding::Zstd, ZSTD)];
     let found = finders.iter().zip(known).filter_map(|(finder, (coding, bytes))| {

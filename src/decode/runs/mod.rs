@@ -6,12 +6,13 @@
 //! phase; a token is found wherever it stands in the encoded text, and whatever stands before it.
 //! Hex digits are characters of base64 too, so that one search finds both.
 
-mod glance;
+pub(in crate::decode) mod glance;
 mod lane;
 mod lanes;
 mod magic;
 pub(in crate::decode) mod sextet;
 pub(in crate::decode) mod sought;
+pub(in crate::decode) mod stretches;
 #[cfg(test)]
 mod tests;
 mod whole;
@@ -21,8 +22,9 @@ pub use sought::{Opening, Part, Sink, Sought};
 use crate::decode::budget::Budget;
 use crate::decode::layer::Layer;
 use lanes::Lanes;
-use sextet::{ESCAPE, JUNK, LAST, PADDING, Stretches, WRAP, class, is_character, leading, nibble};
+use sextet::{ESCAPE, JUNK, LAST, PADDING, WRAP, class, is_character, leading, nibble};
 use sought::ANCHOR;
+use stretches::Stretches;
 
 /// Characters that stand together before a line break over which a run goes on.
 pub(in crate::decode) const LINE: usize = 16;
@@ -214,7 +216,7 @@ impl<S> Runs<S> {
             }
             behind = 0;
             match stretches.next(*from + lead) {
-                Ok(start) => *from = start,
+                Ok(stretch) => *from = stretch.start,
                 Err(segment) => {
                     self.segment = segment;
                     return false;

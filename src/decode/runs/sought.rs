@@ -50,7 +50,7 @@ impl Sought {
         signature: Option<usize>,
     ) -> Self {
         let (shortest, longest) = lengths.into_inner();
-        let ascii = (128..=255).all(|byte| !alphabet.contains(byte));
+        let ascii = alphabet.is_ascii();
         // Where everything that is decoded is read as text, so are signatures.
         let signature = signature.filter(|_| ascii).unwrap_or_default();
         Self { shortest, longest, signature, ascii, alphabet, borders: false }
@@ -73,15 +73,25 @@ impl Sought {
         if self.signature == 0 { self.shortest } else { self.shortest.min(self.signature) }
     }
 
+    /// Characters of base64 of the shortest of what is looked for: no run of fewer holds anything.
+    pub(in crate::decode) fn characters(&self) -> usize {
+        characters(self.least())
+    }
+
     /// Characters that stand together somewhere in each run that is found.
     pub(in crate::decode) fn anchor(&self, whole: bool) -> usize {
-        let characters = (self.least() * 8).div_ceil(6);
+        let characters = self.characters();
         if whole {
             return ANCHOR_WHOLE.min(characters);
         }
         // One character of junk may stand in the middle.
         (characters / 2).clamp(ANCHOR_LEAST.min(characters), ANCHOR)
     }
+}
+
+/// Characters of base64 that so many bytes take.
+pub(in crate::decode) fn characters(bytes: usize) -> usize {
+    (bytes * 8).div_ceil(6)
 }
 
 /// What a decoded text is to its reader.

@@ -153,6 +153,14 @@ impl About {
         boundaries
     }
 
+    /// Whether all that is said is that this is multipart, but not by which boundary.
+    pub(in crate::inspect) fn lacks_a_boundary(&self) -> bool {
+        self.is_multipart()
+            && self.codings.is_empty()
+            && self.transfer.is_none()
+            && self.boundaries().is_empty()
+    }
+
     /// Whether a type says multipart.
     pub(in crate::inspect) fn is_multipart(&self) -> bool {
         self.types.iter().any(|media| media.essence.starts_with(b"multipart/"))

@@ -123,8 +123,12 @@ impl Stream {
         }
         let found = env.shared.finds.take();
         self.put(found, &[], env);
-        // What is said holds, whatever the first line would tell beside it.
-        if !self.begun && self.about.is_some() && self.beginning.len() >= inflate::MAGIC {
+        // What is said holds, whatever the first line would tell beside it; a boundary that is not said
+        // is told by that line alone.
+        if !self.begun
+            && self.beginning.len() >= inflate::MAGIC
+            && self.about.as_ref().is_some_and(|about| !about.lacks_a_boundary())
+        {
             self.begin_held(env);
         }
         for reading in &mut self.readings {

@@ -68,6 +68,10 @@ impl Roster {
         let roster = Self { settings, timeouts, resolved, members, metrics, connections, waiting };
         let known = before.map(Self::targets).unwrap_or_default();
         roster.refresh(&known);
+        if roster.settings.health.is_none() {
+            // What was found unwell before would stay so for ever.
+            roster.targets().iter().for_each(|target| roster.found(target, true, ""));
+        }
         roster
     }
 
@@ -153,7 +157,7 @@ impl Roster {
         target.standing.succeeded(&self.settings.eject);
     }
 
-    /// A server failed in this way.
+    /// A server failed: no connection, no response, a broken one, or one whose status says so.
     pub(super) fn failed(&self, target: &Target) {
         let rule = &self.settings.eject;
         let Some(time) = target.standing.failed(rule, Moment::now(), || self.may_eject()) else {

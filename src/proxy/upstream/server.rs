@@ -129,7 +129,7 @@ impl Server {
         self.roster.borrow().succeeded(&self.target);
     }
 
-    /// It failed: no connection, no response, a broken one, or one whose status says so.
+    /// It failed.
     pub(super) fn failed(&self) {
         self.roster.borrow().failed(&self.target);
     }

@@ -60,7 +60,7 @@ impl Record {
     }
 
     /// The exchange that opened it.
-    pub(crate) fn exchange(&self) -> &Exchange {
+    pub(crate) fn exchange(&self) -> &Rc<Exchange> {
         &self.exchange
     }
 

@@ -62,7 +62,7 @@ where
 {
     let (from_client, to_client) = tokio::io::split(client);
     let (from_upstream, to_upstream) = tokio::io::split(upstream);
-    let mut up = Up { from_client, to_upstream, held: BytesMut::new(), judge };
+    let mut up = Up { from_client, to_upstream, held: BytesMut::new(), writing: false, judge };
     let mut down = Down {
         from_upstream,
         to_client,
@@ -70,8 +70,11 @@ where
         walker: Walker::default(),
         has_closed: false,
     };
+    let exchange = Rc::clone(up.judge.record.exchange());
     let cut = up.judge.worker.cut.clone();
     let ended = tokio::select! {
+        biased;
+        () = exchange.ended() => Some(End::Refused(Refusal::Leaked)),
         refused = both(&mut up, &mut down) => refused.map(End::Refused),
         () = cut.cancelled() => Some(End::Cut),
     };
@@ -147,6 +150,8 @@ struct Up<C, U> {
     to_upstream: WriteHalf<U>,
     /// What has come and may not go on yet.
     held: BytesMut,
+    /// Whether some of it has gone on in part.
+    writing: bool,
     judge: Judge,
 }
 
@@ -156,7 +161,7 @@ where
     U: AsyncRead + AsyncWrite,
 {
     async fn run(&mut self) -> Result<(), Stop> {
-        let Self { from_client, to_upstream, held, judge } = self;
+        let Self { from_client, to_upstream, held, writing, judge } = self;
         loop {
             let waiting = held.len();
             held.reserve(limits::WEBSOCKET_READ_BYTES);
@@ -167,7 +172,9 @@ where
             let bytes = held.get(waiting..).unwrap_or_default();
             let look = judge.look(bytes, waiting);
             if look.release > 0 {
+                *writing = true;
                 to_upstream.write_all(held.get(..look.release).unwrap_or_default()).await?;
+                *writing = false;
                 to_upstream.flush().await?;
                 held.advance(look.release);
             }
@@ -181,7 +188,9 @@ where
         if let Verdict::Refuse(refusal) = judge.end() {
             return Err(Stop::Refused(refusal));
         }
+        *writing = true;
         to_upstream.write_all(held).await?;
+        *writing = false;
         held.clear();
         to_upstream.shutdown().await?;
         Ok(())
@@ -265,14 +274,14 @@ where
     C: AsyncRead + AsyncWrite,
     U: AsyncRead + AsyncWrite,
 {
-    let Up { mut from_client, mut to_upstream, judge, .. } = up;
+    let Up { mut from_client, mut to_upstream, writing, judge, .. } = up;
     let reason = match end {
         End::Refused(_) => judge.record.exchange().reason(),
         End::Cut => String::new(),
     };
     let to_upstream = async {
         // Within a frame, a frame of ours would be taken for its payload.
-        if judge.gate.is_between() {
+        if judge.gate.is_between() && !writing {
             let key = RandomState::new().hash_one(()) as u32;
             let frame = frame::close(end.to_upstream(), "", Some(key.to_ne_bytes()));
             to_upstream.write_all(&frame).await?;

@@ -1,5 +1,6 @@
 //! The whole program: the real binary over real sockets.
 
+mod access_log;
 mod admin;
 mod bad_input;
 mod demo;

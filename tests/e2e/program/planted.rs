@@ -138,7 +138,8 @@ async fn misuse_the_api(program: &Program, leak: &str, token: &str) -> Vec<Value
 async fn no_output_shows_a_token() {
     let folder = tempfile::tempdir().unwrap();
     let upstream = AnsweringUpstream::start().await;
-    let program = Program::start(folder.path(), upstream.address(), "");
+    let more = "[gateway.access_log]\nfile = \"access.log\"\nsample = 1.0";
+    let program = Program::start(folder.path(), upstream.address(), more);
     let planted = token("glpat-", 40);
     let registration = json!({
         "title": format!("Found {planted}"),
@@ -231,6 +232,7 @@ async fn no_output_shows_a_token() {
     outputs.push(("standard output".to_owned(), lines.text().into_bytes()));
     let stored = files(folder.path());
     assert!(stored.iter().any(|path| path.ends_with("leakgate-events.db")), "{stored:?}");
+    assert!(stored.iter().any(|path| path.ends_with("access.log")), "{stored:?}");
     for path in stored {
         outputs.push((path.display().to_string(), std::fs::read(&path).unwrap()));
     }

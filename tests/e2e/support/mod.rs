@@ -4,6 +4,7 @@
 pub mod certificates;
 pub mod dns;
 pub mod gateway;
+pub mod h2;
 pub mod program;
 pub mod socket;
 pub mod tokens;

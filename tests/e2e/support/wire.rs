@@ -111,6 +111,16 @@ impl Wire {
         self.ahead.drain(..count).collect()
     }
 
+    /// The same; `None` where the connection ends before.
+    pub async fn bytes_or_end(&mut self, count: usize) -> Option<Vec<u8>> {
+        while self.ahead.len() < count {
+            if !matches!(self.more().await, Ok(true)) {
+                return None;
+            }
+        }
+        Some(self.ahead.drain(..count).collect())
+    }
+
     /// A head, to its empty line.
     pub async fn head(&mut self) -> Message {
         let head = String::from_utf8(self.until(b"\r\n\r\n").await).unwrap();
@@ -211,12 +221,17 @@ impl Upstream {
 
     /// Whether no connection waits to be taken.
     pub async fn is_untouched(&self) -> bool {
+        self.waiting().await.is_none()
+    }
+
+    /// A connection that waits to be taken, if there is one.
+    pub async fn waiting(&self) -> Option<Wire> {
         let accepting = self.listener.accept();
         tokio::select! {
             biased;
-            _ = accepting => false,
+            accepted = accepting => Some(Wire::new(accepted.unwrap().0)),
             // One turn of the reactor shows what is there already.
-            () = async { for _ in 0..8 { tokio::task::yield_now().await } } => true,
+            () = async { for _ in 0..8 { tokio::task::yield_now().await } } => None,
         }
     }
 }

@@ -83,8 +83,13 @@ async fn where_none_is_well_all_are_tried() {
              health = {{ path = \"/up?x\", host = \"checked.example\", interval = \"10ms\", unhealthy = 1 }}",
         ))];
     });
-    until_metric(&gateway, &format!("upstream_server_up{{server=\"{one}\",upstream=\"app\"}}"), 0)
-        .await;
+    let up = format!("upstream_server_up{{server=\"{one}\",upstream=\"app\"}}");
+    until_metric(&gateway, &up, 0).await;
     let mut client = gateway.connect().await;
     assert_eq!(client.ask(GET).await.body, "one");
+    // Without checks nothing is known of it any more.
+    let mut config = gateway.config.clone();
+    config.upstreams[0].health = None;
+    gateway.reloader.reload(config).await.unwrap();
+    until_metric(&gateway, &up, 1).await;
 }
