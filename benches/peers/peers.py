@@ -195,7 +195,7 @@ def leakgate_with(name, mode, folder, server, tokens):
     home = f"{folder}/{name}"
     http, https, control = free_port(), free_port(), free_port()
     binary = os.environ["LEAKGATE_BINARY"]
-    kept = f"{folder}/store"
+    kept = os.environ.get("KEPT_STORE", f"{folder}/store")
     if os.path.exists(kept):
         shutil.copytree(kept, home)
     else:
