@@ -4,6 +4,7 @@ mod access_log;
 mod admin;
 mod bad_input;
 mod demo;
+mod deploy;
 mod docs;
 mod kill;
 mod main_job;
