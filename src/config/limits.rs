@@ -183,6 +183,11 @@ pub const WEBSOCKET_HELD_BYTES: usize = 64 * 1024;
 pub const WEBSOCKET_READ_BYTES: usize = 8 * 1024;
 /// Bytes of a compressed WebSocket message that are inflated at once.
 pub const WEBSOCKET_INFLATED_BYTES: usize = 8 * 1024;
+/// Bytes that all messages of one side of a WebSocket may together produce whatever came in, beside what
+/// each may by its length.
+pub const WEBSOCKET_FREE_BYTES: u64 = 4 * 1024 * 1024;
+/// Bytes by which that grows again in a second.
+pub const WEBSOCKET_FREE_BYTES_A_SECOND: u64 = 1024 * 1024;
 /// Time between two events of the same token in one WebSocket.
 pub const WEBSOCKET_EVENT_STEP: Duration = Duration::from_secs(60);
 /// Tokens of which one WebSocket's events tell; uses of more are counted.

@@ -78,6 +78,20 @@ impl Budget {
         }
     }
 
+    /// Sets what may be produced whatever came in, of each kind.
+    pub fn set_free(&mut self, bytes: u64) {
+        self.limits.free = bytes;
+    }
+
+    /// How much was produced beyond what the bytes that came in allow by themselves, of both kinds.
+    pub fn overdrawn(&self) -> u64 {
+        let Limits { ratio, unpacked_ratio, decoded_of_unpacked, .. } = self.limits;
+        let allowed = self.came_in.saturating_mul(ratio);
+        let allowed = allowed.saturating_add(self.unpacked.saturating_mul(decoded_of_unpacked));
+        let unpacked = self.unpacked.saturating_sub(self.came_in.saturating_mul(unpacked_ratio));
+        self.produced.saturating_sub(allowed).saturating_add(unpacked)
+    }
+
     /// Says that so many bytes came in.
     pub fn earn(&mut self, bytes: usize) {
         self.came_in += bytes as u64;

@@ -79,6 +79,31 @@ pub struct Messages {
     /// Why compressed messages cannot be read any more.
     unreadable: Option<&'static Cause>,
     current: Option<Message>,
+    allowance: Allowance,
+}
+
+/// What all messages of a side share, so that many small ones cost no more than a large one: bytes that
+/// they may produce whatever came in. Grows again with time.
+struct Allowance {
+    bytes: u64,
+    at: Option<Timestamp>,
+}
+
+impl Allowance {
+    /// What the next message may produce.
+    fn of_next(&mut self, now: Timestamp) -> u64 {
+        let passed = self.at.map_or(0, |at| now.as_millisecond() - at.as_millisecond());
+        let passed = u64::try_from(passed).unwrap_or_default();
+        let grown = passed.saturating_mul(limits::WEBSOCKET_FREE_BYTES_A_SECOND) / 1_000;
+        self.bytes = self.bytes.saturating_add(grown).min(limits::WEBSOCKET_FREE_BYTES);
+        self.at = Some(now);
+        self.bytes.min(limits::DECODE_FREE_BYTES)
+    }
+
+    /// Takes what a message has produced beyond its length.
+    fn spend(&mut self, bytes: u64) {
+        self.bytes = self.bytes.saturating_sub(bytes);
+    }
 }
 
 /// A message under way.
@@ -105,12 +130,15 @@ impl Messages {
     pub fn new(opening: Arc<Opening>, keeps_context: Option<bool>) -> Self {
         let inflater =
             keeps_context.map(|keeps| Permessage::new(keeps, limits::WEBSOCKET_INFLATED_BYTES));
-        Self { opening, inflater, unreadable: None, current: None }
+        let allowance = Allowance { bytes: limits::WEBSOCKET_FREE_BYTES, at: None };
+        Self { opening, inflater, unreadable: None, current: None, allowance }
     }
 
-    /// Begins a message.
+    /// Begins a message, and ends the one before it.
     pub fn begin(&mut self, in_force: &InForce, compressed: bool) -> Verdict {
-        let inspection = Inspection::of_message(&self.opening, in_force);
+        self.end();
+        let mut inspection = Inspection::of_message(&self.opening, in_force);
+        inspection.budget.set_free(self.allowance.of_next(in_force.now));
         let mut message = Message { inspection, pieces: None, compressed, broken: false, told: 0 };
         if compressed {
             match (self.unreadable, &mut self.inflater) {
@@ -201,7 +229,9 @@ impl Messages {
 
     /// Lets go of the message, and of its patchset.
     pub fn end(&mut self) {
-        self.current = None;
+        if let Some(last) = self.current.take() {
+            self.allowance.spend(last.inspection.budget.overdrawn());
+        }
     }
 }
 

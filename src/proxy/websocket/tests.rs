@@ -8,7 +8,7 @@ use proptest::prelude::*;
 use super::frame::{CLOSE, RSV1, unmask};
 use super::gate::{Gate, Outcome};
 use crate::config::limits;
-use crate::inspect::{Context, InForce, Opening};
+use crate::inspect::{Context, InForce, Messages, Opening};
 use crate::matcher::{Patchset, PatchsetWriter, Rule};
 use crate::model::clock;
 use crate::model::fingerprint::FingerprintKey;
@@ -314,4 +314,50 @@ fn a_frame_that_breaks_off_is_decided() {
     let passed = pass(&mut gate, &bytes[..6], &[6], &in_force);
     assert_eq!((passed.released.len(), passed.waited), (0, 6));
     assert_eq!(gate.end(&mut |_| {}), Verdict::Pass);
+}
+
+/// What is inflated of these messages, one at each of these times, until one is refused.
+fn inflated(messages: &[Vec<u8>], step: jiff::SignedDuration) -> usize {
+    let mut now = clock::now();
+    let mut read = Messages::new(opening("/s"), Some(true));
+    messages
+        .iter()
+        .take_while(|message| {
+            now += step;
+            let in_force = InForce { now, ..in_force(Action::Block, FiltrationMode::Block) };
+            read.begin(&in_force, true);
+            read.push(message) == Verdict::Pass && read.finish() == Verdict::Pass
+        })
+        .count()
+}
+
+/// Messages as permessage-deflate has them, each of which may refer to those before it.
+fn deflated(texts: &[Vec<u8>]) -> Vec<Vec<u8>> {
+    let mut deflater = flate2::Compress::new(flate2::Compression::best(), false);
+    texts
+        .iter()
+        .map(|text| {
+            let mut out = Vec::with_capacity(text.len() + 64);
+            deflater.compress_vec(text, &mut out, flate2::FlushCompress::Sync).unwrap();
+            out.truncate(out.len() - 4);
+            out
+        })
+        .collect()
+}
+
+#[test]
+fn many_messages_together_inflate_to_no_more_than_one_may() {
+    let bombs = deflated(&vec![vec![b'a'; 200_000]; 100]);
+    assert!(bombs.iter().all(|bomb| bomb.len() < 400));
+    let at_once = inflated(&bombs, jiff::SignedDuration::ZERO);
+    assert!((15..40).contains(&at_once), "{at_once}");
+    // With time, each has its own.
+    assert_eq!(inflated(&bombs, jiff::SignedDuration::from_secs(1)), bombs.len());
+}
+
+#[test]
+fn the_same_honest_message_over_and_over_passes() {
+    let text = br#"{"type":"heartbeat","channel":"orders","sequence":17,"status":"ok"}"#.repeat(6);
+    let messages = deflated(&vec![text; 5_000]);
+    assert_eq!(inflated(&messages, jiff::SignedDuration::from_millis(10)), messages.len());
 }
