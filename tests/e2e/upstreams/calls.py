@@ -22,7 +22,10 @@ def unary(request, context):
     if request == b"missing":
         context.abort(grpc.StatusCode.NOT_FOUND, "no such thing: ä")
     if request == b"hang":
-        threading.Event().wait(context.time_remaining())
+        # Until nobody waits for the answer any more.
+        over = threading.Event()
+        context.add_callback(over.set)
+        over.wait(20)
     return request
 
 
