@@ -61,8 +61,8 @@ impl<const Q: usize, const S: usize> Class<Q, S> {
         }
     }
 
-    /// Tries the places in a window that the gram at `at` may have, and keeps the windows that are
-    /// in the filter of windows.
+    /// Keeps the windows in which the gram at `at` may have its place, and asks for the memory that
+    /// tells whether they are in the filter of windows.
     #[inline(never)]
     fn resolve(
         &self,
@@ -82,7 +82,8 @@ impl<const Q: usize, const S: usize> Class<Q, S> {
             let Some(start) = at.checked_sub(place) else { break };
             let Some(window) = text.get(start..start + Self::WINDOW) else { continue };
             let window = keys.window(window);
-            windows.push_if(filter.has(window), start, window);
+            filter.prefetch(filter.place(window));
+            windows.push(start, window);
         }
         if windows.is_full() {
             self.look_up(windows, found);
@@ -93,6 +94,8 @@ impl<const Q: usize, const S: usize> Class<Q, S> {
     /// they wait for memory together.
     #[inline(never)]
     fn look_up(&self, windows: &mut Windows, found: &mut impl FnMut(usize, &Record)) {
+        let filter = self.windows.words();
+        windows.retain(|window| filter.has(window));
         let count = std::mem::take(&mut windows.count);
         let windows = windows.all.get(..count).unwrap_or_default();
         let (base, delta) = (self.base.view(), self.delta.view());
@@ -148,12 +151,25 @@ impl Windows {
         self.count + GRAMS > WINDOWS
     }
 
-    /// Keeps the window, where it counts. Without a branch, which could not be foreseen.
     #[inline(always)]
-    fn push_if(&mut self, counts: bool, start: usize, window: u32) {
+    fn push(&mut self, start: usize, window: u32) {
         if let Some(last) = self.all.get_mut(self.count) {
             *last = (start, window);
+            self.count += 1;
         }
-        self.count += usize::from(counts);
+    }
+
+    /// Keeps only those that count. Without a branch, which could not be foreseen.
+    #[inline(always)]
+    fn retain(&mut self, counts: impl Fn(u32) -> bool) {
+        let mut kept = 0;
+        for place in 0..self.count {
+            let Some(&(start, window)) = self.all.get(place) else { break };
+            if let Some(slot) = self.all.get_mut(kept) {
+                *slot = (start, window);
+            }
+            kept += usize::from(counts(window));
+        }
+        self.count = kept;
     }
 }

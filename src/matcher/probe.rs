@@ -7,6 +7,9 @@ use super::keys::{Keys, prefix};
 const BATCH: usize = 24;
 /// The same where fewer are left.
 const FEW: usize = 8;
+/// Probes whose memory is asked for while as many others are looked at, where the filter lies further
+/// away than the nearer caches: more than a processor has loads under way.
+const ASKED: usize = 32;
 /// Bytes that are read of a gram, of which its first `Q` count.
 const READ: usize = 8;
 
@@ -47,25 +50,127 @@ fn probe_plain<const Q: usize, const S: usize>(
     text: &[u8],
     report: &mut impl FnMut(usize, u32, u64),
 ) {
-    let mut at = 0;
     // How many probes can be read in whole words.
-    let mut left = text.len().checked_sub(READ).map_or(0, |last| last / S + 1);
+    let whole = text.len().checked_sub(READ).map_or(0, |last| last / S + 1);
+    if whole < FEW {
+        return one_by_one::<Q, S>(keys, words, text, 0, report);
+    }
+    if words.are_far() {
+        far::<Q, S>(keys, words, text, whole, report);
+    } else {
+        near::<Q, S>(keys, words, text, whole, report);
+    }
+    one_by_one::<Q, S>(keys, words, text, whole * S, report);
+}
+
+/// Probes of a filter in the nearer caches, in batches.
+#[inline(always)]
+fn near<const Q: usize, const S: usize>(
+    keys: &Keys,
+    words: Words<'_>,
+    text: &[u8],
+    mut left: usize,
+    report: &mut impl FnMut(usize, u32, u64),
+) {
+    let mut at = 0;
     while left >= BATCH {
         batch::<Q, S, BATCH>(keys, words, text, at, 0, report);
         at += BATCH * S;
         left -= BATCH;
     }
+    few::<Q, S>(keys, words, text, at, left, report);
+}
+
+/// The last `left` of at least [`FEW`] probes, from `at` on.
+#[inline(always)]
+fn few<const Q: usize, const S: usize>(
+    keys: &Keys,
+    words: Words<'_>,
+    text: &[u8],
+    mut at: usize,
+    mut left: usize,
+    report: &mut impl FnMut(usize, u32, u64),
+) {
     while left >= FEW {
         batch::<Q, S, FEW>(keys, words, text, at, 0, report);
         at += FEW * S;
         left -= FEW;
     }
-    if left > 0 && at > 0 {
+    if left > 0 {
         // Some of the batch before once more, rather than one by one.
         let again = FEW - left;
         batch::<Q, S, FEW>(keys, words, text, at - again * S, again, report);
-        at += left * S;
     }
+}
+
+/// A batch of probes from `at` on, of which the first ones are known.
+#[inline(always)]
+fn batch<const Q: usize, const S: usize, const COUNT: usize>(
+    keys: &Keys,
+    words: Words<'_>,
+    text: &[u8],
+    at: usize,
+    known: usize,
+    report: &mut impl FnMut(usize, u32, u64),
+) {
+    if let Some(block) = Batch::<COUNT>::block::<S>(text, at) {
+        Batch::<COUNT>::read::<Q, S>(keys, words, block).check::<S>(words, at, known, report);
+    }
+}
+
+/// Probes of a filter further away: while some are looked at, the memory of the next ones is on its
+/// way.
+#[inline(always)]
+fn far<const Q: usize, const S: usize>(
+    keys: &Keys,
+    words: Words<'_>,
+    text: &[u8],
+    count: usize,
+    report: &mut impl FnMut(usize, u32, u64),
+) {
+    let mut at = 0;
+    if let Some(block) = Batch::<ASKED>::block::<S>(text, 0) {
+        let mut now = Batch::<ASKED>::read::<Q, S>(keys, words, block);
+        now.prefetch(words);
+        while let Some(block) = Batch::<ASKED>::block::<S>(text, at + ASKED * S) {
+            let next = Batch::<ASKED>::read::<Q, S>(keys, words, block);
+            next.prefetch(words);
+            now.check::<S>(words, at, 0, report);
+            now = next;
+            at += ASKED * S;
+        }
+        ask_one_by_one::<Q, S>(keys, words, text, at + ASKED * S);
+        now.check::<S>(words, at, 0, report);
+        at += ASKED * S;
+    } else {
+        ask_one_by_one::<Q, S>(keys, words, text, 0);
+    }
+    few::<Q, S>(keys, words, text, at, count - at / S, report);
+}
+
+/// Asks for the memory of the probes from `at` on.
+#[inline(always)]
+fn ask_one_by_one<const Q: usize, const S: usize>(
+    keys: &Keys,
+    words: Words<'_>,
+    text: &[u8],
+    mut at: usize,
+) {
+    while let Some(rest) = text.get(at..).filter(|rest| rest.len() >= READ) {
+        words.prefetch(words.place(keys.gram(gram::<Q>(rest))));
+        at += S;
+    }
+}
+
+/// The probes from `at` on, whose grams are not read in whole words.
+#[inline(always)]
+fn one_by_one<const Q: usize, const S: usize>(
+    keys: &Keys,
+    words: Words<'_>,
+    text: &[u8],
+    mut at: usize,
+    report: &mut impl FnMut(usize, u32, u64),
+) {
     while let Some(rest) = text.get(at..).filter(|rest| rest.len() >= Q) {
         let gram = keys.gram(gram::<Q>(rest));
         let word = words.of(gram);
@@ -76,44 +181,74 @@ fn probe_plain<const Q: usize, const S: usize>(
     }
 }
 
-/// A batch of probes from `at` on, of which the first ones are known. In steps over all of them, so
-/// that vector units and memory work on many at once; by index, since iterators are functions that may
-/// not be compiled for the same processor.
-#[allow(clippy::indexing_slicing, clippy::needless_range_loop, reason = "all arrays have COUNT")]
-#[inline(always)]
-fn batch<const Q: usize, const S: usize, const COUNT: usize>(
-    keys: &Keys,
-    words: Words<'_>,
-    text: &[u8],
-    at: usize,
-    known: usize,
-    report: &mut impl FnMut(usize, u32, u64),
-) {
-    let Some(block) = text.get(at..at + (COUNT - 1) * S + READ) else { return };
-    let mut grams = [0; COUNT];
-    for place in 0..COUNT {
-        grams[place] = gram::<Q>(block.get(place * S..).unwrap_or_default());
+/// Probes that are looked at together: the hashes of their grams, and where their words are. In steps
+/// over all of them, so that vector units and memory work on many at once.
+#[derive(Clone, Copy)]
+struct Batch<const COUNT: usize> {
+    hashes: [u32; COUNT],
+    places: [usize; COUNT],
+}
+
+#[allow(
+    clippy::indexing_slicing,
+    clippy::needless_range_loop,
+    reason = "all arrays have COUNT; iterators are functions that may not be compiled for the same processor"
+)]
+impl<const COUNT: usize> Batch<COUNT> {
+    /// The bytes of so many probes from `at` on, where the text has them.
+    #[inline(always)]
+    fn block<const S: usize>(text: &[u8], at: usize) -> Option<&[u8]> {
+        text.get(at..at + (COUNT - 1) * S + READ)
     }
-    let mut hashes = [0; COUNT];
-    let mut places = [0; COUNT];
-    for place in 0..COUNT {
-        hashes[place] = keys.gram(grams[place]);
-        places[place] = words.place(hashes[place]);
+
+    /// The probes at every `S`-th byte of their block.
+    #[inline(always)]
+    fn read<const Q: usize, const S: usize>(keys: &Keys, words: Words<'_>, block: &[u8]) -> Self {
+        let mut grams = [0; COUNT];
+        for place in 0..COUNT {
+            grams[place] = gram::<Q>(block.get(place * S..).unwrap_or_default());
+        }
+        let mut hashes = [0; COUNT];
+        let mut places = [0; COUNT];
+        for place in 0..COUNT {
+            hashes[place] = keys.gram(grams[place]);
+            places[place] = words.place(hashes[place]);
+        }
+        Self { hashes, places }
     }
-    let mut found = [0; COUNT];
-    for place in 0..COUNT {
-        found[place] = words.at(places[place]);
+
+    /// Asks for their words.
+    #[inline(always)]
+    fn prefetch(&self, words: Words<'_>) {
+        for place in 0..COUNT {
+            words.prefetch(self.places[place]);
+        }
     }
-    let mut hits = 0_u32;
-    for place in 0..COUNT {
-        hits |= u32::from(filter::hit(found[place], hashes[place])) << place;
-    }
-    hits &= u32::MAX << known;
-    while hits != 0 {
-        let place = hits.trailing_zeros() as usize;
-        hits &= hits - 1;
-        if let (Some(hash), Some(word)) = (hashes.get(place), found.get(place)) {
-            report(at + place * S, *hash, *word);
+
+    /// Reports those that are in the filter or seem to be, but for the first ones, which are known.
+    #[inline(always)]
+    fn check<const S: usize>(
+        &self,
+        words: Words<'_>,
+        at: usize,
+        known: usize,
+        report: &mut impl FnMut(usize, u32, u64),
+    ) {
+        let mut found = [0; COUNT];
+        for place in 0..COUNT {
+            found[place] = words.at(self.places[place]);
+        }
+        let mut hits = 0_u32;
+        for place in 0..COUNT {
+            hits |= u32::from(filter::hit(found[place], self.hashes[place])) << place;
+        }
+        hits &= u32::MAX << known;
+        while hits != 0 {
+            let place = hits.trailing_zeros() as usize;
+            hits &= hits - 1;
+            if let (Some(hash), Some(word)) = (self.hashes.get(place), found.get(place)) {
+                report(at + place * S, *hash, *word);
+            }
         }
     }
 }
