@@ -176,6 +176,16 @@ impl Exchange {
         *self.head.borrow_mut() = Some(KeptHead::of(parts));
     }
 
+    /// The request's head as it came, where all of it is kept.
+    pub(crate) fn whole_head(&self) -> Option<Parts> {
+        self.head.borrow().as_ref().filter(|head| head.is_whole())?.parse()
+    }
+
+    /// Whether all of the request's head is kept.
+    pub(crate) fn keeps_whole_head(&self) -> bool {
+        self.head.borrow().as_ref().is_some_and(KeptHead::is_whole)
+    }
+
     /// It goes to a route with this mode.
     pub(crate) fn routed(&self, mode: FiltrationMode) {
         self.mode.set(mode);

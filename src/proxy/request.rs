@@ -178,13 +178,17 @@ impl Life {
                 (UpstreamBody::Streaming(Box::new(body)), framing)
             }
         };
-        self.dress(&mut parts, &admitted, &framing, asked.is_some());
+        let upgrades = asked.is_some();
+        self.dress(&mut parts, &admitted, &framing, upgrades);
+        let remake = || self.remade(&framing);
+        let can_remake = !upgrades && self.exchange.keeps_whole_head();
+        let again = can_remake.then_some(&remake as &dyn Fn() -> Option<Request<()>>);
         let request = Request::from_parts(parts, body);
         let Settings { config, upstreams, .. } = &*self.settings;
         if let Some(upstream) = config.upstreams.get(destination.upstream) {
             self.exchange.timing.sent(&upstream.name);
         }
-        let sent = upstreams.send(destination.upstream, request, &self.exchange, asked.is_some());
+        let sent = upstreams.send(destination.upstream, request, &self.exchange, upgrades, again);
         let (response, lease) = tokio::select! {
             biased;
             sent = sent => sent?,
@@ -271,6 +275,15 @@ impl Life {
             parts.uri = Uri::from(target.unwrap_or(PathAndQuery::from_static("/")));
         }
         parts.version = Version::HTTP_11;
+    }
+
+    /// The same head once more, from what is kept of it.
+    fn remade(&self, framing: &Framing) -> Option<Request<()>> {
+        let mut parts = self.exchange.whole_head()?;
+        parts.version = self.version;
+        let admitted = admit::admit(&mut parts).ok()?;
+        self.dress(&mut parts, &admitted, framing, false);
+        Some(Request::from_parts(parts, ()))
     }
 
     /// Phase 7, with what the upstream answered.

@@ -58,7 +58,8 @@ impl Upstreams {
     }
 
     /// Sends a request, in the form of HTTP/1.1, to one of the upstream's servers and waits for its
-    /// response's head. It is sent again where that is safe; see `send.rs`.
+    /// response's head. It is sent again where that is safe; see `send.rs`. `again` makes its head
+    /// once more; without it, it is copied beforehand.
     ///
     /// # Errors
     /// [`Failure::Connect`], [`Failure::Busy`], [`Failure::NoResponse`], [`Failure::Broken`] or
@@ -69,10 +70,11 @@ impl Upstreams {
         request: Request<UpstreamBody>,
         exchange: &Exchange,
         http1_only: bool,
+        again: Option<&dyn Fn() -> Option<Request<()>>>,
     ) -> Result<(Response<Incoming>, Lease), Failure> {
         let group = self.0.get(upstream).ok_or(Failure::NoRoute)?;
         group.budget.earn();
-        Sending::new(group, exchange, http1_only).run(request).await
+        Sending::new(group, exchange, http1_only, again).run(request).await
     }
 
     /// Closes the connections that have been idle for too long or were closed by their server.

@@ -9,8 +9,9 @@ use std::pin::pin;
 use std::rc::Rc;
 use std::time::Duration;
 
+use bytes::Bytes;
 use futures_util::future::{Either, select};
-use http::{HeaderName, Request, Response};
+use http::{HeaderMap, HeaderName, Request, Response};
 use hyper::body::Incoming;
 use hyper::client::conn::TrySendError;
 use tokio::time::{Instant, timeout};
@@ -33,6 +34,8 @@ pub(super) struct Sending<'a> {
     exchange: &'a Exchange,
     /// For WebSocket.
     http1_only: bool,
+    /// Makes the request's head once more.
+    remake: Option<&'a dyn Fn() -> Option<Request<()>>>,
     /// When all must be over.
     end: Option<Instant>,
     tried: Tried,
@@ -48,7 +51,10 @@ pub(super) struct Sending<'a> {
 
 /// What is kept of a request that was sent.
 struct Copy {
-    request: Request<UpstreamBody>,
+    /// There where it cannot be made once more.
+    head: Option<Request<()>>,
+    bytes: Bytes,
+    trailers: Option<HeaderMap>,
     /// Whether it may be sent again though its server may have acted on it.
     may_repeat: bool,
 }
@@ -61,13 +67,19 @@ enum Attempt {
 }
 
 impl<'a> Sending<'a> {
-    pub(super) fn new(group: &'a Group, exchange: &'a Exchange, http1_only: bool) -> Self {
+    pub(super) fn new(
+        group: &'a Group,
+        exchange: &'a Exchange,
+        http1_only: bool,
+        remake: Option<&'a dyn Fn() -> Option<Request<()>>>,
+    ) -> Self {
         let end = group.roster.timeouts.request.map(|limit| Instant::now() + limit);
         let tried = Tried::default();
         Self {
             group,
             exchange,
             http1_only,
+            remake,
             end,
             tried,
             stale: 0,
@@ -242,7 +254,8 @@ impl<'a> Sending<'a> {
             && let Some(copy) = copy
         {
             self.refused += 1;
-            return Ok(Attempt::Again(copy.request, "refused"));
+            let request = self.once_more(copy).ok_or(Failure::Broken)?;
+            return Ok(Attempt::Again(request, "refused"));
         }
         server.failed();
         let failure = self.failure(error, server);
@@ -264,7 +277,13 @@ impl<'a> Sending<'a> {
         }
         self.again += 1;
         self.tried.add(server);
-        Some(copy.request)
+        self.once_more(copy)
+    }
+
+    fn once_more(&self, copy: Copy) -> Option<Request<UpstreamBody>> {
+        let head = copy.head.or_else(|| self.remake?())?;
+        let body = UpstreamBody::Held { bytes: copy.bytes, trailers: copy.trailers };
+        Some(head.map(|()| body))
     }
 
     /// What is kept of a request that may have to be sent again.
@@ -279,13 +298,15 @@ impl<'a> Sending<'a> {
         if !may_repeat && !lease.is_http2() {
             return None;
         }
-        let body = UpstreamBody::Held { bytes: bytes.clone(), trailers: trailers.clone() };
-        let mut copy = Request::new(body);
-        *copy.method_mut() = request.method().clone();
-        *copy.uri_mut() = request.uri().clone();
-        *copy.version_mut() = request.version();
-        *copy.headers_mut() = request.headers().clone();
-        Some(Copy { request: copy, may_repeat })
+        let head = self.remake.is_none().then(|| {
+            let mut head = Request::new(());
+            *head.method_mut() = request.method().clone();
+            *head.uri_mut() = request.uri().clone();
+            *head.version_mut() = request.version();
+            *head.headers_mut() = request.headers().clone();
+            head
+        });
+        Some(Copy { head, bytes: bytes.clone(), trailers: trailers.clone(), may_repeat })
     }
 
     /// What came instead of a response, counted.
