@@ -57,9 +57,19 @@ async fn idempotent_requests_go_to_another_server() {
     let keyed = POST.replace("Host", "Idempotency-Key: 7\r\nHost");
     let chunked = "PUT / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n\
                    5\r\nhello\r\n0\r\n\r\n";
-    for (request, body) in
-        [(GET, ""), (&put, "hello"), (&delete, ""), (&keyed, "hello"), (chunked, "hello")]
-    {
+    // Longer than what is kept of a head.
+    let long = GET.replace("Host", &format!("X-Long: {}\r\nHost", "a".repeat(20_000)));
+    let odd = "GET http://u:p@a/x?y HTTP/1.1\r\nHost: b\r\nConnection: x-one\r\nX-One: 1\r\n\
+               A: 1\r\nB: 2\r\nA: 3\r\nTE: trailers\r\nX-Forwarded-For: 9.9.9.9\r\n\r\n";
+    for (request, body) in [
+        (GET, ""),
+        (&put, "hello"),
+        (&delete, ""),
+        (&keyed, "hello"),
+        (chunked, "hello"),
+        (&long, ""),
+        (odd, ""),
+    ] {
         let came = send(request, "", |_| {}).await;
         assert_eq!((came.status, came.again.as_deref()), (200, Some(body)), "{request}");
         assert_eq!(came.retries("broken"), 1);
