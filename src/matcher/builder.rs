@@ -172,6 +172,8 @@ impl<const Q: usize, const S: usize> ClassBuilder<Q, S> {
         self.sampled = sampled;
         self.class = Class { grams, windows, base, delta: Arc::default() };
         self.fresh.drain(..due.fresh.len());
+        // After many have come at once, it would keep as much as all of the table takes.
+        self.fresh.shrink_to_fit();
         self.tabled = 0;
         free.extend(self.retired.drain(..due.retired));
         self.known_retired = self.known_retired.saturating_sub(due.retired);
