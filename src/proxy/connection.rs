@@ -102,11 +102,11 @@ pub(crate) async fn serve(worker: Rc<Worker>, arrival: Arrival) {
         Protocol::Http1 => {
             client.pulse().is_sequential();
             let connection = worker.protocols.http1.serve_connection(io, requests).with_upgrades();
-            drive(connection, &client).await;
+            drive(Box::new(connection), &client).await;
         }
         Protocol::Http2 => {
             let connection = worker.protocols.http2.serve_connection(io, requests);
-            drive(connection, &client).await;
+            drive(Box::new(connection), &client).await;
         }
     }
 }
@@ -164,8 +164,9 @@ where
 const HEAD_TIMED_OUT: &[u8] =
     b"HTTP/1.1 408 Request Timeout\r\nContent-Length: 0\r\nConnection: close\r\n\r\n";
 
-/// Polls a connection to its end; ends it when it is too slow, and when the worker drains.
-async fn drive(mut connection: impl Connection, client: &Client) {
+/// Polls a connection to its end; ends it when it is too slow, and when the worker drains. In a box: an
+/// argument lies in a future twice.
+async fn drive(mut connection: Box<impl Connection>, client: &Client) {
     let worker = client.worker();
     let mut slow = pin!(client.pulse().slow(|| worker.settings().config.timeouts));
     let mut drained = pin!(worker.drain.cancelled());
@@ -186,7 +187,7 @@ async fn drive(mut connection: impl Connection, client: &Client) {
                     connection.finish();
                     let _ = tokio::time::timeout(limits::LINGER_TIME, &mut connection).await;
                 } else if what == Slow::Head
-                    && let Some(mut stream) = connection.give_up()
+                    && let Some(mut stream) = (*connection).give_up()
                     && stream.write_all(HEAD_TIMED_OUT).await.is_ok()
                 {
                     let _ = stream.shutdown().await;
