@@ -68,7 +68,7 @@ const socket = () => new Promise((done) => {
 struct Site {
     page: String,
     seen: Notify,
-    results: mpsc::UnboundedSender<Value>,
+    results: mpsc::Sender<Value>,
 }
 
 /// Each event is sent only once the page has told that it has the one before: what held them back would
@@ -110,8 +110,8 @@ async fn socket(mut request: Request) -> Response<Body> {
         .unwrap()
 }
 
-async fn serve(leaked: &str) -> (std::net::SocketAddr, Mutex<mpsc::UnboundedReceiver<Value>>) {
-    let (results, got) = mpsc::unbounded_channel();
+async fn serve(leaked: &str) -> (std::net::SocketAddr, Mutex<mpsc::Receiver<Value>>) {
+    let (results, got) = mpsc::channel(8);
     let page = PAGE.replace("TOKEN", leaked);
     let site = Arc::new(Site { page, seen: Notify::new(), results });
     let router = Router::new()
@@ -123,7 +123,7 @@ async fn serve(leaked: &str) -> (std::net::SocketAddr, Mutex<mpsc::UnboundedRece
         .route(
             "/result",
             post(async |State(site): State<Arc<Site>>, body: Bytes| {
-                site.results.send(serde_json::from_slice(&body).unwrap()).unwrap();
+                site.results.send(serde_json::from_slice(&body).unwrap()).await.unwrap();
             }),
         )
         .layer(axum::extract::DefaultBodyLimit::disable())
@@ -165,7 +165,7 @@ async fn page_works(
     gateway: &Running,
     scheme: &str,
     protocol: &str,
-    got: &Mutex<mpsc::UnboundedReceiver<Value>>,
+    got: &Mutex<mpsc::Receiver<Value>>,
 ) {
     let _browser = Browser::at(&format!("{scheme}://{}/", gateway.address));
     let said = soon("the page's end", async { got.lock().await.recv().await }).await.unwrap();
