@@ -31,7 +31,7 @@ pub use byteset::{ByteSet, Relevant};
 pub use containers::{NotInflated, Permessage, charset, inflate, transfer, words};
 pub use doubts::{BORDER, doubts};
 pub use entities::{Documents, Expanded, Word};
-pub use escapes::{Reader, Tree, has_marks, undo};
+pub use escapes::{Reach, Reader, Tree, has_marks, undo};
 pub use layer::Layer;
 pub use runs::{Opening, Part, Runs, Sink, Sought};
 pub use whole::{View, visit};

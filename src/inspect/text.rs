@@ -5,14 +5,16 @@ use std::sync::Arc;
 
 use crate::decode::inflate::Inflater;
 use crate::decode::{
-    Budget, Documents, Expanded, Layer, Opening, Part, Reader, Relevant, Runs, Seat, Sink, Tree,
-    Word,
+    Budget, Documents, Expanded, Layer, Opening, Part, Reach, Reader, Relevant, Runs, Seat, Sink,
+    Tree, Word,
 };
 use crate::matcher::{Patchset, StreamScanner, TokenIndex};
 
-/// How many times as long as what it decodes to a run may be of which an escape is a part, for a
-/// token in it to be found whatever comes before: base64 thrice, or hex of base64.
-const RUN_CONTEXT: usize = 3;
+/// How many times as long as what it decodes to a run may seem of which an escape is a part, for a
+/// token in it to be found: what may be so cut up that it is not seen to be one run.
+const BESIDE_RUNS: usize = 3;
+/// The same where it is seen to be one: hex of base64 of JSON escapes.
+const IN_RUN: usize = 16;
 
 /// State of looking through one text: what reads it, and the layers over it.
 pub(super) struct Text {
@@ -154,7 +156,7 @@ impl Reading<'_> {
     fn text_of(&self, relevant: Relevant, budget: &mut Budget) -> Option<Inner> {
         let seat = budget.seat()?;
         let level = Level::new(self.patchset);
-        let tree = Tree::new(relevant, context(self.patchset, &relevant));
+        let tree = Tree::new(relevant, reach(self.patchset, &relevant));
         Some(Inner { level, tree, documents: Documents::default(), _seat: seat })
     }
 
@@ -192,9 +194,12 @@ impl Reading<'_> {
 }
 
 /// How many bytes beside an escape decide whether a token stands there.
-fn context(patchset: &Patchset, relevant: &Relevant) -> usize {
-    let reach = patchset.reach();
-    if relevant.runs().is_nothing() { reach } else { reach * RUN_CONTEXT }
+fn reach(patchset: &Patchset, relevant: &Relevant) -> Reach {
+    let longest = patchset.reach();
+    if relevant.runs().is_nothing() {
+        return Reach { anywhere: longest, in_run: longest };
+    }
+    Reach { anywhere: longest * BESIDE_RUNS, in_run: longest * IN_RUN }
 }
 
 impl Level {
@@ -387,7 +392,7 @@ impl Text {
     pub(super) fn new(patchset: &Arc<Patchset>, relevant: Relevant, outer: Vec<Layer>) -> Self {
         Self {
             level: Level::new(patchset),
-            tree: Tree::new(relevant, context(patchset, &relevant)),
+            tree: Tree::new(relevant, reach(patchset, &relevant)),
             documents: Documents::default(),
             relevant,
             outer,

@@ -10,6 +10,8 @@ use crate::decode::layer::ESCAPES;
 pub(in crate::decode) struct Text<S> {
     /// Its last bytes: an escape that is cut at their beginning is out of a token's reach.
     pub(in crate::decode) tail: Vec<u8>,
+    /// How many bytes at its end may belong to one run of base64 or hex.
+    pub(in crate::decode) run: usize,
     pub(in crate::decode) cut: Option<Cut<S>>,
     pub(in crate::decode) branches: Branches<S>,
 }
@@ -23,6 +25,8 @@ pub(in crate::decode) struct Cut<S> {
     pub(in crate::decode) index: usize,
     /// Bytes of it so far.
     pub(in crate::decode) length: usize,
+    /// How many bytes before it may belong to one run.
+    pub(in crate::decode) run: usize,
     /// What was awake where it begins.
     pub(in crate::decode) before: Branches<S>,
 }
@@ -42,7 +46,7 @@ pub(in crate::decode) type Owed = [usize; MAX_DEPTH];
 
 impl<S> Text<S> {
     pub(in crate::decode) fn new() -> Self {
-        Self { tail: Vec::new(), cut: None, branches: Default::default() }
+        Self { tail: Vec::new(), run: 0, cut: None, branches: Default::default() }
     }
 
     pub(in crate::decode) fn is_awake(&self, index: usize) -> bool {

@@ -6,6 +6,7 @@ pub(in crate::decode) mod marks;
 mod markup;
 #[cfg(test)]
 mod oracles;
+mod reach;
 mod reference;
 #[cfg(test)]
 mod tests;
@@ -15,4 +16,5 @@ mod wakes;
 
 pub use escape::undo;
 pub use marks::has_marks;
+pub use reach::Reach;
 pub use tree::{Reader, Tree};

@@ -67,7 +67,7 @@ fn by_tree(tokens: &[Vec<u8>], pieces: &[&[u8]]) -> Option<BTreeSet<usize>> {
 
 fn by_tree_of(relevant: Relevant, tokens: &[Vec<u8>], pieces: &[&[u8]]) -> Option<BTreeSet<usize>> {
     let longest = tokens.iter().map(Vec::len).max().unwrap();
-    let mut tree = Tree::new(relevant, longest + 1);
+    let mut tree = Tree::new(relevant, Reach { anywhere: longest + 1, in_run: longest + 1 });
     let mut reader = Naive { tokens, found: BTreeSet::new() };
     let mut budget = Budget::new(limits());
     for piece in pieces {
@@ -214,7 +214,10 @@ proptest! {
             text = encoder.encode(&text);
         }
         let tokens = [token];
-        let mut tree = Tree::new(relevant_to(&tokens), tokens[0].len() + 1);
+        let mut tree = Tree::new(
+            relevant_to(&tokens),
+            Reach { anywhere: tokens[0].len() + 1, in_run: tokens[0].len() + 1 },
+        );
         let mut reader = Naive { tokens: &tokens, found: BTreeSet::new() };
         let mut budget = Budget::new(limits());
         reader.look(&text, 0);

@@ -11,14 +11,12 @@
 use super::branch::{Branch, Branches, Cut, Owed, Text, keep_tail, texts};
 use super::escape::{Inside, LONGEST, find_mark, undo};
 use super::marks::cut_at_end;
+use super::reach::Reach;
 use super::unescape::Unescaper;
 use super::wakes::{Alarms, Wakes, end_of_long_run, first_mark, first_marks, next_mark};
 use crate::decode::budget::{Budget, Limits, MAX_DEPTH};
 use crate::decode::byteset::Relevant;
 use crate::decode::layer::{ESCAPES, Layer};
-
-/// Bytes that branches are fed at least in one go, where there are as many. Tests want every border.
-const STEP: usize = if cfg!(test) { 1 } else { 512 };
 
 /// What settling may ask for at once, beside what there is; the next piece pays for it.
 const SETTLING: Limits = Limits {
@@ -56,7 +54,7 @@ pub trait Reader {
 /// The layers over one text.
 pub struct Tree<S> {
     relevant: Relevant,
-    context: usize,
+    reach: Reach,
     texts: usize,
     text: Text<S>,
     /// Bytes decoded by settling that no budget has paid for yet.
@@ -66,7 +64,7 @@ pub struct Tree<S> {
 /// What all branches share while a chunk is worked on.
 struct Work<'a, R: Reader> {
     relevant: &'a Relevant,
-    context: usize,
+    reach: Reach,
     texts: &'a mut usize,
     path: Vec<Layer>,
     budget: &'a mut Budget,
@@ -74,10 +72,9 @@ struct Work<'a, R: Reader> {
 }
 
 impl<S> Tree<S> {
-    /// No layer awake. `context` is how many bytes before and after an escape can matter to the
-    /// reader: the longest token, with a byte beside it.
-    pub fn new(relevant: Relevant, context: usize) -> Self {
-        Self { relevant, context, texts: 0, text: Text::new(), unpaid: 0 }
+    /// No layer awake.
+    pub fn new(relevant: Relevant, reach: Reach) -> Self {
+        Self { relevant, reach, texts: 0, text: Text::new(), unpaid: 0 }
     }
 
     /// Takes the next bytes of the text. The reader must have read them as they are.
@@ -101,17 +98,11 @@ impl<S> Tree<S> {
             return true;
         }
         let mut budget = Budget::new(SETTLING);
-        let Self { relevant, context, texts, text, unpaid } = self;
+        let Self { relevant, reach, texts, text, unpaid } = self;
         let mut texts = *texts;
         let path = Vec::new();
-        let mut work = Work {
-            relevant,
-            context: *context,
-            texts: &mut texts,
-            path,
-            budget: &mut budget,
-            reader,
-        };
+        let mut work =
+            Work { relevant, reach: *reach, texts: &mut texts, path, budget: &mut budget, reader };
         let mut copy = work.copy_text(text, None, &[], 0);
         work.descend(&mut copy, &[], &Owed::default(), true);
         work.end(&mut copy);
@@ -135,8 +126,8 @@ impl<S> Tree<S> {
         budget: &'a mut Budget,
         reader: &'a mut R,
     ) -> (Work<'a, R>, &'a mut Text<S>) {
-        let Self { relevant, context, texts, text, .. } = self;
-        (Work { relevant, context: *context, texts, path: Vec::new(), budget, reader }, text)
+        let Self { relevant, reach, texts, text, .. } = self;
+        (Work { relevant, reach: *reach, texts, path: Vec::new(), budget, reader }, text)
     }
 }
 
@@ -161,7 +152,7 @@ impl<R: Reader> Work<'_, R> {
             }
             // As far as everything that is awake stays awake, and everything asleep sleeps.
             let awake = text.branches.iter().flatten();
-            let until = awake.map(|branch| from + branch.owes(self.path.len()).max(STEP));
+            let until = awake.map(|branch| from + self.reach.soonest(branch.owes(self.path.len())));
             let to = until.chain(alarms.next_after(from)).fold(piece.len(), usize::min);
             let step = piece.get(from..to).unwrap_or_default();
             from = to;
@@ -192,11 +183,16 @@ impl<R: Reader> Work<'_, R> {
         for index in 0..ESCAPES.len() {
             if let Some(length) = alarms.cut(index) {
                 // Where there is none yet, everything was asleep.
-                let none = || Cut { index, length, before: Branches::default() };
+                let before = piece.get(..piece.len().saturating_sub(length)).unwrap_or_default();
+                let run = self.reach.run(text.run, &text.tail, before);
+                let none = || Cut { index, length, run, before: Branches::default() };
                 text.cut.get_or_insert_with(none).length = length;
             }
         }
-        keep_tail(&mut text.tail, piece, self.kept());
+        text.run = self.reach.run(text.run, &text.tail, piece);
+        // What stands before an escape that is cut must be there once it has come whole.
+        let before_cut = text.cut.as_ref().map_or(0, |cut| self.reach.kept(cut.run) + cut.length);
+        keep_tail(&mut text.tail, piece, self.reach.kept(text.run).max(before_cut));
     }
 
     /// Where each sleeping layer wakes in the next piece of the text. One that wakes before it, at an
@@ -246,7 +242,8 @@ impl<R: Reader> Work<'_, R> {
     fn wake_at(&mut self, text: &mut Text<R::State>, alarms: &Alarms, before: &[u8], owed: &Owed) {
         for index in 0..ESCAPES.len() {
             if alarms.mark(index) == Some(before.len()) && !text.is_awake(index) {
-                let branch = self.wake(&text.tail, before, &text.branches, index, owed);
+                let tail = (text.tail.as_slice(), text.run);
+                let branch = self.wake(tail, before, &text.branches, index, owed);
                 if let Some(slot) = text.branches.get_mut(index) {
                     *slot = branch;
                 }
@@ -254,8 +251,9 @@ impl<R: Reader> Work<'_, R> {
             if let Some(length) = alarms.cut(index)
                 && alarms.cut_begins(index) == Some(before.len())
             {
+                let run = self.reach.run(text.run, &text.tail, before);
                 let before = self.copies(&text.branches, None, &[], self.path.len());
-                text.cut = Some(Cut { index, length, before });
+                text.cut = Some(Cut { index, length, run, before });
             }
         }
     }
@@ -279,6 +277,8 @@ impl<R: Reader> Work<'_, R> {
             }
         }
         let owed = owed.map(|amount| if amount == 0 { 0 } else { amount + behind });
+        let (whole, begun) = before.split_at_checked(start).unwrap_or((before, &[]));
+        let before = (before, self.reach.run(cut.run, whole, begun));
         let branch = self.wake(before, &[], &cut.before, cut.index, &owed);
         *self.texts -= texts(&cut.before);
         if let (Some(mut branch), Some(slot)) = (branch, text.branches.get_mut(cut.index)) {
@@ -287,11 +287,11 @@ impl<R: Reader> Work<'_, R> {
         }
     }
 
-    /// A branch for the layer at `index`, which wakes where `tail` and then `before` end, beside
-    /// those that are awake there.
+    /// A branch for the layer at `index`, which wakes where `tail`, of which so much may be a run, and
+    /// then `before` end, beside those that are awake there.
     fn wake(
         &mut self,
-        tail: &[u8],
+        (tail, run): (&[u8], usize),
         before: &[u8],
         awake: &Branches<R::State>,
         index: usize,
@@ -303,11 +303,13 @@ impl<R: Reader> Work<'_, R> {
             self.budget.too_deep();
             return None;
         }
+        let mut run = self.reach.run(run, tail, before);
         let mut context = tail.to_vec();
-        keep_tail(&mut context, before, self.kept());
+        keep_tail(&mut context, before, self.reach.kept(run));
         // What escapes of the layer stand there matter to no token, but their letters might.
         if find_mark(layer, Inside::Nothing, &context).is_some() {
             context = undo(layer, &context);
+            run = self.reach.run(0, &[], &context);
         }
         if !self.budget.room(*self.texts) || !self.budget.spend(context.len()) {
             return None;
@@ -322,12 +324,14 @@ impl<R: Reader> Work<'_, R> {
                 if let Some(length) = cut {
                     let held = context.get(context.len() - length..).unwrap_or_default();
                     let before = self.copies(awake, Some(depth), held, depth + 2);
-                    text.cut = Some(Cut { index: other, length, before });
+                    let whole = context.strip_suffix(held).unwrap_or_default();
+                    let run = self.reach.run(0, &[], whole);
+                    text.cut = Some(Cut { index: other, length, run, before });
                 }
             }
         }
         let state = self.reader.begin(&context, self.budget);
-        text.tail = context;
+        (text.tail, text.run) = (context, run);
         let unescaper = Unescaper::new(layer);
         Some(Box::new(Branch { unescaper, state, text, owed: *owed, scratch: Vec::new() }))
     }
@@ -380,6 +384,7 @@ impl<R: Reader> Work<'_, R> {
         }
         let mut text = self.copy_text(&branch.text, around, without, depth + 1);
         text.tail.truncate(tail.len());
+        text.run = text.run.saturating_sub(without.len());
         Some(Box::new(Branch {
             unescaper: branch.unescaper.clone(),
             state: self.reader.begin(tail, self.budget),
@@ -398,12 +403,12 @@ impl<R: Reader> Work<'_, R> {
         depth: usize,
     ) -> Text<R::State> {
         let mut copy = Text::new();
-        copy.tail = text.tail.clone();
+        (copy.tail, copy.run) = (text.tail.clone(), text.run);
         if without.is_empty()
             && let Some(cut) = &text.cut
         {
             let before = self.copies(&cut.before, around, without, depth);
-            copy.cut = Some(Cut { index: cut.index, length: cut.length, before });
+            copy.cut = Some(Cut { index: cut.index, length: cut.length, run: cut.run, before });
         }
         copy.branches = self.copies(&text.branches, around, without, depth);
         copy
@@ -419,7 +424,7 @@ impl<R: Reader> Work<'_, R> {
             branch.unescaper.finish(&mut decoded);
         }
         if self.budget.spend(decoded.len()) {
-            let amount = self.owed_after_an_escape(depth);
+            let amount = self.reach.owed_after_an_escape(depth);
             // What wakes inside, somewhere in this piece, owes what is owed where the piece begins.
             let mut inherited = branch.owed;
             if branch.owed.get(depth).is_some_and(|&owed| owed > 0) {
@@ -441,6 +446,7 @@ impl<R: Reader> Work<'_, R> {
             if touched.is_some() {
                 branch.inner_owe(depth, amount);
             }
+            self.forgive(branch);
         }
         branch.scratch = decoded;
     }
@@ -457,16 +463,14 @@ impl<R: Reader> Work<'_, R> {
         }
     }
 
-    /// How many bytes, from its last escape on, a text and everything inside it have to say of a
-    /// layer. Beside the context: where an escape inside begins may be read differently, which each
-    /// layer inside hands on.
-    fn owed_after_an_escape(&self, depth: usize) -> usize {
-        self.context + MAX_DEPTH.saturating_sub(depth) * 2 * LONGEST
-    }
-
-    /// Bytes that are kept of each text.
-    fn kept(&self) -> usize {
-        self.context + 2 * LONGEST
+    /// Forgives what is owed in the middle of a run, where the run has begun behind the escape.
+    fn forgive(&self, branch: &mut Branch<R::State>) {
+        if branch.text.run < self.reach.anywhere {
+            let in_run = self.reach.owed_in_run();
+            for owed in branch.owed.iter_mut().filter(|owed| **owed <= in_run) {
+                *owed = 0;
+            }
+        }
     }
 }
 

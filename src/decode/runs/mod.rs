@@ -6,6 +6,7 @@
 //! phase; a token is found wherever it stands in the encoded text, and whatever stands before it.
 //! Hex digits are characters of base64 too, so that one search finds both.
 
+pub(in crate::decode) mod ending;
 pub(in crate::decode) mod glance;
 mod lane;
 mod lanes;

@@ -82,6 +82,44 @@ fn base64_in_a_body() {
     }
 }
 
+/// However long a token is written in a run, what stands in the middle of the run hides it not.
+#[test]
+fn what_cuts_a_long_run_in_two() {
+    let patchset = blocking(TOKEN.as_bytes());
+    let other = blocking(b"tok_0123456789abcdefXYA");
+    let each = |text: &str, write: fn(u8) -> String| text.bytes().map(write).collect::<String>();
+    let json = each(TOKEN, |byte| format!("\\u{byte:04x}"));
+    let percent = each(TOKEN, |byte| format!("%{byte:02x}"));
+    let hex_of_json = hex(json.as_bytes());
+    for (run, layers) in [
+        (STANDARD.encode(&json), "base64,json"),
+        (STANDARD.encode(STANDARD.encode(&json)), "base64,base64,json"),
+        (hex_of_json.clone(), "hex,json"),
+        (hex(percent.as_bytes()), "hex,percent"),
+        (wrapped(&STANDARD.encode(&json), 76, "\r\n"), "base64,json"),
+    ] {
+        for (between, layer) in
+            [("<!-- a -- b -->", "markup"), ("<?x y?>", "markup"), ("<![CDATA[]]>", "markup")]
+        {
+            for part in [1, run.len() / 3, run.len() / 2, run.len() - 3] {
+                let (one, two) = run.split_at(part);
+                let body = format!("<a>{}<t>{one}{between}{two}</t></a>", "b c ".repeat(40));
+                let expected = format!("{layer},{layers}");
+                assert_eq!(in_body(&patchset, body.as_bytes()), Some(expected), "{body}");
+                assert_eq!(in_body(&other, body.as_bytes()), None, "{body}");
+            }
+        }
+        // Characters of the run that are escaped themselves, far apart.
+        for at in [run.len() / 3, run.len() / 2] {
+            let (one, two) = run.split_at(at);
+            let escaped = format!("%{:02X}", two.as_bytes()[0]);
+            let body = format!("a={one}{escaped}{}&b=c", &two[1..]);
+            let expected = format!("percent,{layers}");
+            assert_eq!(in_body(&patchset, body.as_bytes()), Some(expected), "{body}");
+        }
+    }
+}
+
 fn gzip(text: &[u8]) -> Vec<u8> {
     let mut encoder = GzEncoder::new(Vec::new(), Compression::default());
     encoder.write_all(text).unwrap();

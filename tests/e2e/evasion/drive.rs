@@ -37,8 +37,6 @@ pub struct Case {
 pub struct Failure {
     pub name: String,
     pub why: String,
-    /// Whether honest traffic was harmed, rather than a token let through.
-    pub harm: bool,
 }
 
 type Body =
@@ -178,36 +176,36 @@ async fn one(
     upstream: &Recording,
     failures: &mut Vec<Failure>,
 ) {
-    let mut fails = |harm: bool, why: String| {
-        failures.push(Failure { name: case.name.clone(), why, harm });
+    let mut fails = |why: String| {
+        failures.push(Failure { name: case.name.clone(), why });
     };
     if let Some(leaked) = &case.leaked {
         match soon("an answer", client.status(leaked, number)).await {
-            Ok(status) if !case.refused.contains(&status) => fails(false, format!("got {status}")),
+            Ok(status) if !case.refused.contains(&status) => fails(format!("got {status}")),
             Ok(_) => {
                 if upstream.take(number).is_some() {
-                    fails(false, "refused, and arrived all the same".to_owned());
+                    fails("refused, and arrived all the same".to_owned());
                 }
             }
-            Err(error) => fails(false, error),
+            Err(error) => fails(error),
         }
     }
     let Some(clean) = &case.clean else { return };
     match soon("an answer", client.status(clean, number + 1)).await {
         Ok(status) if case.both => {
             if !case.refused.contains(&status) {
-                fails(false, format!("the twin got {status}"));
+                fails(format!("the twin got {status}"));
             }
         }
         Ok(200) => match upstream.take(number + 1) {
             Some(arrived) => {
                 if let Some(difference) = arrived.difference(clean) {
-                    fails(true, difference);
+                    fails(difference);
                 }
             }
-            None => fails(true, "the twin did not arrive".to_owned()),
+            None => fails("the twin did not arrive".to_owned()),
         },
-        Ok(status) => fails(true, format!("the twin got {status}")),
-        Err(error) => fails(true, format!("the twin: {error}")),
+        Ok(status) => fails(format!("the twin got {status}")),
+        Err(error) => fails(format!("the twin: {error}")),
     }
 }

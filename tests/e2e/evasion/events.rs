@@ -9,8 +9,7 @@ use super::upstream::Recording;
 use super::{LEAKED, all_points, case, drive};
 use crate::support::gateway::start_blocking;
 
-/// A case's name, and the point (where it is empty, any) and the encodings of its event. Those that
-/// are pending in the matrix are left out.
+/// A case's name, and the point (where it is empty, any) and the encodings of its event.
 const EXPECTED: &[(&str, &str, &[&str])] = &[
     ("path-segment/long", "path:1", &[]),
     ("path-segment/long/percent:all", "path:1", &["percent"]),
