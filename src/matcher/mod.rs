@@ -27,6 +27,7 @@ mod rebuild;
 mod record;
 mod rulebook;
 mod shared;
+mod spelling;
 mod stream;
 #[cfg(test)]
 mod tests;

@@ -15,6 +15,7 @@ use super::patchset::{Patchset, Rule, TokenInfo};
 use super::rebuild::{Rebuild, Rebuilt};
 use super::rulebook::RulebookWriter;
 use super::shared::Shared;
+use super::spelling::{Respelled, spellings};
 use super::verify::FREE_STANDING;
 use crate::config::limits::{TOKEN_BYTES, TOKEN_BYTES_FORCED};
 use crate::model::fingerprint::Fingerprint;
@@ -36,10 +37,12 @@ pub struct PatchsetWriter {
     tokens: Shared<TokenInfo>,
     /// The length of each slot's token.
     lengths: Vec<u16>,
-    /// How many tokens there are of each length.
+    /// How many tokens there are of each length, in any spelling.
     by_length: Vec<u32>,
     /// The signatures by which JWTs are recognised.
     signatures: Signatures,
+    /// The other lengths that tokens have where they are spelled otherwise.
+    respelled: Respelled,
     /// Whether a byte value is in any text there ever was.
     seen: [bool; 256],
     rulebook: RulebookWriter,
@@ -72,6 +75,7 @@ impl PatchsetWriter {
             lengths: Vec::new(),
             by_length: Vec::new(),
             signatures: Signatures::default(),
+            respelled: Respelled::default(),
             seen: [false; 256],
             rulebook: RulebookWriter::new(),
             digests: Arc::default(),
@@ -277,6 +281,37 @@ impl PatchsetWriter {
                 (self.lengths.len() - 1) as u32
             }
         };
+        self.count(length);
+        match material {
+            TokenMaterial::Digest(digest) => {
+                Arc::make_mut(&mut self.digests).insert(&self.keys, digest, slot);
+            }
+            TokenMaterial::Text(text) => {
+                let text = text.expose();
+                self.add_text(slot, text, length);
+                for spelling in spellings(text) {
+                    // As long as the token or, with dashes or without, in the same class.
+                    let Ok(other) = u16::try_from(spelling.len()) else { continue };
+                    self.add_text(slot, &spelling, other);
+                    if other != length && self.respelled.insert(slot, other) {
+                        self.count(other);
+                    }
+                }
+                // Both in the class of long ones, so that a slot is retired from one class.
+                if let Some(signature) = jwt::signature(text)
+                    && let Ok(length) = u16::try_from(signature.len())
+                    && signature.len() >= Long::WINDOW
+                {
+                    self.long.add(&self.keys, slot, &signature, length);
+                    self.signatures.insert(slot, length);
+                }
+            }
+        }
+        slot
+    }
+
+    /// Counts one more text of this length.
+    fn count(&mut self, length: u16) {
         let place = usize::from(length);
         if self.by_length.len() <= place {
             self.by_length.resize(place + 1, 0);
@@ -284,34 +319,29 @@ impl PatchsetWriter {
         if let Some(tokens) = self.by_length.get_mut(place) {
             *tokens += 1;
         }
-        match material {
-            TokenMaterial::Digest(digest) => {
-                Arc::make_mut(&mut self.digests).insert(&self.keys, digest, slot);
-            }
-            TokenMaterial::Text(text) => {
-                let (keys, text) = (&self.keys, text.expose());
-                for &byte in text {
-                    if let Some(seen) = self.seen.get_mut(usize::from(byte)) {
-                        *seen = true;
-                    }
-                }
-                match usize::from(length) {
-                    Long::WINDOW.. => self.long.add(keys, slot, text, length),
-                    Middle::WINDOW.. => self.middle.add(keys, slot, text, length),
-                    Short::WINDOW.. => self.short.add(keys, slot, text, length),
-                    _ => self.tiny.add(keys, slot, text, length),
-                }
-                // Both in the class of long ones, so that a slot is retired from one class.
-                if let Some(signature) = jwt::signature(text)
-                    && let Ok(length) = u16::try_from(signature.len())
-                    && signature.len() >= Long::WINDOW
-                {
-                    self.long.add(keys, slot, &signature, length);
-                    self.signatures.insert(slot, length);
-                }
+    }
+
+    /// Counts one less.
+    fn uncount(&mut self, length: u16) {
+        if let Some(tokens) = self.by_length.get_mut(usize::from(length)) {
+            *tokens -= 1;
+        }
+    }
+
+    /// Puts a text by which the token in this slot is found where it belongs.
+    fn add_text(&mut self, slot: u32, text: &[u8], length: u16) {
+        for &byte in text {
+            if let Some(seen) = self.seen.get_mut(usize::from(byte)) {
+                *seen = true;
             }
         }
-        slot
+        let keys = &self.keys;
+        match usize::from(length) {
+            Long::WINDOW.. => self.long.add(keys, slot, text, length),
+            Middle::WINDOW.. => self.middle.add(keys, slot, text, length),
+            Short::WINDOW.. => self.short.add(keys, slot, text, length),
+            _ => self.tiny.add(keys, slot, text, length),
+        }
     }
 
     /// Gives a token that was known by its digest a slot in which it is known by its text.
@@ -352,8 +382,9 @@ impl PatchsetWriter {
     fn retire(&mut self, slot: u32) {
         let Some(length) = self.length(slot) else { return };
         self.signatures.remove(slot);
-        if let Some(tokens) = self.by_length.get_mut(usize::from(length)) {
-            *tokens -= 1;
+        self.uncount(length);
+        if let Some(other) = self.respelled.remove(slot) {
+            self.uncount(other);
         }
         match usize::from(length) {
             0 => self.retired.push(slot),

@@ -16,6 +16,8 @@ use leakgate::model::token::TokenMaterial;
 const FREE_STANDING: usize = 16;
 /// Lengths around the borders of every class.
 const LENGTHS: [usize; 16] = [6, 7, 8, 9, 11, 12, 15, 16, 19, 20, 21, 32, 33, 64, 100, 400];
+/// Where dashes stand in a UUID.
+const DASHES: [usize; 4] = [8, 13, 18, 23];
 
 /// Tokens by number: their bytes and the leaks that have them.
 type Tokens = BTreeMap<u128, (Vec<u8>, [bool; 2])>;
@@ -134,7 +136,7 @@ fn run_of(bytes: &mut Unstructured<'_>, length: usize) -> Result<Vec<u8>> {
 fn token(bytes: &mut Unstructured<'_>, tokens: &Tokens) -> Result<Vec<u8>> {
     let known: Vec<&Vec<u8>> = tokens.values().map(|(text, _)| text).collect();
     let length = *bytes.choose(&LENGTHS)?;
-    match bytes.int_in_range(0..=5)? {
+    match bytes.int_in_range(0..=6)? {
         // A part of another one, or another one with more.
         0 if !known.is_empty() => {
             let whole = *bytes.choose(&known)?;
@@ -154,8 +156,49 @@ fn token(bytes: &mut Unstructured<'_>, tokens: &Tokens) -> Result<Vec<u8>> {
             Ok(other)
         }
         3 => Ok([&b"eyJhbGciOiJIUzI1NiJ9."[..], &run_of(bytes, length)?].concat()),
+        4 => number(bytes),
         _ => run_of(bytes, length),
     }
+}
+
+/// Hex digits, some of them with the dashes of a UUID or with what tells one.
+fn number(bytes: &mut Unstructured<'_>) -> Result<Vec<u8>> {
+    let length = *bytes.choose(&[15, 16, 20, 32, 32, 32, 40])?;
+    let mut digits = Vec::new();
+    for _ in 0..length {
+        digits.push(*bytes.choose(b"0147abf")?);
+    }
+    if length == 32 && bytes.arbitrary()? {
+        (digits[12], digits[16]) = (*bytes.choose(b"0189")?, *bytes.choose(b"79bc")?);
+    }
+    if length == 32 && bytes.arbitrary()? {
+        DASHES.into_iter().for_each(|at| digits.insert(at, b'-'));
+    }
+    match bytes.int_in_range(0..=3)? {
+        0 => digits.make_ascii_uppercase(),
+        1 => digits[..10].make_ascii_uppercase(),
+        _ => {}
+    }
+    Ok(digits)
+}
+
+/// Whether a backend that compares numbers takes the one for the other: hex digits that are the same,
+/// in one case throughout; of a UUID with dashes, or without them where it tells that it is one.
+fn is_respelled(token: &[u8], other: &[u8]) -> bool {
+    let bare = |text: &[u8]| -> Option<(Vec<u8>, bool)> {
+        let dashes: Vec<usize> = (0..text.len()).filter(|&at| text[at] == b'-').collect();
+        let digits: Vec<u8> = text.iter().copied().filter(|&byte| byte != b'-').collect();
+        let dashed = dashes == DASHES && text.len() == 36;
+        let is_number = digits.len() >= 16 && digits.iter().all(u8::is_ascii_hexdigit);
+        (is_number && (dashed || dashes.is_empty())).then_some((digits, dashed))
+    };
+    let (Some((digits, dashed)), Some((others, other_dashed))) = (bare(token), bare(other)) else {
+        return false;
+    };
+    let tells =
+        digits.len() == 32 && b"12345678".contains(&digits[12]) && b"89abAB".contains(&digits[16]);
+    let one_case = other.to_ascii_lowercase() == other || other.to_ascii_uppercase() == other;
+    digits.eq_ignore_ascii_case(&others) && one_case && (dashed == other_dashed || dashed || tells)
 }
 
 /// Tokens, tokens that are not quite whole, and other bytes.
@@ -164,7 +207,21 @@ fn text(bytes: &mut Unstructured<'_>, tokens: &Tokens) -> Result<Vec<u8>> {
     let mut text = Vec::new();
     for _ in 0..bytes.int_in_range(0..=12)? {
         match bytes.int_in_range(0..=5)? {
-            0..=2 if !known.is_empty() => text.extend(*bytes.choose(&known)?),
+            0..=1 if !known.is_empty() => text.extend(*bytes.choose(&known)?),
+            2 if !known.is_empty() => {
+                let mut other = (*bytes.choose(&known)?).clone();
+                if other.len() == 36 && bytes.arbitrary()? {
+                    other.retain(|&byte| byte != b'-');
+                } else if other.len() == 32 && bytes.arbitrary()? {
+                    DASHES.into_iter().for_each(|at| other.insert(at, b'-'));
+                }
+                match bytes.int_in_range(0..=2)? {
+                    0 => other.make_ascii_uppercase(),
+                    1 => other.make_ascii_lowercase(),
+                    _ => {}
+                }
+                text.extend(other);
+            }
             3 if !known.is_empty() => {
                 let whole = *bytes.choose(&known)?;
                 let to = bytes.int_in_range(0..=whole.len())?;
@@ -188,12 +245,19 @@ fn is_word(byte: u8) -> bool {
 fn oracle(tokens: &Tokens, text: &[u8]) -> Vec<Place> {
     let mut found = Vec::new();
     for (&number, (token, _)) in tokens {
-        for (start, window) in text.windows(token.len()).enumerate() {
-            let end = start + token.len();
-            let before = start.checked_sub(1).map(|at| text[at]);
-            let beside = before.into_iter().chain(text.get(end).copied()).any(is_word);
-            if window == token && (token.len() >= FREE_STANDING || !beside) {
-                found.push((number, start as u64, end as u64));
+        let mut lengths = vec![token.len(), 32, 36];
+        lengths.retain(|&length| length == token.len() || [32, 36].contains(&token.len()));
+        lengths.sort_unstable();
+        lengths.dedup();
+        for length in lengths {
+            for (start, window) in text.windows(length).enumerate() {
+                let end = start + length;
+                let before = start.checked_sub(1).map(|at| text[at]);
+                let beside = before.into_iter().chain(text.get(end).copied()).any(is_word);
+                let is_it = window == token || is_respelled(token, window);
+                if is_it && (token.len() >= FREE_STANDING || !beside) {
+                    found.push((number, start as u64, end as u64));
+                }
             }
         }
     }

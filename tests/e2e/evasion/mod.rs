@@ -9,6 +9,7 @@ mod drive;
 mod encodings;
 mod events;
 mod honest;
+mod numbers;
 mod points;
 mod request;
 mod specials;
@@ -243,6 +244,12 @@ async fn no_encoding_hides_a_leaked_token() {
     }
     let (leaked, clean) = (Shape::Jwt.token(LEAKED), Shape::Jwt.token(CLEAN));
     matrix.run(&leaked, specials::jwts(&leaked, &clean)).await;
+    let (mut points, bodies) = all_points();
+    points.extend(bodies);
+    for number in numbers::NUMBERS {
+        let cases = number.cases((LEAKED, CLEAN), &points, &encodings);
+        matrix.run(&number.token(LEAKED), cases).await;
+    }
     let (leaked, clean) = (Shape::Long.token(LEAKED), Shape::Long.token(CLEAN));
     matrix.run(&leaked, specials::refused(&leaked, &clean)).await;
     matrix.judge();
