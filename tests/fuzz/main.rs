@@ -6,8 +6,11 @@
 mod base64;
 mod chain;
 mod decode;
+mod ebcdic;
+mod entities;
 mod matcher;
 mod reports;
+mod words;
 
 use proptest::collection::vec;
 use proptest::prelude::*;
@@ -28,6 +31,21 @@ proptest! {
     #[test]
     fn base64_is_read_as_the_library_writes_it(data in vec(any::<u8>(), 0..400)) {
         base64::check(&data);
+    }
+
+    #[test]
+    fn declared_entities_are_expanded_as_a_naive_reader_does(data in vec(any::<u8>(), 0..400)) {
+        entities::check(&data);
+    }
+
+    #[test]
+    fn ebcdic_is_read_as_another_library_writes_it(data in vec(any::<u8>(), 0..400)) {
+        ebcdic::check(&data);
+    }
+
+    #[test]
+    fn encoded_words_are_read_as_they_were_written(data in vec(any::<u8>(), 0..400)) {
+        words::check(&data);
     }
 
     #[test]
