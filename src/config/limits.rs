@@ -183,11 +183,11 @@ pub const WEBSOCKET_HELD_BYTES: usize = 64 * 1024;
 pub const WEBSOCKET_READ_BYTES: usize = 8 * 1024;
 /// Bytes of a compressed WebSocket message that are inflated at once.
 pub const WEBSOCKET_INFLATED_BYTES: usize = 8 * 1024;
-/// Bytes that all messages of one side of a WebSocket may together produce whatever came in, beside what
-/// each may by its length.
-pub const WEBSOCKET_FREE_BYTES: u64 = 4 * 1024 * 1024;
-/// Bytes by which that grows again in a second.
-pub const WEBSOCKET_FREE_BYTES_A_SECOND: u64 = 1024 * 1024;
+/// Work that decoding all messages of one side of a WebSocket may together take whatever came in, beside
+/// what each may by its length: see [`DECODE_WORK`].
+pub const WEBSOCKET_FREE_WORK: u64 = 4 * 1024 * 1024;
+/// Work by which that grows again in a second.
+pub const WEBSOCKET_FREE_WORK_A_SECOND: u64 = 2 * 1024 * 1024;
 /// Time between two events of the same token in one WebSocket.
 pub const WEBSOCKET_EVENT_STEP: Duration = Duration::from_secs(60);
 /// Tokens of which one WebSocket's events tell; uses of more are counted.
@@ -215,24 +215,20 @@ pub const STALE_RETRIES: usize = 2;
 
 /// Layers of encoding that are undone, one inside the other.
 pub const DECODE_DEPTH: usize = 8;
-/// Bytes that all layers of one request may produce, per byte that came in, above
-/// [`DECODE_FREE_BYTES`]. Ordinary requests need 3 at most; a hostile one of 64 KiB that uses this up
-/// costs a few milliseconds.
-pub const DECODE_RATIO: u64 = 16;
-/// Bytes that all layers of one request may produce whatever came in.
-pub const DECODE_FREE_BYTES: u64 = 256 * 1024;
+/// Work that decoding may take for each byte of a request that came in, above [`DECODE_FREE_WORK`]: one
+/// for each byte that is decompressed or transcoded, or that base64 or hex decodes to, three for each that
+/// escapes decode to, and more where a text or a decompression begins. Ordinary requests need 9 at
+/// most, compressed ones as much as they decompress to: text to ten times as much, logs to twenty.
+pub const DECODE_WORK: u64 = 48;
+/// Work whatever came in.
+pub const DECODE_FREE_WORK: u64 = 1024 * 1024;
 /// Texts under decoding at once in one request: four layers side by side, in every order, are 64.
 pub const DECODE_TEXTS: usize = 256;
-/// Bytes that all decompression and transcoding of one request may produce, per byte that came in,
-/// above [`DECODE_FREE_BYTES`]. Text compresses to a tenth, logs to a twentieth.
-pub const UNPACK_RATIO: u64 = 32;
-/// Bytes that layers may produce for each byte that was decompressed, beside [`DECODE_RATIO`].
-pub const DECODE_OF_UNPACKED: u64 = 4;
-/// Bytes that beginning another decompression counts as, for what it costs beside its output.
-pub const UNPACK_BEGIN_COST: usize = 512;
 /// Decompressions at once, in one request, of what stands compressed in base64 or hex. Each has a window
 /// of up to 8 MiB, as it is used.
 pub const RUN_INFLATERS: usize = 8;
+/// Decompressions of parts and messages of one body that are kept, when they have ended, for others.
+pub const SPARE_INFLATERS: usize = 2;
 /// Codings of one body, one around the other.
 pub const CODINGS: usize = 3;
 /// Containers (codings, charsets, parts, messages) of one body, one inside the other.

@@ -93,12 +93,9 @@ mod tests {
     fn anything(text: &[u8], relevant: &Relevant) -> bool {
         let mut budget = Budget::new(Limits {
             depth: MAX_DEPTH,
-            ratio: 1_000,
-            free: 1 << 20,
+            ratio: 3_000,
+            free: 3 << 20,
             texts: 64,
-            unpacked_ratio: 1_000,
-            decoded_of_unpacked: 1_000,
-            unpack_begin: 512,
             inflaters: 8,
         });
         let mut any = false;

@@ -76,7 +76,7 @@ impl Walk<'_> {
                 self.budget.too_deep();
                 return;
             }
-            if !self.budget.spend(text.len()) {
+            if !self.budget.spend_whole(text.len()) {
                 return;
             }
             let mut decoded = Vec::with_capacity(text.len());

@@ -13,7 +13,7 @@ use super::place::{Step, json_path, pair, segment};
 use super::search::{self, Found, held, locate, locate_within};
 use super::{Inspection, redact};
 use crate::config::limits;
-use crate::decode::{BORDER, Budget, Layer, base64, doubts, words};
+use crate::decode::{BORDER, Layer, base64, doubts, words};
 use crate::matcher::TokenIndex;
 use crate::model::verdict::Point;
 
@@ -185,18 +185,14 @@ impl Inspection {
     }
 
     /// The tokens in a text, each at least once.
-    fn find(&mut self, text: &[u8]) -> Vec<Found> {
-        self.find_within(search::budget(), text)
-    }
-
-    /// The same; looking for their places takes from this budget.
-    pub(super) fn find_within(&mut self, places: Budget, text: &[u8]) -> Vec<Found> {
+    pub(super) fn find(&mut self, text: &[u8]) -> Vec<Found> {
         let held = held(&self.patchset, &self.relevant, &mut self.budget, text);
         if held.is_empty() {
             return Vec::new();
         }
+        let places = self.places.get_or_insert_with(search::budget);
         let mut found = locate_within(places, &self.patchset, &self.relevant, text);
-        // What is held counts, whether or not the budget of looking for its place went so far.
+        // What is held counts, whether or not the budget of looking for places went so far.
         let placed: HashSet<TokenIndex> = found.iter().map(|found| found.token).collect();
         let unplaced = held.into_iter().filter(|(token, _)| !placed.contains(token));
         found.extend(unplaced.map(|(token, layers)| Found { token, range: 0..text.len(), layers }));

@@ -1,7 +1,7 @@
 //! The messages of a WebSocket, each inspected for itself against the patchset in force when it
 //! begins.
 
-use std::sync::Arc;
+use std::sync::{Arc, Weak};
 
 use http::request::Parts;
 use jiff::Timestamp;
@@ -12,7 +12,7 @@ use super::search;
 use super::text::{Finds, Text};
 use super::{Context, Inspection};
 use crate::config::limits;
-use crate::decode::{Budget, Layer, NotInflated, Permessage};
+use crate::decode::{Budget, Layer, NotInflated, Permessage, Relevant};
 use crate::matcher::Patchset;
 use crate::model::rule::FiltrationMode;
 use crate::model::verdict::{Hit, Point, Verdict};
@@ -56,53 +56,50 @@ impl Inspection {
             && scope::any_blocks(self.patchset.all_rules(), self.asked.as_ref(), &self.context)
     }
 
-    fn whole_message(&mut self, text: &[u8]) {
-        let held = search::held(&self.patchset, &self.relevant, &mut self.budget, text);
-        for (token, layers) in held {
+    /// Inspects a message's text, which undoing `outer` brought forth and the budget knows of already.
+    fn whole_message(&mut self, text: &[u8], outer: &[Layer]) {
+        let Self { patchset, relevant, budget, .. } = self;
+        for (token, layers) in search::held_inside(patchset, relevant, budget, outer, text) {
             self.hit(token, Point::Websocket, &layers);
         }
-    }
-
-    fn of_message(opening: &Opening, in_force: &InForce) -> Self {
-        let InForce { patchset, mode, now } = in_force;
-        let context = Context { mode: *mode, now: *now, ..opening.context.clone() };
-        let mut inspection = Self::new(Arc::clone(patchset), context);
-        inspection.asked = Some(opening.asked.clone());
-        inspection
     }
 }
 
 /// The messages that one side of a WebSocket sends, one after the other.
 pub struct Messages {
     opening: Arc<Opening>,
+    /// What was worth undoing under the patchset of the last message.
+    relevant: Option<(Weak<Patchset>, Relevant)>,
     inflater: Option<Permessage>,
     /// Why compressed messages cannot be read any more.
     unreadable: Option<&'static Cause>,
     current: Option<Message>,
     allowance: Allowance,
+    /// Where a message that comes whole is inflated.
+    inflated: Vec<u8>,
 }
 
-/// What all messages of a side share, so that many small ones cost no more than a large one: bytes that
-/// they may produce whatever came in. Grows again with time.
+/// What all messages of a side share, so that many small ones cost no more than a large one: work that
+/// decoding them may take whatever came in. Grows again with time.
 struct Allowance {
-    bytes: u64,
+    work: u64,
     at: Option<Timestamp>,
 }
 
 impl Allowance {
-    /// What the next message may produce.
+    /// What the next message may take.
     fn of_next(&mut self, now: Timestamp) -> u64 {
         let passed = self.at.map_or(0, |at| now.as_millisecond() - at.as_millisecond());
         let passed = u64::try_from(passed).unwrap_or_default();
-        let grown = passed.saturating_mul(limits::WEBSOCKET_FREE_BYTES_A_SECOND) / 1_000;
-        self.bytes = self.bytes.saturating_add(grown).min(limits::WEBSOCKET_FREE_BYTES);
+        let grown = passed.saturating_mul(limits::WEBSOCKET_FREE_WORK_A_SECOND) / 1_000;
+        self.work = self.work.saturating_add(grown).min(limits::WEBSOCKET_FREE_WORK);
         self.at = Some(now);
-        self.bytes.min(limits::DECODE_FREE_BYTES)
+        self.work.min(limits::DECODE_FREE_WORK)
     }
 
-    /// Takes what a message has produced beyond its length.
-    fn spend(&mut self, bytes: u64) {
-        self.bytes = self.bytes.saturating_sub(bytes);
+    /// Takes what a message has taken beyond what its length allows.
+    fn spend(&mut self, work: u64) {
+        self.work = self.work.saturating_sub(work);
     }
 }
 
@@ -112,6 +109,8 @@ struct Message {
     /// What reads it, once it comes in pieces.
     pieces: Option<Pieces>,
     compressed: bool,
+    /// Whether it was inflated to its end.
+    inflated: bool,
     /// Whether no more of it can be read.
     broken: bool,
     /// How many of its hits were told of.
@@ -130,16 +129,26 @@ impl Messages {
     pub fn new(opening: Arc<Opening>, keeps_context: Option<bool>) -> Self {
         let inflater =
             keeps_context.map(|keeps| Permessage::new(keeps, limits::WEBSOCKET_INFLATED_BYTES));
-        let allowance = Allowance { bytes: limits::WEBSOCKET_FREE_BYTES, at: None };
-        Self { opening, inflater, unreadable: None, current: None, allowance }
+        let allowance = Allowance { work: limits::WEBSOCKET_FREE_WORK, at: None };
+        let relevant = None;
+        Self {
+            opening,
+            relevant,
+            inflater,
+            unreadable: None,
+            current: None,
+            allowance,
+            inflated: Vec::new(),
+        }
     }
 
     /// Begins a message, and ends the one before it.
     pub fn begin(&mut self, in_force: &InForce, compressed: bool) -> Verdict {
         self.end();
-        let mut inspection = Inspection::of_message(&self.opening, in_force);
+        let mut inspection = self.inspection(in_force);
         inspection.budget.set_free(self.allowance.of_next(in_force.now));
-        let mut message = Message { inspection, pieces: None, compressed, broken: false, told: 0 };
+        let (pieces, inflated, broken, told) = (None, false, false, 0);
+        let mut message = Message { inspection, pieces, compressed, inflated, broken, told };
         if compressed {
             match (self.unreadable, &mut self.inflater) {
                 (None, Some(inflater)) => inflater.begin(),
@@ -149,6 +158,25 @@ impl Messages {
         let verdict = message.inspection.verdict();
         self.current = Some(message);
         verdict
+    }
+
+    fn inspection(&mut self, in_force: &InForce) -> Inspection {
+        let InForce { patchset, mode, now } = in_force;
+        let known = self.relevant.as_ref();
+        let known = known.filter(|(of, _)| of.as_ptr() == Arc::as_ptr(patchset));
+        let relevant = match known {
+            Some((_, relevant)) => *relevant,
+            None => {
+                let relevant = search::relevant(patchset);
+                self.relevant = Some((Arc::downgrade(patchset), relevant));
+                relevant
+            }
+        };
+        let Opening { context, asked } = &*self.opening;
+        let context = Context { mode: *mode, now: *now, ..context.clone() };
+        let mut inspection = Inspection::under(Arc::clone(patchset), relevant, context);
+        inspection.asked = Some(asked.clone());
+        inspection
     }
 
     /// Begins, in a message's place, what cannot be read as messages.
@@ -168,12 +196,19 @@ impl Messages {
     pub fn whole(&mut self, bytes: &[u8]) -> Verdict {
         match &mut self.current {
             Some(message) if !message.compressed => {
+                message.inspection.budget.earn(bytes.len());
                 if message.is_read() {
-                    message.inspection.whole_message(bytes);
+                    message.inspection.whole_message(bytes, &[]);
                 }
                 message.inspection.verdict()
             }
-            _ => self.push(bytes),
+            Some(message) => {
+                message.inspection.budget.earn(bytes.len());
+                let out = &mut self.inflated;
+                message.inflate_whole(&mut self.inflater, &mut self.unreadable, bytes, out);
+                message.verdict()
+            }
+            None => Verdict::Pass,
         }
     }
 
@@ -206,7 +241,7 @@ impl Messages {
     /// Inspects the message's end.
     pub fn finish(&mut self) -> Verdict {
         let Some(message) = &mut self.current else { return Verdict::Pass };
-        if message.compressed {
+        if message.compressed && !message.inflated {
             message.inflate(&mut self.inflater, &mut self.unreadable, None);
         }
         if message.is_read()
@@ -270,12 +305,59 @@ impl Message {
             Some(bytes) => inflater.push(bytes, &mut inspection.budget, &mut read),
             None => inflater.finish(&mut inspection.budget, &mut read),
         };
+        self.inflated_so_far(result, inflater.keeps_context(), unreadable);
+    }
+
+    /// Inflates a message that is at hand whole. What is short is not read before it is whole as well.
+    fn inflate_whole(
+        &mut self,
+        inflater: &mut Option<Permessage>,
+        unreadable: &mut Option<&'static Cause>,
+        bytes: &[u8],
+        short: &mut Vec<u8>,
+    ) {
+        self.inflated = true;
+        let Some(inflater) = inflater.as_mut().filter(|_| !self.broken) else { return };
+        let is_read = self.is_read();
+        let Self { inspection, pieces, .. } = self;
+        let mut budget = inspection.budget.clone();
+        short.clear();
+        let mut read = |inflated: &[u8], budget: &mut Budget| {
+            if !is_read {
+                return;
+            }
+            if pieces.is_none() && short.len() + inflated.len() <= limits::WEBSOCKET_INFLATED_BYTES
+            {
+                short.extend_from_slice(inflated);
+                return;
+            }
+            let text = Pieces::of(pieces, inspection, true);
+            text.push(&std::mem::take(short), budget);
+            text.push(inflated, budget);
+        };
+        let mut result = inflater.push(bytes, &mut budget, &mut read);
+        if result.is_ok() {
+            result = inflater.finish(&mut budget, &mut read);
+        }
+        inspection.budget = budget;
+        if !short.is_empty() {
+            inspection.whole_message(short, &[Layer::Deflate]);
+        }
+        self.inflated_so_far(result, inflater.keeps_context(), unreadable);
+    }
+
+    fn inflated_so_far(
+        &mut self,
+        result: Result<(), NotInflated>,
+        keeps_context: bool,
+        unreadable: &mut Option<&'static Cause>,
+    ) {
         let cause = match result {
             Ok(()) => return,
             Err(NotInflated::Malformed) => &decide::WEBSOCKET,
             Err(NotInflated::Budget) => &decide::BUDGET,
         };
-        if inflater.keeps_context() {
+        if keeps_context {
             *unreadable = Some(cause);
         }
         self.breaks(cause);

@@ -72,6 +72,8 @@ pub struct Inspection {
     awake: bool,
     relevant: Relevant,
     budget: Budget,
+    /// What looking for the places of tokens that were found in a head may ask for, beside.
+    places: Option<Budget>,
     asked: Option<Asked>,
     /// What the head says of the body, where that matters.
     about: Option<Box<About>>,
@@ -87,10 +89,17 @@ pub struct Inspection {
 impl Inspection {
     /// An inspection that has seen nothing yet. Allocates nothing.
     pub fn new(patchset: Arc<Patchset>, context: Context) -> Self {
+        let relevant = search::relevant(&patchset);
+        Self::under(patchset, relevant, context)
+    }
+
+    /// The same, where it is known what this patchset makes worth undoing.
+    fn under(patchset: Arc<Patchset>, relevant: Relevant, context: Context) -> Self {
         Self {
             awake: context.mode != FiltrationMode::Off && patchset.token_count() > 0,
-            relevant: search::relevant(&patchset),
+            relevant,
             budget: search::budget(),
+            places: None,
             patchset,
             context,
             asked: None,

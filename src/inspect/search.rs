@@ -26,12 +26,9 @@ const IN_DIGESTED: &[u8] =
 pub(super) fn budget() -> Budget {
     Budget::new(Limits {
         depth: limits::DECODE_DEPTH,
-        ratio: limits::DECODE_RATIO,
-        free: limits::DECODE_FREE_BYTES,
+        ratio: limits::DECODE_WORK,
+        free: limits::DECODE_FREE_WORK,
         texts: limits::DECODE_TEXTS,
-        unpacked_ratio: limits::UNPACK_RATIO,
-        decoded_of_unpacked: limits::DECODE_OF_UNPACKED,
-        unpack_begin: limits::UNPACK_BEGIN_COST,
         inflaters: limits::RUN_INFLATERS,
     })
 }
@@ -65,11 +62,23 @@ pub(super) fn held(
     text: &[u8],
 ) -> BTreeMap<TokenIndex, Vec<Layer>> {
     budget.earn(text.len());
+    held_inside(patchset, relevant, budget, &[], text)
+}
+
+/// The same for a text that undoing the layers `outer` brought forth, which the budget knows of
+/// already.
+pub(super) fn held_inside(
+    patchset: &Patchset,
+    relevant: &Relevant,
+    budget: &mut Budget,
+    outer: &[Layer],
+    text: &[u8],
+) -> BTreeMap<TokenIndex, Vec<Layer>> {
     let mut held = BTreeMap::new();
     patchset.scan(text, &mut |found| {
-        held.entry(found.token).or_insert_with(Vec::new);
+        held.entry(found.token).or_insert_with(|| outer.to_vec());
     });
-    visit(text, relevant, false, &mut Vec::new(), budget, &mut |view, layers| {
+    visit(text, relevant, false, &mut outer.to_vec(), budget, &mut |view, layers| {
         patchset.scan(view.bytes, &mut |found| {
             held.entry(found.token).or_insert_with(|| layers.to_vec());
         });
@@ -80,12 +89,12 @@ pub(super) fn held(
 /// Every place where a token stands in the text, those with the fewest layers first, as far as a
 /// budget of its own goes: what [`held`] tells of a text may have no place here.
 pub(super) fn locate(patchset: &Patchset, relevant: &Relevant, text: &[u8]) -> Vec<Found> {
-    locate_within(budget(), patchset, relevant, text)
+    locate_within(&mut budget(), patchset, relevant, text)
 }
 
 /// The same within this budget.
 pub(super) fn locate_within(
-    mut budget: Budget,
+    budget: &mut Budget,
     patchset: &Patchset,
     relevant: &Relevant,
     text: &[u8],
@@ -100,7 +109,7 @@ pub(super) fn locate_within(
         }
     });
     budget.earn(text.len());
-    visit(text, relevant, true, &mut Vec::new(), &mut budget, &mut |view, layers| {
+    visit(text, relevant, true, &mut Vec::new(), budget, &mut |view, layers| {
         patchset.scan(view.bytes, &mut |found| {
             let range = view.origin(found.start as usize..found.end as usize);
             if places.insert((found.token, range.clone())) {

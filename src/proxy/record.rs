@@ -1,6 +1,6 @@
 //! What is kept of a request: its outcome, counted once, and an event for each leaked token in it.
 
-use std::cell::{Cell, RefCell};
+use std::cell::{Cell, OnceCell, RefCell};
 use std::net::IpAddr;
 use std::rc::Rc;
 use std::sync::Arc;
@@ -92,6 +92,17 @@ impl Facts {
     }
 }
 
+/// The same as an event shows them: without any token.
+pub(crate) struct Shown {
+    method: String,
+    target: String,
+    host: String,
+    user_agent: Option<String>,
+    forwarded_for: Option<String>,
+    client_cert: Option<String>,
+    request_id: String,
+}
+
 /// One exchange of a request and its response, from when it is accepted until both have ended.
 /// What is known of it is recorded when it is dropped, however it ended.
 pub(crate) struct Exchange {
@@ -108,6 +119,8 @@ pub(crate) struct Exchange {
     /// How many of the inspection's hits have become events.
     noted: Cell<usize>,
     waiting: RefCell<Vec<Event>>,
+    /// What all events of the request show of it.
+    shown: OnceCell<Shown>,
     /// When a piece of a streaming body last came.
     moved: Cell<Option<Instant>>,
     /// Whether it goes to the upstream by HTTP/2, which takes every trailer.
@@ -164,6 +177,7 @@ impl Exchange {
             ended: RefCell::new(None),
             noted: Cell::new(0),
             waiting: RefCell::new(Vec::new()),
+            shown: OnceCell::new(),
             moved: Cell::new(None),
             is_sent_by_http2: Cell::new(false),
         });
@@ -219,10 +233,10 @@ impl Exchange {
         let context = self.context(&host, self.mode.get(), clock::now());
         let mut inspection = Inspection::new(worker.patchset.load(), context);
         if inspection.head(&parts) == Verdict::Refuse(Refusal::Leaked) {
-            let facts = Facts::of(&parts, &host);
+            let shown = self.shown(&Facts::of(&parts, &host), &inspection);
             let blocking = inspection.hits().iter().filter(|hit| hit.action == Action::Block);
             for hit in blocking.take(limits::EVENTS_PER_REQUEST) {
-                let event = self.event(hit, &facts, &inspection, clock::now());
+                let event = self.event(hit, &shown, clock::now());
                 self.waiting.borrow_mut().push(event);
             }
             if self.status.get().is_some() {
@@ -325,7 +339,8 @@ impl Exchange {
                 self.too_many((hits.len() - index) as u64);
                 break;
             }
-            self.waiting.borrow_mut().push(self.event(hit, facts, inspection, self.at));
+            let shown = self.shown.get_or_init(|| self.shown(facts, inspection));
+            self.waiting.borrow_mut().push(self.event(hit, shown, self.at));
         }
         self.noted.set(hits.len());
         if self.status.get().is_some() {
@@ -333,19 +348,29 @@ impl Exchange {
         }
     }
 
-    /// The event of one use, at this time.
-    pub(crate) fn event(
-        &self,
-        hit: &Hit,
-        facts: &Facts,
-        inspection: &Inspection,
-        at: Timestamp,
-    ) -> Event {
+    /// What events show of the request: taking tokens out costs as much as inspecting it.
+    pub(crate) fn shown(&self, facts: &Facts, inspection: &Inspection) -> Shown {
         let redact = |text: &[u8], limit| inspection.redact(text, limit);
         let field = |value: &Option<HeaderValue>, limit| {
             value.as_ref().map(|value| redact(value.as_bytes(), limit))
         };
         let target = facts.target.path_and_query().map_or("/", |target| target.as_str());
+        Shown {
+            method: redact(facts.method.as_str().as_bytes(), limits::RECORDED_METHOD),
+            target: redact(target.as_bytes(), limits::RECORDED_PATH),
+            host: redact(facts.host.as_bytes(), limits::RECORDED_HOST),
+            user_agent: field(&facts.user_agent, limits::RECORDED_USER_AGENT),
+            forwarded_for: field(&facts.forwarded_for, limits::RECORDED_FORWARDED_FOR),
+            client_cert: self
+                .client
+                .certificate()
+                .map(|name| redact(name.as_bytes(), limits::NAME_BYTES)),
+            request_id: self.presentable_id(inspection),
+        }
+    }
+
+    /// The event of one use, at this time.
+    pub(crate) fn event(&self, hit: &Hit, shown: &Shown, at: Timestamp) -> Event {
         Event {
             id: EventId::new(),
             at,
@@ -359,19 +384,16 @@ impl Exchange {
             encodings: hit.encodings.iter().map(|name| (*name).to_owned()).collect(),
             source_ip: self.source.to_string(),
             peer_ip: self.client.peer().to_string(),
-            forwarded_for: field(&facts.forwarded_for, limits::RECORDED_FORWARDED_FOR),
-            client_cert: self
-                .client
-                .certificate()
-                .map(|name| redact(name.as_bytes(), limits::NAME_BYTES)),
-            user_agent: field(&facts.user_agent, limits::RECORDED_USER_AGENT),
-            method: redact(facts.method.as_str().as_bytes(), limits::RECORDED_METHOD),
-            host: redact(facts.host.as_bytes(), limits::RECORDED_HOST),
-            path: redact(target.as_bytes(), limits::RECORDED_PATH),
+            forwarded_for: shown.forwarded_for.clone(),
+            client_cert: shown.client_cert.clone(),
+            user_agent: shown.user_agent.clone(),
+            method: shown.method.clone(),
+            host: shown.host.clone(),
+            path: shown.target.clone(),
             response_status: self.status.get(),
             count: 1,
             gateway: self.client.worker().settings().config.name.clone(),
-            request_id: self.presentable_id(inspection),
+            request_id: shown.request_id.clone(),
         }
     }
 

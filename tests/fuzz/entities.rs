@@ -244,16 +244,8 @@ fn found(pieces: &[&[u8]], layers: &[Layer]) -> Option<Vec<Vec<u8>>> {
     (!budget.is_spent()).then(|| texts.map(|(_, text)| text).collect())
 }
 
-const LIMITS: Limits = Limits {
-    depth: MAX_DEPTH,
-    ratio: 1_000,
-    free: 1 << 24,
-    texts: 4_096,
-    unpacked_ratio: 1_000,
-    decoded_of_unpacked: 1_000,
-    unpack_begin: 512,
-    inflaters: 8,
-};
+const LIMITS: Limits =
+    Limits { depth: MAX_DEPTH, ratio: 1_000, free: 1 << 26, texts: 4_096, inflaters: 8 };
 
 /// Whether what is declared, for the first time or again, refers to itself in any way. A text is read under
 /// other escapes as well, where another declaration of a name may be the first.

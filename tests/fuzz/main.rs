@@ -8,12 +8,23 @@ mod chain;
 mod decode;
 mod ebcdic;
 mod entities;
+mod hostile;
 mod matcher;
 mod reports;
 mod words;
 
 use proptest::collection::vec;
 use proptest::prelude::*;
+
+#[test]
+fn hostile_inputs_of_2_kib_stay_within_the_budget() {
+    hostile::check(2);
+}
+
+#[test]
+fn hostile_inputs_of_64_kib_stay_within_the_budget() {
+    hostile::check(64);
+}
 
 proptest! {
     #![proptest_config(ProptestConfig { failure_persistence: None, ..ProptestConfig::default() })]

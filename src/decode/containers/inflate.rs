@@ -116,6 +116,12 @@ impl Inflater {
         })
     }
 
+    /// Begins another stream, and tells whether it can.
+    pub fn begin_anew(&mut self) -> bool {
+        self.phase = Phase::Fresh;
+        self.engine.restart(self.coding)
+    }
+
     /// What it undoes.
     pub fn coding(&self) -> Coding {
         self.coding
@@ -210,7 +216,8 @@ impl Inflater {
             Coding::Zstd => first == 0x28 || first & 0xf0 == 0x50,
             Coding::Zlib | Coding::Deflate | Coding::Brotli => false,
         };
-        self.phase = if begins && self.engine.restart() { Phase::Again } else { Phase::Over };
+        self.phase =
+            if begins && self.engine.restart(self.coding) { Phase::Again } else { Phase::Over };
         self.phase == Phase::Again
     }
 }
@@ -233,11 +240,11 @@ impl Engine {
         })
     }
 
-    /// Begins anew; only gzip and zstd have several members.
-    fn restart(&mut self) -> bool {
+    /// Begins anew, as brotli cannot.
+    fn restart(&mut self, coding: Coding) -> bool {
         match self {
             Self::Flate(flate) => {
-                flate.reset(true);
+                flate.reset(coding != Coding::Deflate);
                 true
             }
             Self::Brotli(_) => false,

@@ -123,16 +123,7 @@ mod tests {
     use crate::decode::Limits;
 
     fn budget() -> Budget {
-        Budget::new(Limits {
-            depth: 8,
-            ratio: 16,
-            free: 256 * 1024,
-            texts: 64,
-            unpacked_ratio: 32,
-            decoded_of_unpacked: 4,
-            unpack_begin: 512,
-            inflaters: 8,
-        })
+        Budget::new(Limits { depth: 8, ratio: 32, free: 256 * 1024, texts: 64, inflaters: 8 })
     }
 
     /// One message as a sender compresses it.

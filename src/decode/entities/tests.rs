@@ -26,16 +26,7 @@ impl Expanded for Collect {
 }
 
 fn budget() -> Budget {
-    Budget::new(Limits {
-        depth: 8,
-        ratio: 16,
-        free: 256 * 1024,
-        texts: 256,
-        unpacked_ratio: 32,
-        decoded_of_unpacked: 4,
-        unpack_begin: 512,
-        inflaters: 8,
-    })
+    Budget::new(Limits { depth: 8, ratio: 32, free: 256 * 1024, texts: 256, inflaters: 8 })
 }
 
 /// What each document in the text expands to, under the layers beside its own, and whether the budget

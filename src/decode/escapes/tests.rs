@@ -44,16 +44,7 @@ impl Reader for Naive<'_> {
 }
 
 fn limits() -> Limits {
-    Limits {
-        depth: MAX_DEPTH,
-        ratio: 1_000,
-        free: 1 << 20,
-        texts: 4_096,
-        unpacked_ratio: 1_000,
-        decoded_of_unpacked: 1_000,
-        unpack_begin: 512,
-        inflaters: 8,
-    }
+    Limits { depth: MAX_DEPTH, ratio: 3_000, free: 3 << 20, texts: 4_096, inflaters: 8 }
 }
 
 fn relevant_to(tokens: &[Vec<u8>]) -> Relevant {

@@ -19,19 +19,11 @@ use crate::decode::byteset::Relevant;
 use crate::decode::layer::{ESCAPES, Layer};
 
 /// What settling may ask for at once, beside what there is; the next piece pays for it.
-const SETTLING: Limits = Limits {
-    depth: MAX_DEPTH,
-    ratio: 0,
-    free: 1024 * 1024,
-    texts: 4_096,
-    unpacked_ratio: 0,
-    decoded_of_unpacked: 0,
-    unpack_begin: 512,
-    inflaters: 8,
-};
+const SETTLING: Limits =
+    Limits { depth: MAX_DEPTH, ratio: 0, free: 3 * 1024 * 1024, texts: 4_096, inflaters: 8 };
 
-/// Bytes that each settling may decode for nothing, so that small pieces do not use the budget up.
-const SETTLING_FREE: usize = 4 * 1024;
+/// Work that each settling may do for nothing, so that small pieces do not use the budget up.
+const SETTLING_FREE: u64 = 1024;
 
 /// Reads decoded texts; each has a state of its own.
 pub trait Reader {
@@ -57,8 +49,8 @@ pub struct Tree<S> {
     reach: Reach,
     texts: usize,
     text: Text<S>,
-    /// Bytes decoded by settling that no budget has paid for yet.
-    unpaid: usize,
+    /// Work of settling that no budget has paid for yet.
+    unpaid: u64,
 }
 
 /// What all branches share while a chunk is worked on.
@@ -84,7 +76,8 @@ impl<S> Tree<S> {
         budget: &mut Budget,
         reader: &mut R,
     ) {
-        budget.spend(std::mem::take(&mut self.unpaid));
+        budget.take(std::mem::take(&mut self.unpaid));
+        budget.begin_piece(self.texts);
         let (mut work, text) = self.work(budget, reader);
         work.descend(text, piece, &Owed::default(), false);
     }
@@ -106,14 +99,13 @@ impl<S> Tree<S> {
         let mut copy = work.copy_text(text, None, &[], 0);
         work.descend(&mut copy, &[], &Owed::default(), true);
         work.end(&mut copy);
-        let decoded = usize::try_from(budget.inspected()).unwrap_or(usize::MAX);
-        *unpaid = unpaid.saturating_add(decoded.saturating_sub(SETTLING_FREE));
+        *unpaid = unpaid.saturating_add(budget.work().saturating_sub(SETTLING_FREE));
         !budget.is_spent()
     }
 
     /// Ends the text.
     pub fn finish<R: Reader<State = S>>(&mut self, budget: &mut Budget, reader: &mut R) {
-        budget.spend(std::mem::take(&mut self.unpaid));
+        budget.take(std::mem::take(&mut self.unpaid));
         let (mut work, text) = self.work(budget, reader);
         work.descend(text, &[], &Owed::default(), true);
         work.end(text);

@@ -60,7 +60,7 @@ impl<S> Lane<S> {
         } else {
             self.sextets(values, decoded);
         }
-        if decoded.is_empty() || !budget.spend(decoded.len()) {
+        if decoded.is_empty() || !budget.unpack(decoded.len()) {
             return;
         }
         let (first, before) = self.base;

@@ -40,16 +40,7 @@ impl Keep {
 }
 
 fn budget() -> Budget {
-    Budget::new(Limits {
-        depth: MAX_DEPTH,
-        ratio: 1_000,
-        free: 1 << 20,
-        texts: 64,
-        unpacked_ratio: 1_000,
-        decoded_of_unpacked: 1_000,
-        unpack_begin: 512,
-        inflaters: 8,
-    })
+    Budget::new(Limits { depth: MAX_DEPTH, ratio: 10_000, free: 1 << 23, texts: 64, inflaters: 8 })
 }
 
 fn in_pieces(pieces: &[&[u8]], sought: &Sought) -> Keep {

@@ -13,6 +13,8 @@ pub(super) use about::About;
 
 use std::sync::Arc;
 
+use crate::config::limits;
+use crate::decode::inflate::{Coding, Inflater};
 use crate::decode::{Budget, Layer, Relevant};
 use crate::inspect::decide::Cause;
 use crate::inspect::text::Finds;
@@ -61,6 +63,28 @@ pub(in crate::inspect) struct Shared {
     pub(in crate::inspect) causes: Vec<&'static Cause>,
     /// Streams that are open.
     pub(in crate::inspect) open: usize,
+    /// Decompressions that have ended, for those of later parts and messages.
+    spare: Vec<Inflater>,
+}
+
+impl Shared {
+    /// The beginning of a decompression.
+    pub(in crate::inspect) fn inflater(&mut self, coding: Coding) -> Option<Inflater> {
+        let spare = self.spare.iter().position(|spare| spare.coding() == coding);
+        if let Some(mut spare) = spare.map(|at| self.spare.swap_remove(at))
+            && spare.begin_anew()
+        {
+            return Some(spare);
+        }
+        Inflater::new(coding)
+    }
+
+    /// Takes one that has ended.
+    pub(in crate::inspect) fn spare(&mut self, inflater: Inflater) {
+        if inflater.coding() != Coding::Brotli && self.spare.len() < limits::SPARE_INFLATERS {
+            self.spare.push(inflater);
+        }
+    }
 }
 
 /// What a stream works with.
@@ -100,6 +124,7 @@ impl Body {
                 found: Vec::new(),
                 causes: Vec::new(),
                 open: 0,
+                spare: Vec::new(),
             },
             stream: Stream::raw(patchset, relevant, about),
             length: 0,

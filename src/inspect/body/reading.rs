@@ -26,8 +26,7 @@ impl Reading {
             Self::Coded { inflater, next, .. } => {
                 let mut room = true;
                 let result = inflater.push(piece, &mut |text| {
-                    let cost = if text.is_empty() { limits::UNPACK_BEGIN_COST } else { text.len() };
-                    room = env.budget.unpack(cost);
+                    room = env.budget.unpack_piece(text);
                     if room {
                         next.push(text, env);
                     }
@@ -123,6 +122,13 @@ impl Reading {
                 next.close(env)
             }
             Self::Multipart(_) | Self::Messages(_) => {}
+        }
+    }
+
+    /// Gives back what others can use.
+    pub(in crate::inspect) fn recycle(self, env: &mut Env<'_>) {
+        if let Self::Coded { inflater, .. } = self {
+            env.shared.spare(*inflater);
         }
     }
 }

@@ -12,7 +12,7 @@ use super::sealed::{self, Sealed};
 use super::{Env, Place};
 use crate::config::limits;
 use crate::decode::charset::{self, Charset, Transcoder};
-use crate::decode::inflate::{self, Coding, Inflater, sniff};
+use crate::decode::inflate::{self, Coding, sniff};
 use crate::decode::transfer::Transfer;
 use crate::decode::{Layer, Relevant};
 use crate::inspect::decide::{self, Cause};
@@ -150,6 +150,7 @@ impl Stream {
             if !reading.finish(env) {
                 self.one_failed(&reading);
             }
+            reading.recycle(env);
         }
         if self.declared.take() == Some(0) && !env.budget.is_spent() {
             env.incomplete(self.cause(&decide::UNDECODABLE));
@@ -177,6 +178,7 @@ impl Stream {
             let mut reading = self.readings.swap_remove(at);
             self.one_failed(&reading);
             reading.abandon(env);
+            reading.recycle(env);
         }
         if self.declared == Some(0) && !env.budget.is_spent() {
             self.declared = None;
@@ -276,13 +278,13 @@ impl Stream {
     }
 
     fn inflate(&mut self, coding: Coding, declared: bool, about: About, env: &mut Env<'_>) -> bool {
-        let Some(inflater) = self.room(env).then(|| Inflater::new(coding)).flatten() else {
+        if !self.room(env) || !env.budget.begin_inflating() {
+            return false;
+        }
+        let Some(inflater) = env.shared.inflater(coding) else {
             env.budget.too_deep();
             return false;
         };
-        if !env.budget.unpack(limits::UNPACK_BEGIN_COST) {
-            return false;
-        }
         let next = self.inside(coding.layer(), about, env);
         self.readings.push(Reading::Coded { inflater: Box::new(inflater), declared, next });
         true

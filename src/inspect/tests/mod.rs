@@ -227,25 +227,17 @@ fn basic_credentials_that_end_at_padding() {
 #[test]
 fn what_is_known_to_be_held_is_found_without_its_place() {
     let mut inspection = inspection(&blocking(TOKEN.as_bytes()));
-    let nothing = Limits {
-        depth: limits::DECODE_DEPTH,
-        ratio: 0,
-        free: 0,
-        texts: 1,
-        unpacked_ratio: 0,
-        decoded_of_unpacked: 0,
-        unpack_begin: 512,
-        inflaters: 8,
-    };
+    let nothing = Limits { depth: limits::DECODE_DEPTH, ratio: 0, free: 0, texts: 1, inflaters: 8 };
     let text = PERCENT.replace('%', "%25");
     let places = search::locate_within(
-        Budget::new(nothing),
+        &mut Budget::new(nothing),
         &inspection.patchset,
         &inspection.relevant,
         text.as_bytes(),
     );
     assert!(places.is_empty(), "the budget was enough");
-    let found = inspection.find_within(Budget::new(nothing), text.as_bytes());
+    inspection.places = Some(Budget::new(nothing));
+    let found = inspection.find(text.as_bytes());
     assert_eq!(found.len(), 1);
     assert_eq!(found[0].range, 0..text.len());
 }
@@ -424,7 +416,8 @@ fn amplification_is_bounded() {
     let mut inspection = inspection(&blocking(TOKEN.as_bytes()));
     let came_in = body.len() as u64;
     inspection.body(body.as_bytes());
-    let bound = came_in * (limits::DECODE_RATIO + 1) + limits::DECODE_FREE_BYTES + 65_536;
+    // Three for each byte.
+    let bound = came_in + (came_in * limits::DECODE_WORK + limits::DECODE_FREE_WORK) / 3 + 65_536;
     assert!(inspection.inspected_bytes() <= bound);
 }
 

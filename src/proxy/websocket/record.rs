@@ -79,7 +79,9 @@ impl Record {
                 }
             } else if self.uses.len() < limits::EVENTS_PER_WEBSOCKET {
                 let at = clock::now();
-                let event = self.exchange.event(hit, &self.facts, report.inspection, at);
+                // The patchset may be another one than that of the messages before.
+                let shown = self.exchange.shown(&self.facts, report.inspection);
+                let event = self.exchange.event(hit, &shown, at);
                 self.exchange.record(event.clone());
                 self.uses.push(Uses { event, more: 0, last: at });
             } else {

@@ -347,7 +347,7 @@ fn deflated(texts: &[Vec<u8>]) -> Vec<Vec<u8>> {
 
 #[test]
 fn many_messages_together_inflate_to_no_more_than_one_may() {
-    let bombs = deflated(&vec![vec![b'a'; 200_000]; 100]);
+    let bombs = deflated(&vec![vec![b' '; 200_000]; 100]);
     assert!(bombs.iter().all(|bomb| bomb.len() < 400));
     let at_once = inflated(&bombs, jiff::SignedDuration::ZERO);
     assert!((15..40).contains(&at_once), "{at_once}");
