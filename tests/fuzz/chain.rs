@@ -309,7 +309,9 @@ fn run(bytes: &mut Unstructured<'_>) -> Result<()> {
     assert!(leaked != Some(false), "not found: {}", said());
     let clean = found(&patchset(&twin), field, &pieces);
     assert!(clean != Some(true), "found what is not there: {}", said());
-    // What is made of a few layers is inside the budget; more of them, each dense, may not be.
-    assert!(leaked.is_some() && clean.is_some() || chain.len() > 2, "spent: {}", said());
+    // What is made of a few layers is inside the budget; more of them, each dense, may not be, nor a
+    // document with entities under another layer, of which everything is read once more.
+    let is_heavy = chain.len() > 2 || chain.len() == 2 && chain.contains(&Layer::Declared);
+    assert!(leaked.is_some() && clean.is_some() || is_heavy, "spent: {}", said());
     Ok(())
 }
