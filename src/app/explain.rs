@@ -5,14 +5,16 @@ use std::sync::Arc;
 
 use arc_swap::ArcSwap;
 
-use crate::config::{self, Fail};
+use crate::config;
 use crate::control::{Explain, ExplainedHit, Explanation, MalformedRequest, Outcome};
 use crate::inspect::Context;
 use crate::inspect::explain::{Recorded, Report, explain};
 use crate::matcher::{Patchset, PatchsetHandle};
 use crate::model::clock;
 use crate::model::rule::FiltrationMode;
+use crate::model::tenant::{RouteTenants, TenantKey, Tenants};
 use crate::model::verdict::{Refusal, Verdict};
+use crate::proxy::route_of;
 
 /// Explains against the patchset and the configuration in force.
 pub(super) struct Explainer {
@@ -22,14 +24,12 @@ pub(super) struct Explainer {
 
 /// What of a gateway's configuration decides.
 struct Decides {
-    mode: FiltrationMode,
-    fail: Fail,
-    block_status: u16,
+    gateway: config::Gateway,
 }
 
 impl From<&config::Gateway> for Decides {
     fn from(gateway: &config::Gateway) -> Self {
-        Self { mode: gateway.mode, fail: gateway.fail, block_status: gateway.block.status }
+        Self { gateway: gateway.clone() }
     }
 }
 
@@ -49,7 +49,9 @@ impl Decides {
     fn explanation(&self, patchset: &Patchset, report: &Report) -> Explanation {
         let (outcome, status, detail) = match &report.verdict {
             Verdict::Pass => (Outcome::Forwarded, None, None),
-            Verdict::Refuse(Refusal::Leaked) => (Outcome::Blocked, Some(self.block_status), None),
+            Verdict::Refuse(Refusal::Leaked) => {
+                (Outcome::Blocked, Some(self.gateway.block.status), None)
+            }
             Verdict::Refuse(Refusal::Incomplete { status, detail, .. }) => {
                 (Outcome::Refused, Some(*status), Some(detail.to_string()))
             }
@@ -66,15 +68,28 @@ impl Decides {
 }
 
 impl Explain for Explainer {
-    fn explain(&self, request: &[u8]) -> Result<Explanation, MalformedRequest> {
+    fn explain(&self, request: &[u8], of: &Tenants) -> Result<Explanation, MalformedRequest> {
         let patchset = self.patchset.load();
         let decides = self.decides.load();
         // A record does not tell its client, so no exemption applies.
         let client = IpAddr::V4(Ipv4Addr::UNSPECIFIED);
-        let mut context = Context::new(client, String::new(), decides.mode, clock::now());
-        context.fail = decides.fail;
+        let gateway = &decides.gateway;
+        let mut context = Context::new(client, String::new(), gateway.mode, clock::now());
+        context.fail = gateway.fail;
         let request =
             Recorded::parse(request).map_err(|error| MalformedRequest(error.to_string()))?;
+        let host = request.host().unwrap_or_default();
+        if let Some((mode, tenants)) = route_of(gateway, &host, request.head.uri.path()) {
+            (context.mode, context.tenants) = (mode, tenants);
+        }
+        if let Some(tenant) = of.only().map(TenantKey::of) {
+            // On the routes of others, no rule of theirs acts.
+            if context.tenants.include(tenant) {
+                context.tenants = RouteTenants::one(tenant);
+            } else {
+                context.mode = FiltrationMode::Off;
+            }
+        }
         let report = explain(&request, Arc::clone(&patchset), context);
         Ok(decides.explanation(&patchset, &report))
     }

@@ -11,6 +11,7 @@ use crate::client::{self, Command, Exit, Io, Settings};
 use crate::config::Config;
 use crate::control::{BypassControl, Control, Explain, Hooks};
 use crate::matcher::{Patchset, PatchsetHandle};
+use crate::model::tenant::Tenants;
 use crate::model::token::TokenDigest;
 use crate::store::{self, KeySource, Store};
 use crate::telemetry::metrics::Metrics;
@@ -84,8 +85,9 @@ async fn answer_explain(
     io: &mut Io<'_>,
 ) -> Result<(), client::Failure> {
     let request = client::read_request(&explain.file, io).await?;
-    let explanation =
-        explainer.explain(&request).map_err(|error| client::Failure::Input(error.to_string()))?;
+    let explanation = explainer
+        .explain(&request, &Tenants::All)
+        .map_err(|error| client::Failure::Input(error.to_string()))?;
     let explanation = serde_json::to_value(&explanation)
         .map_err(|error| client::Failure::Input(error.to_string()))?;
     client::show_explanation(&explanation, explain.form.output, io.out)
@@ -107,4 +109,6 @@ struct NoGateway;
 
 impl BypassControl for NoGateway {
     fn set(&self, _: bool) {}
+
+    fn set_tenants(&self, _: &[String]) {}
 }

@@ -12,13 +12,14 @@ use super::explain::Explainer;
 use super::reload::Reload;
 use super::signals::{Asked, Signals};
 use super::{Failure, admin};
-use crate::config::{Config, Listener, limits};
+use crate::config::{Config, Listener, Route, limits};
 use crate::control::{
     self, Bootstrapped, BypassControl, Control, Explain, FirstStart, Hooks, LiveSink, Settings,
 };
 use crate::events::{self, EventSink, JsonLines, Writer};
 use crate::matcher::{Patchset, PatchsetHandle};
 use crate::model::event::Event;
+use crate::model::tenant::TenantKey;
 use crate::proxy::{AccessLog, BypassSwitch, Gateway, PassedSockets, Reloader, RunError};
 use crate::store::{self, KeySource, Store};
 use crate::telemetry::health::Readiness;
@@ -108,6 +109,7 @@ impl Process {
             }
             None => None,
         };
+        let routes = config.gateway.routes.clone();
         let mut gateway = Gateway::bind(
             config.gateway,
             start.passed,
@@ -130,6 +132,7 @@ impl Process {
         // Last of what can fail: what it makes is shown only once.
         control.publish().await?;
         let bootstrapped = control::bootstrap(store.as_ref(), start.admin).await?;
+        warn_of_unknown_tenants(store.as_ref(), &routes).await?;
 
         let stop_gateway = CancellationToken::new();
         let stop_api = CancellationToken::new();
@@ -281,6 +284,21 @@ pub(super) enum Ended {
     Control,
 }
 
+/// Says which routes name a tenant that is not there: on those, no rule acts.
+async fn warn_of_unknown_tenants(store: &dyn Store, routes: &[Route]) -> Result<(), Failure> {
+    for route in routes {
+        let tenant = &*route.tenant.id;
+        if store.tenant(tenant).await?.is_none() {
+            tracing::warn!(
+                tenant,
+                "a route names a tenant that is not there: no rule acts on it until \
+                 `leakgate tenants create` makes it"
+            );
+        }
+    }
+    Ok(())
+}
+
 /// The control plane's hand on the gateway's bypass switch.
 struct Hand {
     switch: BypassSwitch,
@@ -291,6 +309,11 @@ impl BypassControl for Hand {
     fn set(&self, on: bool) {
         self.switch.set(on);
         self.metrics.bypass.set(i64::from(on));
+    }
+
+    fn set_tenants(&self, tenants: &[String]) {
+        self.switch.set_tenants(tenants.iter().map(|id| TenantKey::of(id)).collect());
+        self.metrics.bypass_tenants.set(i64::try_from(tenants.len()).unwrap_or(i64::MAX));
     }
 }
 

@@ -15,6 +15,7 @@ use super::{
     LogFormat, Route, Store, Timeouts, limits, tls, upstream,
 };
 use crate::model::rule::FiltrationMode;
+use crate::model::tenant::{Owner, is_tenant_id};
 
 /// The file that is read where none is named and it is there.
 pub const DEFAULT_FILE: &str = "leakgate.toml";
@@ -267,6 +268,11 @@ fn route(r: &mut Reader, upstreams: &[&str]) -> Option<Route> {
         r.mistake("path_prefix", format!("must begin with /, but is {path_prefix:?}"));
     }
     let mode = r.choice("mode", &MODES);
+    let tenant = r.parsed::<String>("tenant", "a tenant's id");
+    if tenant.as_deref().is_some_and(|tenant| !is_tenant_id(tenant)) {
+        r.mistake("tenant", "must be a tenant's id: lower-case letters, digits and hyphens");
+    }
+    let tenant = tenant.as_deref().map(Owner::of).unwrap_or_default();
     let Some(name) = r.parsed::<String>("upstream", "an upstream's name") else {
         r.mistake("upstream", "is missing: the name of one of gateway.upstreams");
         return None;
@@ -276,13 +282,16 @@ fn route(r: &mut Reader, upstreams: &[&str]) -> Option<Route> {
         return None;
     };
     let hosts = hosts.iter().map(|host| host.to_ascii_lowercase()).collect();
-    Some(Route { hosts, path_prefix, upstream, mode })
+    Some(Route { hosts, path_prefix, upstream, mode, tenant })
 }
 
 fn control(r: &mut Reader) -> Control {
     let default = Control::default();
     Control {
         listen: r.parsed("listen", ADDRESS).unwrap_or(default.listen),
+        session_idle: r.duration("session_idle").unwrap_or(default.session_idle),
+        session_longest: r.duration("session_longest").unwrap_or(default.session_longest),
+        secure_cookies: r.boolean("secure_cookies").unwrap_or(default.secure_cookies),
         watch_closed_days: r
             .number("watch_closed_days", 0..=3650)
             .and_then(|days| u32::try_from(days).ok())
@@ -373,6 +382,7 @@ mod tests {
             path_prefix = "/v1"
             upstream = "other"
             mode = "off"
+            tenant = "acme"
             [control]
             listen = "127.0.0.1:9999"
             [store]
@@ -389,6 +399,7 @@ mod tests {
         assert_eq!(config.gateway.upstreams[1].servers[0].to_string(), "example.internal:80");
         let route = &config.gateway.routes[0];
         assert_eq!((route.upstream, route.hosts[0].as_str()), (1, "api.example.com"));
+        assert_eq!(route.tenant, Owner::of("acme"));
         assert_eq!(config.control.listen.port(), 9999);
     }
 
@@ -431,6 +442,7 @@ mod tests {
             [[gateway.routes]]
             upstream = "ap"
             path_prefix = "v1"
+            tenant = "Acme Inc"
             [contrl]
             [store]
             url = "mysql://u:hunter2@host"
@@ -448,6 +460,7 @@ mod tests {
             "it must begin with http://, https://, h2c:// or unix:/",
             "gateway.routes[0].upstream: \"ap\" is no upstream; did you mean app?",
             "gateway.routes[0].path_prefix: must begin with /",
+            "gateway.routes[0].tenant: must be a tenant's id",
             "contrl: unknown key; did you mean control?",
             "store.url: must be sqlite: and a path",
             "control.listen: must be an address and port",

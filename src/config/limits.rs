@@ -402,7 +402,7 @@ pub const STATS_DAYS: i64 = 90;
 /// Time for which a token must have been watched before a leak of it was registered, so that a
 /// client's first use after it can be called new.
 pub const EXPOSURE_BASELINE: Duration = Duration::from_secs(24 * 60 * 60);
-/// Time between two records of an API token's use.
+/// Time between two records of the use of an API token or a session.
 pub const LAST_USED_STEP: Duration = Duration::from_secs(60);
 
 /// Time in which a call of the operator's commands is answered.
@@ -432,3 +432,31 @@ pub const IMPORT_PART_TOKENS: usize = 2_000;
 pub const IMPORTS_KEPT: usize = 100;
 /// Bytes of a report that are parsed at once.
 pub const REPORT_PIECE_BYTES: usize = 64 * 1024;
+
+/// Bytes of a password, at least.
+pub const PASSWORD_BYTES_LEAST: usize = 12;
+/// Bytes of a password.
+pub const PASSWORD_BYTES: usize = 1_024;
+/// Passwords that are hashed at once, each on a thread and in 19 MiB of memory of its own.
+pub const PASSWORDS_AT_ONCE: usize = 2;
+/// Passwords that are hashed or wait to be.
+pub const PASSWORDS_WAITING: usize = 32;
+/// Wrong passwords for one account at once; a try is forgotten after [`SIGN_IN_ACCOUNT_STEP`].
+pub const SIGN_IN_ACCOUNT_BURST: u32 = 10;
+/// Time in which a try for one account is forgotten.
+pub const SIGN_IN_ACCOUNT_STEP: Duration = Duration::from_secs(6);
+/// Wrong passwords from one address (an IPv6 network of 64 bits) at once; a try is forgotten after
+/// [`SIGN_IN_ADDRESS_STEP`].
+pub const SIGN_IN_ADDRESS_BURST: u32 = 30;
+/// Time in which a try from one address is forgotten.
+pub const SIGN_IN_ADDRESS_STEP: Duration = Duration::from_secs(2);
+/// Accounts, and addresses, whose tries are counted one by one; beyond, all others count together.
+pub const SIGN_IN_REMEMBERED: usize = 10_000;
+/// Sessions of one user; a further one ends that used longest ago.
+pub const SESSIONS_PER_USER: usize = 20;
+/// Time after which a session that is not used ends.
+pub const SESSION_IDLE: Duration = Duration::from_secs(12 * 60 * 60);
+/// Time after which a session ends, however much it is used.
+pub const SESSION_LONGEST: Duration = Duration::from_secs(7 * 24 * 60 * 60);
+/// Time between two looks for sessions that are over, to forget them.
+pub const SESSION_SWEEP: Duration = Duration::from_secs(10 * 60);

@@ -25,6 +25,7 @@ pub use upstream::{
 };
 
 use crate::model::rule::FiltrationMode;
+use crate::model::tenant::Owner;
 
 /// The whole configuration, checked.
 #[derive(Clone, Debug, PartialEq, Eq, Default)]
@@ -106,6 +107,8 @@ pub struct Route {
     pub upstream: usize,
     /// Filtration mode of this route.
     pub mode: Option<FiltrationMode>,
+    /// Whose requests it carries: that tenant's rules act on them, and no other's.
+    pub tenant: Owner,
 }
 
 /// `[gateway.hold]`
@@ -184,6 +187,12 @@ pub struct Control {
     pub listen: SocketAddr,
     /// Days for which a closed leak's tokens are watched.
     pub watch_closed_days: u32,
+    /// Time after which a session that is not used ends.
+    pub session_idle: Duration,
+    /// Time after which a session ends, however much it is used.
+    pub session_longest: Duration,
+    /// Whether a session's cookie is for TLS alone, whatever came over what.
+    pub secure_cookies: bool,
 }
 
 /// `[store]`
@@ -303,6 +312,9 @@ impl Default for Control {
         Self {
             listen: SocketAddr::from(([127, 0, 0, 1], 9090)),
             watch_closed_days: limits::WATCH_CLOSED_DAYS,
+            session_idle: limits::SESSION_IDLE,
+            session_longest: limits::SESSION_LONGEST,
+            secure_cookies: false,
         }
     }
 }

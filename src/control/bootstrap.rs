@@ -1,10 +1,11 @@
 //! The first start: somebody must be able to sign in.
 
 use super::credentials::{self, CredentialError};
-use super::{DEFAULT_TENANT, timers};
+use super::timers;
 use crate::model::clock;
 use crate::model::role::{Actor, Role};
 use crate::model::secret::Secret;
+use crate::model::tenant::DEFAULT_TENANT;
 use crate::model::token::TokenDigest;
 use crate::store::types::NewApiToken;
 use crate::store::{Store, StoreError};

@@ -8,12 +8,11 @@ use utoipa::ToSchema;
 use super::decisions::{self, PatchRequest};
 use super::problem::{Problem, ProblemDocument};
 use super::publish::Touched;
-use super::{Control, api};
+use super::{Control, Visitor, api};
 use crate::config::limits;
 use crate::model::ids::LeakId;
 use crate::model::leak::{Decision, Remediation, Resolution, Status};
 use crate::model::object;
-use crate::model::role::Actor;
 use crate::store::types::{Decide, LeakQuery, PageRequest};
 
 /// One decision for many leaks, named by their ids or by a filter.
@@ -101,13 +100,13 @@ impl Control {
     /// Where nothing was decided: too many leaks, a value that does not fit, a failing store.
     pub async fn decide_many(
         &self,
-        actor: &Actor,
+        caller: &Visitor,
         target: BulkTarget,
         decide: Decide,
     ) -> Result<Vec<BulkAnswer>, Problem> {
         let ids = match target {
             BulkTarget::Ids(ids) => ids,
-            BulkTarget::Query(query) => self.matching(actor, *query).await?,
+            BulkTarget::Query(query) => self.matching(caller, *query).await?,
         };
         if ids.len() > limits::BULK_LEAKS {
             return Err(Problem::invalid(
@@ -115,29 +114,36 @@ impl Control {
                 format!("one call decides about {} leaks at most", limits::BULK_LEAKS),
             ));
         }
-        let decide = self.checked(actor, decide).await?;
+        let decide = self.checked(&caller.actor, decide).await?;
         let mut answers = Vec::with_capacity(ids.len());
         for group in ids.chunks(limits::BULK_GROUP) {
-            answers.extend(self.decide_group(actor, group.to_vec(), decide.clone()).await?);
+            answers.extend(self.decide_group(caller, group.to_vec(), decide.clone()).await?);
         }
         Ok(answers)
     }
 
     async fn decide_group(
         &self,
-        actor: &Actor,
+        caller: &Visitor,
         ids: Vec<LeakId>,
         decide: Decide,
     ) -> Result<Vec<BulkAnswer>, Problem> {
         let store = Arc::clone(&self.inner.store);
-        let actor = actor.clone();
+        let (control, caller) = (self.clone(), caller.clone());
         self.inner
             .publisher
             .change(Touched::Any, async move {
                 let mut answers = Vec::with_capacity(ids.len());
                 let mut touched = Vec::with_capacity(ids.len());
                 for id in ids {
-                    match store.decide(&actor.tenant, id, decide.clone(), &actor).await {
+                    let decided = match control.at_leak(&caller, id).await {
+                        Ok(actor) => store
+                            .decide(&actor.tenant, id, decide.clone(), &actor)
+                            .await
+                            .map_err(Problem::from),
+                        Err(problem) => Err(problem),
+                    };
+                    match decided {
                         Ok(leak) => {
                             answers.push(BulkAnswer {
                                 id,
@@ -148,8 +154,7 @@ impl Control {
                             });
                             touched.push(Touched::Rule(Box::new(leak)));
                         }
-                        Err(error) => {
-                            let problem = Problem::from(error);
+                        Err(problem) => {
                             if problem.leaves_doubt() {
                                 touched.push(Touched::Leak(id));
                             }
@@ -169,10 +174,14 @@ impl Control {
     }
 
     /// All leaks that fit the query, where they are few enough.
-    async fn matching(&self, actor: &Actor, mut query: LeakQuery) -> Result<Vec<LeakId>, Problem> {
+    async fn matching(
+        &self,
+        caller: &Visitor,
+        mut query: LeakQuery,
+    ) -> Result<Vec<LeakId>, Problem> {
         let mut ids = Vec::new();
         loop {
-            let page = self.inner.store.leaks(&actor.tenant, &query).await?;
+            let page = self.inner.store.leaks(&caller.tenants, &query).await?;
             if page.total > limits::BULK_LEAKS as u64 {
                 return Err(Problem::invalid(
                     "filter",

@@ -1,19 +1,21 @@
-//! The bypass switch: stops all blocking at once, until it is turned off or ends by itself.
+//! The bypass switch: stops all blocking at once, until it is turned off or ends by itself. There is
+//! one of the whole installation, and one of each tenant.
 
-use std::sync::Arc;
-use std::sync::atomic::{AtomicI64, Ordering};
+use std::collections::BTreeMap;
+use std::sync::{Arc, PoisonError};
 
 use jiff::Timestamp;
-use serde::Deserialize;
+use serde::{Deserialize, Serialize};
 use tokio::sync::Mutex;
 use utoipa::ToSchema;
 
 use super::intake::{fits, one_line};
 use super::problem::Problem;
-use super::{Control, api, timers};
+use super::{Control, Visitor, api, timers};
 use crate::config::limits;
 use crate::model::clock;
 use crate::model::role::Actor;
+use crate::model::tenant::Tenants;
 use crate::store::StoreError;
 use crate::store::types::Bypass;
 
@@ -21,6 +23,9 @@ use crate::store::types::Bypass;
 pub trait BypassControl: Send + Sync {
     /// Stops all blocking, or lets it begin again.
     fn set(&self, on: bool);
+
+    /// Stops blocking on the routes of these tenants, and of no others by themselves.
+    fn set_tenants(&self, tenants: &[String]);
 }
 
 /// How the bypass switch is to stand.
@@ -37,42 +42,74 @@ pub(super) struct BypassRequest {
     expires_at: Option<Timestamp>,
 }
 
-/// What the process keeps of the switch.
+/// How a bypass switch stands, and whose it is.
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, ToSchema)]
+pub(super) struct BypassState {
+    /// The switch.
+    #[serde(flatten)]
+    bypass: Bypass,
+    /// The tenant whose switch it is; absent: that of the whole installation.
+    tenant: Option<String>,
+    /// Whether the switch of the whole installation is on: nothing is blocked then, however this
+    /// one stands.
+    everywhere: bool,
+}
+
+/// What the process keeps of the switches.
+#[derive(Default)]
 pub(super) struct Switch {
     /// One turn at a time, so that store and gateway never disagree.
     turning: Arc<Mutex<()>>,
-    /// Milliseconds of the time when it ends by itself.
-    ends_at: AtomicI64,
+    /// Those that are on, by tenant (none: the whole installation's), and when each ends by itself.
+    on: std::sync::Mutex<BTreeMap<Option<String>, Option<Timestamp>>>,
 }
 
-impl Default for Switch {
-    fn default() -> Self {
-        Self { turning: Arc::default(), ends_at: AtomicI64::new(i64::MAX) }
+impl Switch {
+    fn on(&self) -> std::sync::MutexGuard<'_, BTreeMap<Option<String>, Option<Timestamp>>> {
+        self.on.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Those whose time is over.
+    fn over(&self, now: Timestamp) -> Vec<Option<String>> {
+        let over = |end: &Option<Timestamp>| end.is_some_and(|end| end <= now);
+        self.on().iter().filter(|(_, end)| over(end)).map(|(tenant, _)| tenant.clone()).collect()
     }
 }
 
 impl Control {
-    /// Sets the gateway's switch as it was left, where its time is not over.
+    /// Sets the gateway's switches as they were left, where their time is not over.
     pub(super) async fn restore_bypass(&self) -> Result<(), StoreError> {
         let bypass = self.inner.store.bypass().await?;
-        self.act_on(&bypass);
+        self.act_on(None, &bypass);
+        for (tenant, bypass) in self.inner.store.tenant_bypasses().await? {
+            self.act_on(Some(tenant), &bypass);
+        }
         Ok(())
     }
 
-    /// How the switch stands.
-    ///
-    /// # Errors
-    /// Where the store fails.
-    pub async fn bypass(&self) -> Result<Bypass, Problem> {
-        Ok(self.inner.store.bypass().await?)
+    /// How the switch stands that the caller reaches: the whole installation's where that is all
+    /// tenants.
+    pub(super) async fn bypass(&self, of: &Tenants) -> Result<BypassState, Problem> {
+        let whole = self.inner.store.bypass().await?;
+        let everywhere = whole.on;
+        let bypass = match of.only() {
+            None => whole,
+            Some(tenant) => {
+                let all = self.inner.store.tenant_bypasses().await?;
+                let own = all.into_iter().find(|(of, _)| of == tenant);
+                own.map(|(_, bypass)| bypass).unwrap_or_default()
+            }
+        };
+        Ok(BypassState { bypass, tenant: of.only().map(str::to_owned), everywhere })
     }
 
     pub(super) async fn turn_bypass(
         &self,
-        actor: &Actor,
+        caller: &Visitor,
         request: BypassRequest,
-    ) -> Result<Bypass, Problem> {
+    ) -> Result<BypassState, Problem> {
         let now = clock::now();
+        let actor = &caller.actor;
         let reason = request.reason.map(|reason| one_line(&reason)).filter(|r| !r.is_empty());
         fits("reason", reason.as_deref().unwrap_or_default(), limits::NAME_BYTES)?;
         if request.expires_at.is_some_and(|at| !request.on || at <= now) {
@@ -90,42 +127,55 @@ impl Control {
             changed_by: Some(actor.name.clone()),
             changed_at: Some(now),
         };
-        self.set_bypass(bypass, actor.clone(), None).await
+        let tenant = caller.tenants.only().map(str::to_owned);
+        self.set_bypass(tenant, bypass, actor.clone(), None).await?;
+        self.bypass(&caller.tenants).await
     }
 
-    /// Turns the switch off where its time is over.
+    /// Turns those switches off whose time is over.
     pub(super) async fn expire_bypass(&self, now: Timestamp) -> Result<(), Problem> {
-        if !self.bypass_is_over(now) {
-            return Ok(());
+        for tenant in self.inner.bypass.over(now) {
+            let bypass = Bypass {
+                on: false,
+                reason: Some("its time was over".to_owned()),
+                expires_at: None,
+                changed_by: Some(timers::SYSTEM.to_owned()),
+                changed_at: Some(now),
+            };
+            self.set_bypass(tenant, bypass, timers::system(), Some(now)).await?;
         }
-        let bypass = Bypass {
-            on: false,
-            reason: Some("its time was over".to_owned()),
-            expires_at: None,
-            changed_by: Some(timers::SYSTEM.to_owned()),
-            changed_at: Some(now),
-        };
-        self.set_bypass(bypass, timers::system(), Some(now)).await.map(drop)
+        Ok(())
+    }
+
+    /// Forgets the switch of a tenant that is gone.
+    pub(super) fn forget_bypass(&self, tenant: &str) {
+        self.act_on(Some(tenant.to_owned()), &Bypass::default());
     }
 
     /// Stores the switch's state and acts on it; both happen, whether or not the caller waits.
     /// With `only_if_over`, nothing happens if somebody has meanwhile given it a later end.
     async fn set_bypass(
         &self,
+        tenant: Option<String>,
         bypass: Bypass,
         actor: Actor,
         only_if_over: Option<Timestamp>,
-    ) -> Result<Bypass, Problem> {
+    ) -> Result<(), Problem> {
         let control = self.clone();
         let turn = async move {
-            let turning = Arc::clone(&control.inner.bypass.turning).lock_owned().await;
-            if only_if_over.is_some_and(|now| !control.bypass_is_over(now)) {
-                return Ok(bypass);
+            let switch = &control.inner.bypass;
+            let turning = Arc::clone(&switch.turning).lock_owned().await;
+            if only_if_over.is_some_and(|now| !switch.over(now).contains(&tenant)) {
+                return Ok(());
             }
-            control.inner.store.set_bypass(bypass.clone(), &actor).await?;
-            control.act_on(&bypass);
+            let store = &control.inner.store;
+            match &tenant {
+                None => store.set_bypass(bypass.clone(), &actor).await?,
+                Some(tenant) => store.set_tenant_bypass(tenant, bypass.clone(), &actor).await?,
+            }
+            control.act_on(tenant, &bypass);
             drop(turning);
-            Ok::<_, StoreError>(bypass)
+            Ok::<_, StoreError>(())
         };
         match tokio::spawn(turn).await {
             Ok(done) => Ok(done?),
@@ -136,24 +186,31 @@ impl Control {
         }
     }
 
-    fn bypass_is_over(&self, now: Timestamp) -> bool {
-        self.inner.bypass.ends_at.load(Ordering::Acquire) <= now.as_millisecond()
-    }
-
-    fn act_on(&self, bypass: &Bypass) {
+    fn act_on(&self, tenant: Option<String>, bypass: &Bypass) {
         let over = bypass.expires_at.is_some_and(|at| at <= clock::now());
         let on = bypass.on && !over;
-        let ends_at = match bypass.expires_at {
-            Some(at) if bypass.on => at.as_millisecond(),
-            _ => i64::MAX,
-        };
-        self.inner.hooks.bypass.set(on);
-        self.inner.bypass.ends_at.store(ends_at, Ordering::Release);
         let by = bypass.changed_by.as_deref().unwrap_or("nobody");
+        let of = tenant.as_deref().unwrap_or("all tenants").to_owned();
+        let mut held = self.inner.bypass.on();
+        if bypass.on {
+            held.insert(tenant.clone(), bypass.expires_at);
+        } else {
+            held.remove(&tenant);
+        }
+        if tenant.is_none() {
+            self.inner.hooks.bypass.set(on);
+        } else {
+            let now = clock::now();
+            let lasts = |end: &Option<Timestamp>| end.is_none_or(|end| end > now);
+            let on = held.iter().filter(|(_, end)| lasts(end));
+            let tenants: Vec<String> = on.filter_map(|(tenant, _)| tenant.clone()).collect();
+            self.inner.hooks.bypass.set_tenants(&tenants);
+        }
+        drop(held);
         if on {
-            tracing::warn!(by, "the bypass is on: nothing is blocked");
+            tracing::warn!(by, of, "the bypass is on: nothing is blocked");
         } else if bypass.changed_at.is_some() {
-            tracing::warn!(by, "the bypass is off: virtual patches are in force");
+            tracing::warn!(by, of, "the bypass is off: virtual patches are in force");
         }
     }
 }

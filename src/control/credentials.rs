@@ -2,7 +2,8 @@
 //! of which only the argon2id hash is.
 
 use argon2::Argon2;
-use argon2::password_hash::PasswordHasher;
+use argon2::password_hash::phc::PasswordHash;
+use argon2::password_hash::{PasswordHasher, PasswordVerifier};
 use aws_lc_rs::rand;
 use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
@@ -14,6 +15,8 @@ use crate::model::secret::Secret;
 const PREFIX: &str = "lgt_";
 /// Random bytes of an API token: 43 characters of base64url.
 const TOKEN_BYTES: usize = 32;
+/// Random bytes of a session's id: 43 characters of base64url.
+const SESSION_BYTES: usize = 32;
 /// Random bytes of a generated password: 24 characters of base64url.
 const PASSWORD_BYTES: usize = 18;
 
@@ -31,6 +34,11 @@ pub enum CredentialError {
 /// A new API token.
 pub(super) fn new_api_token() -> Result<Secret, CredentialError> {
     random_text(PREFIX, TOKEN_BYTES)
+}
+
+/// The id of a new session.
+pub(super) fn new_session_id() -> Result<Secret, CredentialError> {
+    random_text("", SESSION_BYTES)
 }
 
 /// A new password.
@@ -60,11 +68,14 @@ pub(super) fn hash_password(password: &Secret) -> Result<String, CredentialError
         .map_err(|_| CredentialError::NotHashed)
 }
 
+/// Whether the password is the one that this was made of. Takes some ten milliseconds.
+pub(super) fn verify_password(password: &Secret, hash: &str) -> bool {
+    PasswordHash::new(hash)
+        .is_ok_and(|hash| Argon2::default().verify_password(password.expose(), &hash).is_ok())
+}
+
 #[cfg(test)]
 mod tests {
-    use argon2::password_hash::PasswordVerifier;
-    use argon2::password_hash::phc::PasswordHash;
-
     use super::*;
 
     #[test]
@@ -82,8 +93,8 @@ mod tests {
         let password = new_password().unwrap();
         let hash = hash_password(&password).unwrap();
         assert!(hash.starts_with("$argon2id$"));
-        let parsed = PasswordHash::new(&hash).unwrap();
-        assert!(Argon2::default().verify_password(password.expose(), &parsed).is_ok());
-        assert!(Argon2::default().verify_password(b"another", &parsed).is_err());
+        assert!(verify_password(&password, &hash));
+        assert!(!verify_password(&Secret::from("another".to_owned()), &hash));
+        assert!(!verify_password(&password, "") && !verify_password(&password, "nonsense"));
     }
 }

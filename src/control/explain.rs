@@ -10,6 +10,7 @@ use super::Control;
 use super::problem::Problem;
 use crate::model::event::EventAction;
 use crate::model::ids::{LeakId, PatchId, TokenId};
+use crate::model::tenant::Tenants;
 use crate::model::verdict::Hit;
 
 /// What is decided about a request.
@@ -83,17 +84,19 @@ pub struct MalformedRequest(pub String);
 
 /// The inspector, as `explain` needs it.
 pub trait Explain: Send + Sync {
-    /// Inspects one raw HTTP/1.1 request (line, fields, body) as the gateway would.
+    /// Inspects one raw HTTP/1.1 request (line, fields, body) as the gateway would, but with the
+    /// rules of these tenants alone: nobody learns of another's leaks.
     ///
     /// # Errors
     /// Where the bytes are not a request.
-    fn explain(&self, request: &[u8]) -> Result<Explanation, MalformedRequest>;
+    fn explain(&self, request: &[u8], of: &Tenants) -> Result<Explanation, MalformedRequest>;
 }
 
 impl Control {
     pub(super) async fn explain(
         &self,
         request: Zeroizing<Vec<u8>>,
+        of: Tenants,
     ) -> Result<Explanation, Problem> {
         let Ok(permit) = Arc::clone(&self.inner.explanations).try_acquire_owned() else {
             self.hit("explanations");
@@ -101,7 +104,7 @@ impl Control {
         };
         let explain = Arc::clone(&self.inner.hooks.explain);
         let work = move || {
-            let explained = explain.explain(&request);
+            let explained = explain.explain(&request, &of);
             drop(permit);
             explained
         };

@@ -21,6 +21,7 @@ use crate::model::kind;
 use crate::model::leak::{DetectedBy, Leak, Risk, named};
 use crate::model::role::Actor;
 use crate::model::secret::Secret;
+use crate::model::tenant::Tenants;
 use crate::model::token::TokenMaterial;
 use crate::store::types::{Decide, NewToken, Registration};
 use crate::store::{Store, StoreError};
@@ -197,8 +198,8 @@ impl Control {
     }
 
     /// How far an import is.
-    pub(super) fn import(&self, actor: &Actor, id: ImportId) -> Result<Import, Problem> {
-        self.inner.imports.find(&actor.tenant, id).ok_or_else(|| Problem::not_found("import"))
+    pub(super) fn import(&self, of: &Tenants, id: ImportId) -> Result<Import, Problem> {
+        self.inner.imports.find(of, id).ok_or_else(|| Problem::not_found("import"))
     }
 }
 
@@ -223,10 +224,10 @@ impl Imports {
         all.filter(|import| import.status == ImportStatus::Running).collect()
     }
 
-    fn find(&self, tenant: &str, id: ImportId) -> Option<Import> {
+    fn find(&self, of: &Tenants, id: ImportId) -> Option<Import> {
         let kept = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         kept.iter()
-            .filter(|(of, _)| of == tenant)
+            .filter(|(tenant, _)| of.include(tenant))
             .map(|(_, import)| import.borrow())
             .find(|import| import.id == id)
             .map(|import| import.clone())
@@ -424,7 +425,7 @@ impl Group<'_> {
             }
             taken.unpatched = self.patch(leak).await;
         }
-        self.touched.extend(intake::touched(&registered, before, texts));
+        self.touched.extend(intake::touched(&registered, &self.actor.tenant, before, texts));
         Ok(taken)
     }
 

@@ -104,7 +104,7 @@ impl Control {
             .change(Touched::Any, async move {
                 let (before, texts) = (TokenId::new(), registration.tokens.clone());
                 let registered = store.register(registration, &caller).await?;
-                let touched = touched(&registered, before, texts);
+                let touched = touched(&registered, &caller.tenant, before, texts);
                 let answer = match (registered.leak, registered.merged) {
                     (Some(leak), merged) => {
                         Answer::Leak(Box::new(RegisteredLeak { leak, merged, created: true }))
@@ -199,6 +199,7 @@ const FIELDS: [&str; 2] = ["tokens", "token_digests"];
 /// `before` is an id made before the registration, and so before the ids of its new tokens.
 pub(super) fn touched(
     registered: &Registered,
+    tenant: &str,
     before: TokenId,
     texts: Vec<NewToken>,
 ) -> Vec<Touched> {
@@ -207,7 +208,7 @@ pub(super) fn touched(
         touched.push(Touched::Appended(Box::new(leak.clone()), before));
     }
     if registered.new_tokens < texts.len() as u64 {
-        touched.push(Touched::Texts(texts));
+        touched.push(Touched::Texts(tenant.to_owned(), texts));
     }
     touched
 }

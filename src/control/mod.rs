@@ -7,6 +7,7 @@ mod bootstrap;
 mod bulk;
 mod bypass;
 mod credentials;
+pub mod csrf;
 mod decisions;
 mod explain;
 mod gateways;
@@ -14,11 +15,15 @@ pub mod guard;
 mod imports;
 mod intake;
 mod live;
+mod passwords;
 mod problem;
 mod publish;
 mod redact;
 mod scope;
+mod sessions;
+mod throttle;
 mod timers;
+mod users;
 
 use std::sync::Arc;
 
@@ -33,7 +38,7 @@ use crate::store::{Store, StoreError};
 use crate::telemetry::metrics::Metrics;
 
 pub use api::{Access, Call, LeakFilter, calls, openapi, router};
-pub use auth::Credential;
+pub use auth::{Credential, Visitor};
 pub use bootstrap::{BootstrapError, Bootstrapped, FirstStart, bootstrap};
 pub use bulk::{BulkAnswer, BulkRequest, BulkTarget};
 pub use bypass::BypassControl;
@@ -45,12 +50,13 @@ pub use imports::{Import, ImportStatus, LineReason};
 pub use intake::{NewLeak, RegisteredLeak};
 pub use live::LiveSink;
 pub use problem::{Problem, ProblemDocument};
+pub use sessions::{Origin, Session, SignIn, SignInSettings, no_cookie};
+pub use users::{ChangedUser, NewUser};
+
+pub use crate::model::tenant::DEFAULT_TENANT;
 
 use live::LiveEvents;
 use publish::Publisher;
-
-/// The tenant, as long as there is one only.
-pub const DEFAULT_TENANT: &str = "default";
 
 /// What the control plane needs to know of the configuration.
 #[derive(Clone, PartialEq, Eq, Debug)]
@@ -59,6 +65,8 @@ pub struct Settings {
     pub watch_closed_days: u32,
     /// The name of the gateway in this process.
     pub gateway: String,
+    /// How sessions are.
+    pub sign_in: SignInSettings,
 }
 
 impl From<&Config> for Settings {
@@ -66,6 +74,7 @@ impl From<&Config> for Settings {
         Self {
             watch_closed_days: config.control.watch_closed_days,
             gateway: config.gateway.name.clone(),
+            sign_in: SignInSettings::from(&config.control),
         }
     }
 }
@@ -93,6 +102,7 @@ struct Inner {
     hooks: Hooks,
     bypass: bypass::Switch,
     live: LiveEvents,
+    sign_ins: sessions::SignIns,
     metrics: Arc<Metrics>,
     stop: CancellationToken,
     calls: Arc<Semaphore>,
@@ -131,6 +141,7 @@ impl Control {
                 hooks,
                 bypass: bypass::Switch::default(),
                 live: LiveEvents::new(),
+                sign_ins: sessions::SignIns::default(),
                 metrics,
                 stop: CancellationToken::new(),
                 calls: Arc::new(Semaphore::new(limits::API_CALLS)),

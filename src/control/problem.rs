@@ -2,6 +2,7 @@
 //! place where errors are translated for callers.
 
 use std::borrow::Cow;
+use std::time::Duration;
 
 use axum::Json;
 use axum::response::{IntoResponse, Response};
@@ -156,7 +157,7 @@ impl Problem {
         let detail = if rejected_credential {
             "the API token is not known, has ended or was revoked: ask an administrator for another"
         } else {
-            "send an API token: Authorization: Bearer lgt_…"
+            "send an API token (Authorization: Bearer lgt_…), or sign in (POST /api/v1/session)"
         };
         let mut problem = Self::new(
             "urn:leakgate:problem:unauthenticated",
@@ -166,6 +167,58 @@ impl Problem {
         );
         problem.0.rejected_credential = rejected_credential;
         problem
+    }
+
+    /// The session that was sent is over.
+    pub(crate) fn session_over() -> Self {
+        let mut problem = Self::unauthenticated(false);
+        problem.0.detail = "the session is over: sign in again".into();
+        problem
+    }
+
+    /// Name or password is wrong; which, is not told.
+    pub(crate) fn wrong_password() -> Self {
+        let mut problem = Self::unauthenticated(false);
+        problem.0.detail = "the name or the password is wrong, or the user may not sign in: try \
+                            again, or ask an administrator"
+            .into();
+        problem
+    }
+
+    /// A page of another site may have sent it.
+    pub(crate) fn cross_site() -> Self {
+        Self::new(
+            "urn:leakgate:problem:cross-site",
+            "Another site may have sent this",
+            StatusCode::FORBIDDEN,
+            "a call with a session's cookie that changes something must come from the console's \
+             own pages, with the session's token in the header field X-CSRF-Token: GET \
+             /api/v1/session tells it"
+                .into(),
+        )
+    }
+
+    /// Too much was tried; it may be tried again in a while.
+    pub(crate) fn too_many(wait: Duration) -> Self {
+        let seconds = u32::try_from(wait.as_secs()).unwrap_or(u32::MAX).saturating_add(1);
+        let mut problem = Self::new(
+            "urn:leakgate:problem:too-many",
+            "Too much was tried",
+            StatusCode::TOO_MANY_REQUESTS,
+            format!("too much was tried: try again in {seconds} seconds").into(),
+        );
+        problem.0.retry_after = Some(seconds);
+        problem
+    }
+
+    /// A tenant that is not to go.
+    pub(crate) fn tenant_stays(detail: &'static str) -> Self {
+        Self::new(
+            "urn:leakgate:problem:tenant-stays",
+            "The tenant cannot be removed",
+            StatusCode::CONFLICT,
+            detail.into(),
+        )
     }
 
     pub(crate) fn forbidden(role: Role, permission: Permission) -> Self {
@@ -188,7 +241,8 @@ impl Problem {
     pub(crate) fn role_too_high(role: Role) -> Self {
         let mut problem = Self::forbidden(role, Permission::Administer);
         problem.0.detail = format!(
-            "a {} neither makes nor revokes credentials for all tenants: ask a global administrator",
+            "a {} neither makes nor changes users and API tokens with rights over all tenants: ask a \
+             global administrator",
             role.name()
         )
         .into();
@@ -285,6 +339,7 @@ pub(crate) fn permission_name(permission: Permission) -> &'static str {
         Permission::Decide => "decide",
         Permission::Comment => "comment",
         Permission::Administer => "administer",
+        Permission::ManageTenants => "manage tenants",
         Permission::Audit => "audit",
         Permission::Enforce => "enforce",
     }
@@ -333,6 +388,17 @@ impl From<StoreError> for Problem {
                 "It is there already",
                 StatusCode::CONFLICT,
                 format!("a {what} of that name is there already: choose another name").into(),
+            ),
+            StoreError::NotEmpty => Self::tenant_stays(
+                "the tenant still has leaks, users or API tokens: remove its users and revoke its \
+                 API tokens; leaks are never deleted, so a tenant that had one stays",
+            ),
+            StoreError::LastAdministrator => Self::new(
+                "urn:leakgate:problem:last-administrator",
+                "Nobody would be left who can administer all",
+                StatusCode::CONFLICT,
+                "this is the last global administrator who can sign in: make another one first"
+                    .into(),
             ),
             StoreError::WrongKey | StoreError::Unusable(_) | StoreError::Failed(_) => {
                 tracing::error!(%error, "a call failed in the store");

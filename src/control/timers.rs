@@ -3,12 +3,13 @@
 use jiff::Timestamp;
 use tokio::time::MissedTickBehavior;
 
+use super::Control;
 use super::problem::Problem;
 use super::publish::Touched;
-use super::{Control, DEFAULT_TENANT};
 use crate::config::limits;
 use crate::model::clock;
 use crate::model::role::{Actor, Role};
+use crate::model::tenant::DEFAULT_TENANT;
 
 /// The name of the actor that is nobody.
 pub(super) const SYSTEM: &str = "system";
@@ -31,9 +32,19 @@ impl Control {
     pub async fn run(&self) {
         let mut ticks = tokio::time::interval(limits::CONTROL_TICK);
         ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
+        let mut sweeps = tokio::time::interval(limits::SESSION_SWEEP);
+        sweeps.set_missed_tick_behavior(MissedTickBehavior::Delay);
         loop {
             tokio::select! {
                 () = self.inner.stop.cancelled() => return,
+                _ = sweeps.tick() => {
+                    let idle = self.inner.settings.sign_in.idle;
+                    if let Err(error) =
+                        self.inner.store.remove_ended_sessions(clock::now(), idle).await
+                    {
+                        tracing::error!(%error, "sessions that are over could not be forgotten");
+                    }
+                }
                 _ = ticks.tick() => {}
             }
             if let Err(problem) = self.tick(clock::now()).await {

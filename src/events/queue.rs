@@ -190,6 +190,7 @@ mod tests {
             at: clock::now(),
             kind: EventType::Vpatch,
             action: EventAction::Blocked,
+            tenant: "default".to_owned(),
             leak: LeakId(uuid::Uuid::nil()),
             virtual_patch: None,
             token,

@@ -31,6 +31,7 @@ use crate::config::{Fail, limits};
 use crate::decode::{Budget, Layer, MAX_DEPTH, Relevant};
 use crate::matcher::{Patchset, TokenIndex};
 use crate::model::rule::{Action, FiltrationMode};
+use crate::model::tenant::RouteTenants;
 use crate::model::verdict::{Hit, Point, Refusal, Verdict};
 
 const _: () = assert!(limits::DECODE_DEPTH <= MAX_DEPTH);
@@ -44,6 +45,8 @@ pub struct Context {
     pub client_cert: Option<String>,
     /// The host asked for, in lower case and without port.
     pub host: String,
+    /// Whose rules act: those of the route's tenant.
+    pub tenants: RouteTenants,
     /// The filtration mode in force: the route's, weakened to `Monitoring` by the bypass switch.
     pub mode: FiltrationMode,
     /// When the request arrived.
@@ -53,14 +56,22 @@ pub struct Context {
 }
 
 impl Context {
-    /// A client without a certificate; what happens where inspection is incomplete is the default.
+    /// A client without a certificate on a route of the default tenant; what happens where inspection is incomplete is the default.
     pub fn new(
         client: IpAddr,
         host: impl Into<String>,
         mode: FiltrationMode,
         now: Timestamp,
     ) -> Self {
-        Self { client, client_cert: None, host: host.into(), mode, now, fail: Fail::default() }
+        Self {
+            client,
+            client_cert: None,
+            host: host.into(),
+            tenants: RouteTenants::default(),
+            mode,
+            now,
+            fail: Fail::default(),
+        }
     }
 }
 
@@ -256,6 +267,7 @@ impl Inspection {
             token: info.id,
             fingerprint: info.fingerprint,
             leak: acting.leak,
+            tenant: Arc::clone(acting.tenant),
             patch: acting.patch,
             action: acting.action,
             point,

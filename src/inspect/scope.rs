@@ -1,7 +1,7 @@
 //! Which of a token's rules act on this request, and how.
 
 use std::net::IpAddr;
-use std::sync::OnceLock;
+use std::sync::{Arc, OnceLock};
 
 use http::{HeaderMap, Method, Uri};
 use jiff::Timestamp;
@@ -78,19 +78,22 @@ fn overrides(uri: &Uri, headers: &HeaderMap) -> Vec<Vec<u8>> {
 
 /// What acts on a token that was found.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub(super) struct Acting {
+pub(super) struct Acting<'a> {
     pub(super) leak: LeakId,
+    /// The id of the leak's tenant.
+    pub(super) tenant: &'a Arc<str>,
     pub(super) patch: Option<PatchId>,
     pub(super) action: Action,
 }
 
 /// The strongest of the rules as they act on this request; of equally strong ones, that of the leak
-/// with the smallest id. None where no rule watches the token any more, or the mode is `off`.
+/// with the smallest id. None where no rule of the route's tenant watches the token any more, or the
+/// mode is `off`.
 pub(super) fn strongest<'a>(
     rules: impl Iterator<Item = &'a Rule>,
     asked: Option<&Asked>,
     context: &Context,
-) -> Option<Acting> {
+) -> Option<Acting<'a>> {
     rules
         .filter_map(|rule| acting(rule, asked, context))
         .min_by(|one, other| other.action.cmp(&one.action).then(one.leak.cmp(&other.leak)))
@@ -108,8 +111,9 @@ pub(super) fn any_blocks<'a>(
     })
 }
 
-fn acting(rule: &Rule, asked: Option<&Asked>, context: &Context) -> Option<Acting> {
+fn acting<'a>(rule: &'a Rule, asked: Option<&Asked>, context: &Context) -> Option<Acting<'a>> {
     if context.mode == FiltrationMode::Off
+        || !context.tenants.include(rule.owner.key)
         || rule.watch_until.is_some_and(|until| until <= context.now)
     {
         return None;
@@ -122,7 +126,8 @@ fn acting(rule: &Rule, asked: Option<&Asked>, context: &Context) -> Option<Actin
     } else {
         rule.action
     };
-    Some(Acting { leak: rule.leak, patch: rule.patch.filter(|_| !expired), action })
+    let tenant = &rule.owner.id;
+    Some(Acting { leak: rule.leak, tenant, patch: rule.patch.filter(|_| !expired), action })
 }
 
 fn acts_here(scope: &Scope, asked: Option<&Asked>, context: &Context) -> bool {
@@ -270,6 +275,7 @@ mod tests {
     use super::*;
     use crate::model::clock;
     use crate::model::rule::Boundary;
+    use crate::model::tenant::{Owner, RouteTenants};
 
     fn context(mode: FiltrationMode) -> Context {
         Context::new("203.0.113.7".parse().unwrap(), "api.example.com", mode, clock::now())
@@ -467,6 +473,32 @@ mod tests {
                 "{action} {mode} {expires_at:?} {watch_until:?}"
             );
         }
+    }
+
+    #[test]
+    fn a_rule_acts_on_the_routes_of_its_tenant_alone() {
+        let [acme, other] = ["acme", "other"].map(Owner::of);
+        let of =
+            |owner: &Owner, action| Rule { owner: owner.clone(), ..rule(action, Scope::default()) };
+        let (block, watch) = (of(&acme, Action::Block), of(&other, Action::Observe));
+        let rules = [&block, &watch];
+        let on = |tenants| Context { tenants, ..context(FiltrationMode::Block) };
+        let acts = |tenants| {
+            let context = on(tenants);
+            let acting = strongest(rules.into_iter(), None, &context);
+            let acting = acting.map(|acting| (acting.action, &**acting.tenant));
+            (
+                acting.map(|(action, tenant)| (action, tenant.to_owned())),
+                any_blocks(rules.into_iter(), None, &context),
+            )
+        };
+        let (acme, other) = (acme.key, other.key);
+        let blocked = (Some((Action::Block, "acme".to_owned())), true);
+        assert_eq!(acts(RouteTenants::one(acme)), blocked);
+        let seen = (Some((Action::Observe, "other".to_owned())), false);
+        assert_eq!(acts(RouteTenants::one(other)), seen);
+        assert_eq!(acts(RouteTenants::one(other).and(acme)), blocked);
+        assert_eq!(acts(RouteTenants::default()), (None, false));
     }
 
     #[test]

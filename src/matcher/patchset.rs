@@ -15,12 +15,15 @@ use crate::config::limits::{DIGEST_CANDIDATE_BYTES, TOKEN_BYTES_APPLICABLE};
 use crate::model::fingerprint::Fingerprint;
 use crate::model::ids::{LeakId, PatchId, TokenId};
 use crate::model::rule::{Action, Scope};
+use crate::model::tenant::Owner;
 
 /// What one leak asks for its tokens.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct Rule {
     /// The leak.
     pub leak: LeakId,
+    /// The tenant, on whose routes alone it acts.
+    pub owner: Owner,
     /// Its virtual patch, where it has one.
     pub patch: Option<PatchId>,
     /// What is done.
@@ -34,10 +37,17 @@ pub struct Rule {
 }
 
 impl Rule {
-    /// A rule without a patch that acts everywhere and has no end.
+    /// A rule of the default tenant, without a patch, that acts everywhere and has no end.
     pub fn new(leak: LeakId, action: Action) -> Self {
-        let scope = Scope::default();
-        Self { leak, patch: None, action, scope, expires_at: None, watch_until: None }
+        Self {
+            leak,
+            owner: Owner::default(),
+            patch: None,
+            action,
+            scope: Scope::default(),
+            expires_at: None,
+            watch_until: None,
+        }
     }
 }
 

@@ -51,6 +51,8 @@ pub struct Event {
     pub kind: EventType,
     /// What was done.
     pub action: EventAction,
+    /// The tenant of the leak, and of the route on which it was seen.
+    pub tenant: String,
     /// The leak.
     pub leak: LeakId,
     /// The virtual patch, where the leak has one in force.

@@ -11,5 +11,6 @@ pub mod object;
 pub mod role;
 pub mod rule;
 pub mod secret;
+pub mod tenant;
 pub mod token;
 pub mod verdict;

@@ -36,6 +36,8 @@ pub enum Permission {
     Comment,
     /// Manage users, API tokens, webhooks and sources.
     Administer,
+    /// Manage tenants.
+    ManageTenants,
     /// See the audit log.
     Audit,
     /// Pull patchsets and send events.
@@ -57,13 +59,29 @@ impl Role {
     pub fn may(self, permission: Permission) -> bool {
         use Permission::{Administer, Audit, Comment, Decide, Enforce, Register, See};
         match self {
-            Self::GlobalAdministrator | Self::Administrator => {
+            Self::GlobalAdministrator => !matches!(permission, Enforce),
+            Self::Administrator => {
                 matches!(permission, See | Register | Decide | Comment | Administer | Audit)
             }
             Self::GlobalAnalyst => matches!(permission, See | Comment | Audit),
             Self::Analyst => matches!(permission, See | Comment),
             Self::Intake => matches!(permission, Register),
             Self::Gateway => matches!(permission, Enforce),
+        }
+    }
+
+    /// Whether the role is one over all tenants.
+    pub fn is_global(self) -> bool {
+        matches!(self, Self::GlobalAdministrator | Self::GlobalAnalyst)
+    }
+
+    /// Whether the holder may make, change and take away credentials of another role: nobody hands
+    /// out more than they have.
+    pub fn may_grant(self, other: Self) -> bool {
+        match self {
+            Self::GlobalAdministrator => true,
+            Self::Administrator => !other.is_global(),
+            _ => false,
         }
     }
 
@@ -92,7 +110,7 @@ pub struct Actor {
     pub name: String,
     /// What they may do.
     pub role: Role,
-    /// The tenant they belong to.
+    /// The tenant they act in: their own, or that of the object they act on.
     pub tenant: String,
     /// The user behind the credential, where there is one.
     pub user: Option<UserId>,
@@ -111,6 +129,11 @@ mod tests {
         let deciders: Vec<_> =
             Role::ALL.into_iter().filter(|role| role.may(Permission::Decide)).collect();
         assert_eq!(deciders, [Role::GlobalAdministrator, Role::Administrator]);
+        let grants = |role: Role| Role::ALL.into_iter().filter(move |other| role.may_grant(*other));
+        assert_eq!(grants(Role::GlobalAdministrator).count(), Role::ALL.len());
+        let not_global = [Role::Administrator, Role::Analyst, Role::Intake, Role::Gateway];
+        assert_eq!(grants(Role::Administrator).collect::<Vec<_>>(), not_global);
+        assert_eq!(grants(Role::GlobalAnalyst).count(), 0);
         for role in Role::ALL {
             assert_eq!(Role::from_name(role.name()), Some(role));
         }

@@ -2,6 +2,7 @@
 
 use std::borrow::Cow;
 use std::fmt;
+use std::sync::Arc;
 
 use super::fingerprint::Fingerprint;
 use super::ids::{LeakId, PatchId, TokenId};
@@ -63,6 +64,8 @@ pub struct Hit {
     pub fingerprint: Fingerprint,
     /// The leak whose rule acts (the strongest in scope).
     pub leak: LeakId,
+    /// The id of the leak's tenant.
+    pub tenant: Arc<str>,
     /// The virtual patch, where the leak has one.
     pub patch: Option<PatchId>,
     /// What is done, after scope, exemptions, expiry, filtration mode and bypass.

@@ -30,7 +30,7 @@ pub(crate) struct Exchanges {
 #[derive(Clone, Copy, PartialEq, Eq)]
 struct InForce {
     patchset: u64,
-    bypass: bool,
+    bypass: u64,
     settings: u64,
 }
 
@@ -38,7 +38,7 @@ impl InForce {
     fn of(worker: &Worker) -> Self {
         Self {
             patchset: worker.patchset.load().version(),
-            bypass: worker.bypass.is_on(),
+            bypass: worker.bypass.version(),
             settings: worker.settings().generation,
         }
     }

@@ -173,6 +173,7 @@ mod tests {
     use crate::matcher::Patchset;
     use crate::model::clock;
     use crate::model::rule::FiltrationMode;
+    use crate::model::tenant::RouteTenants;
     use crate::proxy::held_total::HeldTotal;
 
     /// A body whose pieces come after given pauses; without an end where `open`.
@@ -214,6 +215,7 @@ mod tests {
             client: IpAddr::V4(Ipv4Addr::LOCALHOST),
             client_cert: None,
             host: "a".to_owned(),
+            tenants: RouteTenants::default(),
             mode: FiltrationMode::Block,
             now: clock::now(),
             fail: config::Fail::default(),

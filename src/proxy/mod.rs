@@ -55,4 +55,5 @@ pub use bypass::BypassSwitch;
 pub use gateway::{Gateway, RunError, StartError};
 pub use listen::{BindError, PassedSockets};
 pub use reload::Reloader;
+pub use route::route_of;
 pub use tls::{TlsProblems, check_certificates};

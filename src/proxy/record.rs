@@ -19,6 +19,7 @@ use super::failure::Failure;
 use super::forwarded::X_FORWARDED_FOR;
 use super::inspector::Inspector;
 use super::kept_head::KeptHead;
+use super::route::Policy;
 use super::timing::Timing;
 use super::websocket;
 use crate::config::limits;
@@ -130,8 +131,8 @@ pub(crate) struct Exchange {
     version: Version,
     /// The request's head.
     head: RefCell<Option<KeptHead>>,
-    /// The filtration mode of its route, once there is one.
-    mode: Cell<FiltrationMode>,
+    /// What its route says about inspection, once there is one.
+    policy: Cell<Policy>,
     /// What it was decided under.
     generation: Cell<u64>,
     /// Where it is among those under way.
@@ -161,7 +162,7 @@ impl Exchange {
             given: Cell::new(None),
             version,
             head: RefCell::new(None),
-            mode: Cell::new(FiltrationMode::Off),
+            policy: Cell::new(Policy::none()),
             generation: Cell::new(worker.exchanges.generation()),
             place: Cell::new(usize::MAX),
             ending: Ending::default(),
@@ -200,18 +201,19 @@ impl Exchange {
         self.head.borrow().as_ref().is_some_and(KeptHead::is_whole)
     }
 
-    /// It goes to a route with this mode.
-    pub(crate) fn routed(&self, mode: FiltrationMode) {
-        self.mode.set(mode);
+    /// It goes to a route with this policy.
+    pub(crate) fn routed(&self, policy: Policy) {
+        self.policy.set(policy);
     }
 
-    /// What its inspection depends on beside the request, where a route has this mode.
-    pub(crate) fn context(&self, host: &str, mode: FiltrationMode, now: Timestamp) -> Context {
+    /// What its inspection depends on beside the request, where a route has this policy.
+    pub(crate) fn context(&self, host: &str, policy: Policy, now: Timestamp) -> Context {
         Context {
             client: self.source,
             client_cert: self.client.certificate().map(str::to_owned),
             host: host.to_owned(),
-            mode: self.client.worker().in_force(mode),
+            tenants: policy.tenants,
+            mode: self.client.worker().in_force(policy),
             now,
             fail: self.client.worker().settings().config.fail,
         }
@@ -223,14 +225,14 @@ impl Exchange {
         let worker = self.client.worker();
         let generation = worker.exchanges.generation();
         let is_decided = self.generation.replace(generation) == generation;
-        if is_decided || self.ending.is_ended() || self.mode.get() == FiltrationMode::Off {
+        if is_decided || self.ending.is_ended() || self.policy.get().mode == FiltrationMode::Off {
             return false;
         }
         let Some(mut parts) = self.head.borrow().as_ref().and_then(KeptHead::parse) else {
             return false;
         };
         let host = admit::admit(&mut parts).map(|admitted| admitted.host).unwrap_or_default();
-        let context = self.context(&host, self.mode.get(), clock::now());
+        let context = self.context(&host, self.policy.get(), clock::now());
         let mut inspection = Inspection::new(worker.patchset.load(), context);
         if inspection.head(&parts) == Verdict::Refuse(Refusal::Leaked) {
             let shown = self.shown(&Facts::of(&parts, &host), &inspection);
@@ -376,6 +378,7 @@ impl Exchange {
             at,
             kind: EventType::Vpatch,
             action: hit.action.into(),
+            tenant: hit.tenant.to_string(),
             leak: hit.leak,
             virtual_patch: hit.patch,
             token: hit.token,

@@ -129,15 +129,15 @@ impl Life {
         // route
         let destination = route::find(config, &admitted.host, parts.uri.path());
         let destination = destination.ok_or(Failure::NoRoute)?;
-        self.exchange.routed(destination.mode);
+        self.exchange.routed(destination.policy);
         // inspect head, hold body
-        let context = self.exchange.context(&admitted.host, destination.mode, self.at);
+        let context = self.exchange.context(&admitted.host, destination.policy, self.at);
         let mode = context.mode;
         let upgraded = upgrade::take(&mut parts, self.body_open)
             .filter(|_| self.settings.upstreams.speaks_http1(destination.upstream));
         let asked = upgraded.map(|on_client| {
             let exchange = Rc::clone(&self.exchange);
-            let opening = Opening::new(&parts, context.clone(), destination.mode, exchange);
+            let opening = Opening::new(&parts, context.clone(), destination.policy, exchange);
             upgrade::Asked { on_client, opening }
         });
         let mut inspector = self.inspector(context);

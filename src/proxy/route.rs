@@ -1,17 +1,33 @@
-//! Routes: which upstream gets a request, and in which filtration mode.
+//! Routes: which upstream gets a request, whose rules act on it, and in which filtration mode.
 
 use std::borrow::Cow;
 
 use crate::config;
 use crate::model::rule::FiltrationMode;
+use crate::model::tenant::RouteTenants;
 
 /// Where a request goes.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(crate) struct Destination {
     /// Index into the configuration's upstreams.
     pub(crate) upstream: usize,
+    pub(crate) policy: Policy,
+}
+
+/// What a route says about the inspection of its requests.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) struct Policy {
     /// The mode, before the bypass switch weakens it.
     pub(crate) mode: FiltrationMode,
+    /// Whose rules act.
+    pub(crate) tenants: RouteTenants,
+}
+
+impl Policy {
+    /// Of a request that has no route yet.
+    pub(crate) fn none() -> Self {
+        Self { mode: FiltrationMode::Off, tenants: RouteTenants::default() }
+    }
 }
 
 /// The destination of a request for this host (in lower case, without port) and path. The first
@@ -19,25 +35,41 @@ pub(crate) struct Destination {
 ///
 /// The path decides as it was sent. Where it also reads otherwise (`%61` for `a`, `/./`, `//`),
 /// the stronger of both readings' modes is taken: an upstream may read it either way, and a
-/// route with a weaker mode must not become a way around a stronger one.
+/// route with a weaker mode must not become a way around a stronger one. For the same reason the
+/// rules of both readings' tenants act.
 pub(crate) fn find(config: &config::Gateway, host: &str, path: &str) -> Option<Destination> {
     if config.routes.is_empty() {
-        return Some(Destination { upstream: 0, mode: config.mode });
+        let policy = Policy { mode: config.mode, tenants: RouteTenants::default() };
+        return Some(Destination { upstream: 0, policy });
     }
-    let mut found = first_match(config, host, path)?;
+    let route = first_match(config, host, path)?;
+    let mode = |route: &config::Route| route.mode.unwrap_or(config.mode);
+    let mut policy = Policy { mode: mode(route), tenants: RouteTenants::one(route.tenant.key) };
     if let Cow::Owned(other) = normalise(path)
         && let Some(also) = first_match(config, host, &other)
     {
-        found.mode = stronger(found.mode, also.mode);
+        policy.mode = stronger(policy.mode, mode(also));
+        policy.tenants = policy.tenants.and(also.tenant.key);
     }
-    Some(found)
+    Some(Destination { upstream: route.upstream, policy })
 }
 
-fn first_match(config: &config::Gateway, host: &str, path: &str) -> Option<Destination> {
-    config.routes.iter().find(|route| fits(route, host, path)).map(|route| Destination {
-        upstream: route.upstream,
-        mode: route.mode.unwrap_or(config.mode),
-    })
+/// What the route of such a request says about its inspection: the filtration mode and whose rules
+/// act. Absent where it has none.
+pub fn route_of(
+    config: &config::Gateway,
+    host: &str,
+    path: &str,
+) -> Option<(FiltrationMode, RouteTenants)> {
+    find(config, host, path).map(|found| (found.policy.mode, found.policy.tenants))
+}
+
+fn first_match<'a>(
+    config: &'a config::Gateway,
+    host: &str,
+    path: &str,
+) -> Option<&'a config::Route> {
+    config.routes.iter().find(|route| fits(route, host, path))
 }
 
 fn fits(route: &config::Route, host: &str, path: &str) -> bool {
@@ -101,6 +133,7 @@ fn normalise(path: &str) -> Cow<'_, str> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::model::tenant::{Owner, TenantKey};
 
     fn route(
         hosts: &[&str],
@@ -113,6 +146,7 @@ mod tests {
             path_prefix: path_prefix.to_owned(),
             upstream,
             mode,
+            tenant: Owner::default(),
         }
     }
 
@@ -165,7 +199,7 @@ mod tests {
             route(&[], "/static", 0, Some(FiltrationMode::Off)),
             route(&[], "/", 0, None),
         ]);
-        let mode = |path| find(&config, "h", path).unwrap().mode;
+        let mode = |path| find(&config, "h", path).unwrap().policy.mode;
         assert_eq!(mode("/static/logo.svg"), FiltrationMode::Off);
         for path in [
             "/static/../api",
@@ -178,6 +212,22 @@ mod tests {
         ] {
             assert_eq!(mode(path), FiltrationMode::Block, "{path}");
         }
+    }
+
+    #[test]
+    fn the_rules_of_every_reading_act() {
+        let [one, two] = ["one", "two"].map(TenantKey::of);
+        let of = |prefix, tenant| config::Route {
+            tenant: Owner::of(tenant),
+            ..route(&[], prefix, 0, None)
+        };
+        let config = gateway(vec![of("/one", "one"), of("/two", "two")]);
+        let tenants = |path| find(&config, "h", path).unwrap().policy.tenants;
+        assert_eq!(tenants("/one/x"), RouteTenants::one(one));
+        assert_eq!(tenants("/two/x"), RouteTenants::one(two));
+        assert_eq!(tenants("/one/../two"), RouteTenants::one(one).and(two));
+        let found = find(&gateway(Vec::new()), "h", "/").unwrap();
+        assert_eq!(found.policy.tenants, RouteTenants::default());
     }
 
     #[test]

@@ -22,6 +22,7 @@ use super::listen::{Accepting, Arrival, Listening};
 use super::record::Outcome;
 use super::reload::Order;
 use super::request_id::RequestIds;
+use super::route::Policy;
 use super::settings::{Base, Settings};
 use super::tls::Handshakes;
 use crate::config::limits;
@@ -116,10 +117,12 @@ impl Worker {
         self.settings.replace(next);
     }
 
-    /// The filtration mode in force where a route has this one: the bypass switch weakens it.
-    pub(crate) fn in_force(&self, mode: FiltrationMode) -> FiltrationMode {
-        match mode {
-            FiltrationMode::Block if self.bypass.is_on() => FiltrationMode::Monitoring,
+    /// The filtration mode in force where a route has this policy: the bypass switch weakens it.
+    pub(crate) fn in_force(&self, policy: Policy) -> FiltrationMode {
+        match policy.mode {
+            FiltrationMode::Block if self.bypass.is_on_for(&policy.tenants) => {
+                FiltrationMode::Monitoring
+            }
             mode => mode,
         }
     }

@@ -1,6 +1,7 @@
 //! Where leaks, decisions and events are kept: the [`Store`] trait and its implementations.
 
 mod cursor;
+pub mod identity;
 mod key;
 mod seal;
 mod sqlite;
@@ -20,6 +21,8 @@ use crate::model::role::{Actor, Role};
 use crate::model::rule::VirtualPatch;
 use crate::model::token::Token;
 
+use crate::model::tenant::Tenants;
+use identity::IdentityStore;
 use types::{
     ApiToken, AuditEntry, Bypass, Decide, Edit, EnforcedLeak, EnforcedToken, EventPage, EventQuery,
     Impact, LeakPage, LeakQuery, Lookup, NewApiToken, Page, PageRequest, Registered, Registration,
@@ -85,6 +88,12 @@ pub enum StoreError {
     /// Something of that name is there already.
     #[error("a {0} of that name is there already")]
     Exists(&'static str),
+    /// The tenant still has leaks, users or API tokens.
+    #[error("the tenant still has leaks, users or API tokens")]
+    NotEmpty,
+    /// Nobody would be left who can decide everything.
+    #[error("nobody would be left who can administer all: make another global administrator first")]
+    LastAdministrator,
     /// The key does not open this database.
     #[error(
         "the key does not open this database: set LEAKGATE_KEY, or put back the key file, with which it was made"
@@ -102,7 +111,7 @@ pub enum StoreError {
 /// history row and its audit row are there together or not at all, and survive a kill once the
 /// call has returned.
 #[async_trait]
-pub trait Store: Send + Sync {
+pub trait Store: IdentityStore {
     /// The installation's key of fingerprints.
     fn fingerprint_key(&self) -> &FingerprintKey;
 
@@ -118,7 +127,7 @@ pub trait Store: Send + Sync {
     async fn leak(&self, tenant: &str, id: LeakId) -> Result<Leak, StoreError>;
 
     /// A page of leaks.
-    async fn leaks(&self, tenant: &str, query: &LeakQuery) -> Result<LeakPage, StoreError>;
+    async fn leaks(&self, of: &Tenants, query: &LeakQuery) -> Result<LeakPage, StoreError>;
 
     /// Changes a leak's title, risk and so on, adds and removes tokens.
     async fn edit(
@@ -166,7 +175,7 @@ pub trait Store: Send + Sync {
     ) -> Result<Page<Token>, StoreError>;
 
     /// What is known of the token with this fingerprint.
-    async fn lookup(&self, tenant: &str, fingerprint: &Fingerprint) -> Result<Lookup, StoreError>;
+    async fn lookup(&self, of: &Tenants, fingerprint: &Fingerprint) -> Result<Lookup, StoreError>;
 
     /// Which of these fingerprints are those of tokens that the tenant has registered.
     async fn known(
@@ -178,7 +187,7 @@ pub trait Store: Send + Sync {
     /// The virtual patches in force.
     async fn virtual_patches(
         &self,
-        tenant: &str,
+        of: &Tenants,
         page: &PageRequest,
     ) -> Result<Page<VirtualPatch>, StoreError>;
 
@@ -214,7 +223,7 @@ pub trait Store: Send + Sync {
     async fn events(&self, query: &EventQuery) -> Result<EventPage, StoreError>;
 
     /// The numbers behind diagrams.
-    async fn stats(&self, tenant: &str, now: Timestamp) -> Result<Stats, StoreError>;
+    async fn stats(&self, of: &Tenants, now: Timestamp) -> Result<Stats, StoreError>;
 
     /// The bypass switch.
     async fn bypass(&self) -> Result<Bypass, StoreError>;
@@ -241,8 +250,8 @@ pub trait Store: Send + Sync {
         actor: &Actor,
     ) -> Result<ApiToken, StoreError>;
 
-    /// The API tokens of a tenant.
-    async fn api_tokens(&self, tenant: &str) -> Result<Vec<ApiToken>, StoreError>;
+    /// The API tokens.
+    async fn api_tokens(&self, of: &Tenants) -> Result<Vec<ApiToken>, StoreError>;
 
     /// Revokes an API token; acts at once.
     async fn revoke_api_token(
@@ -260,7 +269,7 @@ pub trait Store: Send + Sync {
     ) -> Result<Option<Actor>, StoreError>;
 
     /// A page of the audit log, newest first.
-    async fn audit(&self, tenant: &str, page: &PageRequest)
+    async fn audit(&self, of: &Tenants, page: &PageRequest)
     -> Result<Page<AuditEntry>, StoreError>;
 
     /// Whether the store answers: for readiness.

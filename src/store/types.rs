@@ -200,6 +200,8 @@ pub struct LeakPage {
 /// Which events. What is absent does not narrow.
 #[derive(Clone, PartialEq, Eq, Debug, Default)]
 pub struct EventQuery {
+    /// Of this tenant.
+    pub tenant: Option<String>,
     /// Of this leak.
     pub leak: Option<LeakId>,
     /// Of this token.
@@ -241,6 +243,8 @@ pub struct Lookup {
 pub struct LookupLeak {
     /// The leak.
     pub id: LeakId,
+    /// Its tenant.
+    pub tenant: String,
     /// Its title.
     pub title: String,
     /// Its status.
@@ -356,6 +360,8 @@ pub struct NewApiToken {
 pub struct ApiToken {
     /// Its id.
     pub id: ApiTokenId,
+    /// Its tenant.
+    pub tenant: String,
     /// Its name.
     pub name: String,
     /// What it may do.
@@ -373,6 +379,8 @@ pub struct ApiToken {
 /// A row of the audit log.
 #[derive(Clone, PartialEq, Eq, Debug, Serialize, ToSchema)]
 pub struct AuditEntry {
+    /// Whose object it was done to.
+    pub tenant: String,
     /// When.
     pub at: Timestamp,
     /// Who.

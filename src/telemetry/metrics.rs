@@ -107,8 +107,13 @@ pub struct Metrics {
     /// `leakgate_api_requests_total{status}`: calls of the control API, by class of status.
     pub api_requests: IntCounterVec,
     /// `leakgate_api_limits_hit_total{limit}`: calls of the control API refused since a limit was
-    /// reached: `calls`, `event_streams`, `event_exports`, `imports`, `explanations`.
+    /// reached: `calls`, `event_streams`, `event_exports`, `imports`, `explanations`, `passwords`,
+    /// `sign_in_account`, `sign_in_address`.
     pub api_limits_hit: IntCounterVec,
+    /// `leakgate_bypass_tenants`: tenants whose own bypass switch is on.
+    pub bypass_tenants: IntGauge,
+    /// `leakgate_sign_ins_total{outcome}`: tries to sign in: `accepted`, `refused`, `limited`.
+    pub sign_ins: IntCounterVec,
     /// `leakgate_publish_failures_total`: stored changes that were not in force at once; publishing
     /// them is tried again.
     pub publish_failures: IntCounter,
@@ -294,6 +299,11 @@ impl Metrics {
                 "From a committed change to its patchset in force.",
             )?,
             bypass: gauge(&registry, "bypass", "1 while the bypass switch is on.")?,
+            bypass_tenants: gauge(
+                &registry,
+                "bypass_tenants",
+                "Tenants whose own bypass switch is on.",
+            )?,
             events: counters(&registry, "events_total", "Uses of leaked tokens.", "action")?,
             event_queue: gauge(&registry, "event_queue_depth", "Events waiting to be written.")?,
             events_aggregated: counter(
@@ -324,6 +334,12 @@ impl Metrics {
                 "api_limits_hit_total",
                 "Calls of the control API refused since a limit was reached.",
                 "limit",
+            )?,
+            sign_ins: counters(
+                &registry,
+                "sign_ins_total",
+                "Tries to sign in at the control plane by outcome.",
+                "outcome",
             )?,
             publish_failures: counter(
                 &registry,

@@ -23,7 +23,7 @@ async fn known_and_unknown() {
         assert_eq!(
             known["leaks"],
             json!([{"id": id(&leak), "title": "x", "status": "open",
-                "remediation": "virtual_patch", "mode": "block"}])
+                "remediation": "virtual_patch", "mode": "block", "tenant": "default"}])
         );
     }
     let unknown = api.post("/tokens/lookup", json!({"token": token("two")})).await.expect(200);

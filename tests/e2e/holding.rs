@@ -207,6 +207,7 @@ async fn a_route_can_be_weaker_but_is_no_way_around() {
             path_prefix: path_prefix.to_owned(),
             upstream: 0,
             mode,
+            tenant: Default::default(),
         };
         config.routes = vec![route("/open", Some(FiltrationMode::Off)), route("/", None)];
     });

@@ -9,12 +9,18 @@ use leakgate::model::leak::{Decision, DetectedBy, Leak, Risk, Source, SourceKind
 use leakgate::model::role::{Actor, Role};
 use leakgate::model::rule::{PatchMode, Scope};
 use leakgate::model::secret::Secret;
+use leakgate::model::tenant::Tenants;
 use leakgate::model::token::{TokenMaterial, Validity};
 use leakgate::store::types::{Decide, NewPatch, NewToken, PageRequest, Registration};
 use leakgate::store::{Store, StoreError};
 
 /// The tenant of all tests that do not need two.
 pub const TENANT: &str = "default";
+
+/// One tenant alone.
+pub fn one(tenant: &str) -> Tenants {
+    Tenants::One(tenant.to_owned())
+}
 
 pub fn actor() -> Actor {
     Actor {
@@ -120,6 +126,7 @@ pub fn event(used: Use) -> Event {
         at: before(used.ago),
         kind: EventType::Vpatch,
         action: used.action,
+        tenant: TENANT.to_owned(),
         leak: used.leak,
         virtual_patch: None,
         token: used.token,

@@ -48,11 +48,6 @@ pub(super) struct NewlyMadeApiToken {
     expires_at: Option<Timestamp>,
 }
 
-/// Whether the role is one over all tenants.
-fn is_over_all(role: Role) -> bool {
-    matches!(role, Role::GlobalAdministrator | Role::GlobalAnalyst)
-}
-
 /// List API tokens, without their texts.
 #[utoipa::path(
     get,
@@ -65,7 +60,7 @@ pub(super) async fn list(
     State(control): State<Control>,
     caller: Caller,
 ) -> Result<Json<Items<ApiToken>>, Problem> {
-    Ok(Json(Items { items: control.store().api_tokens(&caller.actor.tenant).await? }))
+    Ok(Json(Items { items: control.store().api_tokens(&caller.tenants).await? }))
 }
 
 /// Make an API token. Its text is in this answer and nowhere else.
@@ -94,7 +89,7 @@ pub(super) async fn create(
     if request.expires_at.is_some_and(|at| at <= clock::now()) {
         return Err(Problem::invalid("expires_at", "it is over already: give a later time"));
     }
-    if is_over_all(request.role) && caller.actor.role != Role::GlobalAdministrator {
+    if !caller.actor.role.may_grant(request.role) {
         return Err(Problem::role_too_high(caller.actor.role));
     }
     let token = credentials::new_api_token().map_err(|error| {
@@ -141,12 +136,12 @@ pub(super) async fn revoke(
     caller: Caller,
     Id(id): Id<ApiTokenId>,
 ) -> Result<StatusCode, Problem> {
-    let tokens = control.store().api_tokens(&caller.actor.tenant).await?;
-    if tokens.iter().any(|token| token.id == id && is_over_all(token.role))
-        && caller.actor.role != Role::GlobalAdministrator
-    {
-        return Err(Problem::role_too_high(caller.actor.role));
+    let token = control.store().api_token(id).await?;
+    let token = token.ok_or_else(|| Problem::not_found("API token"))?;
+    let actor = control.at(&caller, &token.tenant, "API token")?;
+    if !actor.role.may_grant(token.role) {
+        return Err(Problem::role_too_high(actor.role));
     }
-    control.store().revoke_api_token(&caller.actor.tenant, id, &caller.actor).await?;
+    control.store().revoke_api_token(&token.tenant, id, &actor).await?;
     Ok(StatusCode::NO_CONTENT)
 }

@@ -41,6 +41,7 @@ const COLUMNS: &[&str] = &[
     "count",
     "gateway",
     "request_id",
+    "tenant",
 ];
 
 /// Export events, newest first, as one JSON object a line or as CSV.
@@ -55,7 +56,7 @@ const COLUMNS: &[&str] = &[
 )]
 pub(super) async fn export(
     State(control): State<Control>,
-    _caller: Caller,
+    caller: Caller,
     FromQuery(filter): FromQuery<EventFilter>,
 ) -> Result<Response, Problem> {
     let Ok(permit) = Arc::clone(&control.inner.exports).try_acquire_owned() else {
@@ -63,7 +64,7 @@ pub(super) async fn export(
         return Err(Problem::busy("exports"));
     };
     let format = filter.format.unwrap_or_default();
-    let mut query = filter.all()?;
+    let mut query = filter.all(&caller.tenants)?;
     query.page.limit = limits::PAGE;
     // The first page is read before the answer begins, so that a failing store is told as one.
     let first = control.store().events(&query).await?;

@@ -18,7 +18,6 @@ use crate::control::Control;
 use crate::control::auth::Caller;
 use crate::control::problem::Problem;
 use crate::model::event::Event;
-use crate::model::role::Permission;
 use crate::store::types::EventQuery;
 
 /// One reader of the live stream.
@@ -50,7 +49,7 @@ pub(super) async fn stream(
     if filter.format.is_some() {
         return Err(Problem::invalid("format", "it goes with /events/export"));
     }
-    let query = filter.all()?;
+    let query = filter.all(&caller.tenants)?;
     let Ok(permit) = Arc::clone(&control.inner.live.streams).try_acquire_owned() else {
         control.hit("event_streams");
         return Err(Problem::busy("live streams"));
@@ -71,7 +70,8 @@ impl Reader {
             tokio::select! {
                 () = self.control.inner.stop.cancelled() => return None,
                 _ = self.beat.tick() => {
-                    return self.may_go_on().await.then(|| sse::Event::default().comment("beat"));
+                    let goes_on = self.control.still_sees(&self.caller).await;
+                    return goes_on.then(|| sse::Event::default().comment("beat"));
                 }
                 received = self.events.recv() => match received {
                     Ok(event) if matches(&self.query, &event) => {
@@ -87,12 +87,6 @@ impl Reader {
                 },
             }
         }
-    }
-
-    /// Whether the credential that opened the stream still may see it.
-    async fn may_go_on(&self) -> bool {
-        let actor = self.control.authenticate(&self.caller.credential).await;
-        matches!(actor, Ok(Some(actor)) if actor.role.may(Permission::See))
     }
 }
 

@@ -17,6 +17,7 @@ use crate::control::intake::fits;
 use crate::control::problem::Problem;
 use crate::model::event::{Event, EventAction, EventType};
 use crate::model::ids::{LeakId, TokenId};
+use crate::model::tenant::Tenants;
 use crate::store::types::{EventPage, EventQuery};
 
 /// The form of an export.
@@ -69,16 +70,16 @@ pub(super) struct EventFilter {
 
 impl EventFilter {
     /// The query for a page of the list.
-    fn listed(mut self) -> Result<EventQuery, Problem> {
+    fn listed(mut self, of: &Tenants) -> Result<EventQuery, Problem> {
         if self.format.is_some() {
             return Err(Problem::invalid("format", "it goes with /events/export"));
         }
         let page = page_request(self.limit.take(), self.cursor.take())?;
-        Ok(EventQuery { page, ..self.all()? })
+        Ok(EventQuery { page, ..self.all(of)? })
     }
 
-    /// The query for all that fit.
-    pub(super) fn all(self) -> Result<EventQuery, Problem> {
+    /// The query for all that fit, of these tenants.
+    pub(super) fn all(self, of: &Tenants) -> Result<EventQuery, Problem> {
         if self.limit.is_some() || self.cursor.is_some() {
             let field = if self.limit.is_some() { "limit" } else { "cursor" };
             return Err(Problem::invalid(field, "it goes with the list of events only"));
@@ -95,6 +96,7 @@ impl EventFilter {
         let host = self.host.map(|host| host.trim().to_ascii_lowercase());
         fits("host", host.as_deref().unwrap_or_default(), limits::FILTER_BYTES)?;
         Ok(EventQuery {
+            tenant: of.only().map(str::to_owned),
             leak: self.leak,
             token: self.token,
             action: self.action,
@@ -109,7 +111,8 @@ impl EventFilter {
 
 /// Whether an event fits the query, as the store would say.
 pub(super) fn matches(query: &EventQuery, event: &Event) -> bool {
-    query.leak.is_none_or(|leak| leak == event.leak)
+    query.tenant.as_ref().is_none_or(|tenant| *tenant == event.tenant)
+        && query.leak.is_none_or(|leak| leak == event.leak)
         && query.token.is_none_or(|token| token == event.token)
         && (query.action.is_empty() || query.action.contains(&event.action))
         && query.source_ip.as_ref().is_none_or(|ip| *ip == event.source_ip)
@@ -129,8 +132,8 @@ pub(super) fn matches(query: &EventQuery, event: &Event) -> bool {
 )]
 pub(super) async fn list(
     State(control): State<Control>,
-    _caller: Caller,
+    caller: Caller,
     FromQuery(filter): FromQuery<EventFilter>,
 ) -> Result<Json<EventPage>, Problem> {
-    Ok(Json(control.store().events(&filter.listed()?).await?))
+    Ok(Json(control.store().events(&filter.listed(&caller.tenants)?).await?))
 }

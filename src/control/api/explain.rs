@@ -24,9 +24,9 @@ use crate::control::{Control, Explanation};
 )]
 pub(super) async fn explain(
     State(control): State<Control>,
-    _caller: Caller,
+    caller: Caller,
     request: Request,
 ) -> Result<Json<Explanation>, Problem> {
     let recorded = extract::read(request, limits::EXPLAIN_BYTES).await?;
-    Ok(Json(control.explain(recorded).await?))
+    Ok(Json(control.explain(recorded, caller.tenants).await?))
 }

@@ -16,6 +16,7 @@ use zeroize::Zeroizing;
 
 use super::values::OURS;
 use crate::config::limits;
+use crate::control::auth::TENANT;
 use crate::control::problem::Problem;
 
 /// A JSON body.
@@ -34,6 +35,13 @@ impl<S: Send + Sync, T: DeserializeOwned> FromRequest<S> for Body<T> {
     type Rejection = Problem;
 
     async fn from_request(request: Request, _: &S) -> Result<Self, Problem> {
+        Self::of(request).await
+    }
+}
+
+impl<T: DeserializeOwned> Body<T> {
+    /// The body of this request.
+    pub(super) async fn of(request: Request) -> Result<Self, Problem> {
         must_be_json(request.headers())?;
         let body = read(request, limits::API_BODY_BYTES).await?;
         if body.is_empty() {
@@ -65,7 +73,8 @@ impl<S: Send + Sync, T: DeserializeOwned> FromRequestParts<S> for FromQuery<T> {
         let Query(pairs) = Query::<Vec<(String, String)>>::try_from_uri(&parts.uri)
             .map_err(|_| Problem::malformed("the query is not a list of name=value"))?;
         let mut object = Map::new();
-        for (name, value) in pairs {
+        // The tenant is for whoever checks that the caller reaches it.
+        for (name, value) in pairs.into_iter().filter(|(name, _)| name != TENANT) {
             match object.get_mut(&name) {
                 None => {
                     object.insert(name, Value::String(value));

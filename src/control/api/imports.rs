@@ -118,7 +118,7 @@ pub(super) async fn show(
     caller: Caller,
     Id(id): Id<ImportId>,
 ) -> Result<Json<Import>, Problem> {
-    Ok(Json(control.import(&caller.actor, id)?))
+    Ok(Json(control.import(&caller.tenants, id)?))
 }
 
 /// What is taken from one report.

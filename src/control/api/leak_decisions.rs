@@ -54,7 +54,8 @@ pub(super) async fn apply(
     Id(id): Id<LeakId>,
     MaybeBody(request): MaybeBody<PatchRequest>,
 ) -> Result<Json<Leak>, Problem> {
-    Ok(Json(control.decide(&caller.actor, id, decisions::apply(request)?).await?))
+    let actor = control.at_leak(&caller, id).await?;
+    Ok(Json(control.decide(&actor, id, decisions::apply(request)?).await?))
 }
 
 /// Remove a leak's virtual patch. Its tokens are watched on.
@@ -77,7 +78,8 @@ pub(super) async fn remove(
     MaybeBody(said): MaybeBody<Said>,
 ) -> Result<Json<Leak>, Problem> {
     let decide = decisions::plain(Decision::RemoveVirtualPatch, None, said.comment);
-    Ok(Json(control.decide(&caller.actor, id, decide).await?))
+    let actor = control.at_leak(&caller, id).await?;
+    Ok(Json(control.decide(&actor, id, decide).await?))
 }
 
 /// Close a leak. Its rule goes, nothing is deleted, and its tokens are watched for a while.
@@ -100,7 +102,8 @@ pub(super) async fn close(
     MaybeBody(said): MaybeBody<Resolved>,
 ) -> Result<Json<Leak>, Problem> {
     let decide = decisions::plain(Decision::Close, said.resolution, said.comment);
-    Ok(Json(control.decide(&caller.actor, id, decide).await?))
+    let actor = control.at_leak(&caller, id).await?;
+    Ok(Json(control.decide(&actor, id, decide).await?))
 }
 
 /// Open a closed or falsely marked leak again, without a virtual patch.
@@ -123,7 +126,8 @@ pub(super) async fn reopen(
     MaybeBody(said): MaybeBody<Said>,
 ) -> Result<Json<Leak>, Problem> {
     let decide = decisions::plain(Decision::Reopen, None, said.comment);
-    Ok(Json(control.decide(&caller.actor, id, decide).await?))
+    let actor = control.at_leak(&caller, id).await?;
+    Ok(Json(control.decide(&actor, id, decide).await?))
 }
 
 /// Mark a leak as false. Its rule goes, and its tokens are not watched.
@@ -146,7 +150,8 @@ pub(super) async fn mark_false(
     MaybeBody(said): MaybeBody<Resolved>,
 ) -> Result<Json<Leak>, Problem> {
     let decide = decisions::plain(Decision::MarkFalse, said.resolution, said.comment);
-    Ok(Json(control.decide(&caller.actor, id, decide).await?))
+    let actor = control.at_leak(&caller, id).await?;
+    Ok(Json(control.decide(&actor, id, decide).await?))
 }
 
 /// Make one decision about many leaks. One that fails does not stop the others.
@@ -164,5 +169,5 @@ pub(super) async fn bulk(
     Body(request): Body<BulkRequest>,
 ) -> Result<Json<Items<BulkAnswer>>, Problem> {
     let (decide, target) = request.parts()?;
-    Ok(Json(Items { items: control.decide_many(&caller.actor, target, decide).await? }))
+    Ok(Json(Items { items: control.decide_many(&caller, target, decide).await? }))
 }

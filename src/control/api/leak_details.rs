@@ -44,7 +44,8 @@ pub(super) async fn history(
     caller: Caller,
     Id(id): Id<LeakId>,
 ) -> Result<Json<Items<HistoryEntry>>, Problem> {
-    Ok(Json(Items { items: control.store().history(&caller.actor.tenant, id).await? }))
+    let actor = control.at_leak(&caller, id).await?;
+    Ok(Json(Items { items: control.store().history(&actor.tenant, id).await? }))
 }
 
 /// What was said about a leak; oldest first.
@@ -61,7 +62,8 @@ pub(super) async fn comments(
     caller: Caller,
     Id(id): Id<LeakId>,
 ) -> Result<Json<Items<Comment>>, Problem> {
-    Ok(Json(Items { items: control.store().comments(&caller.actor.tenant, id).await? }))
+    let actor = control.at_leak(&caller, id).await?;
+    Ok(Json(Items { items: control.store().comments(&actor.tenant, id).await? }))
 }
 
 /// Say something about a leak.
@@ -80,7 +82,8 @@ pub(super) async fn comment(
     Id(id): Id<LeakId>,
     Body(new): Body<NewComment>,
 ) -> Result<(StatusCode, Json<Comment>), Problem> {
-    let comment = control.comment(&caller.actor, id, new.text).await?;
+    let actor = control.at_leak(&caller, id).await?;
+    let comment = control.comment(&actor, id, new.text).await?;
     Ok((StatusCode::CREATED, Json(comment)))
 }
 
@@ -99,7 +102,8 @@ pub(super) async fn tokens(
     Id(id): Id<LeakId>,
     FromQuery(page): FromQuery<PageQuery>,
 ) -> Result<Json<Page<Token>>, Problem> {
-    Ok(Json(control.store().tokens(&caller.actor.tenant, id, &page.request()?).await?))
+    let actor = control.at_leak(&caller, id).await?;
+    Ok(Json(control.store().tokens(&actor.tenant, id, &page.request()?).await?))
 }
 
 /// What a virtual patch on the leak would do: recent uses of its tokens, by client, host and
@@ -118,6 +122,7 @@ pub(super) async fn impact(
     Id(id): Id<LeakId>,
 ) -> Result<Json<Impact>, Problem> {
     let since = clock::now().saturating_sub(IMPACT).map_err(|_| Problem::failed())?;
+    let actor = control.at_leak(&caller, id).await?;
     let _place = control.heavy_read().await?;
-    Ok(Json(control.store().impact(&caller.actor.tenant, id, since).await?))
+    Ok(Json(control.store().impact(&actor.tenant, id, since).await?))
 }

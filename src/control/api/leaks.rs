@@ -158,7 +158,7 @@ pub(super) async fn list(
 ) -> Result<Json<LeakPage>, Problem> {
     let query = filter.listed()?;
     let _place = if query.validity.is_empty() { None } else { Some(control.heavy_read().await?) };
-    Ok(Json(control.store().leaks(&caller.actor.tenant, &query).await?))
+    Ok(Json(control.store().leaks(&caller.tenants, &query).await?))
 }
 
 /// Show a leak.
@@ -175,7 +175,8 @@ pub(super) async fn show(
     caller: Caller,
     Id(id): Id<LeakId>,
 ) -> Result<Json<Leak>, Problem> {
-    Ok(Json(control.store().leak(&caller.actor.tenant, id).await?))
+    let actor = control.at_leak(&caller, id).await?;
+    Ok(Json(control.store().leak(&actor.tenant, id).await?))
 }
 
 /// Change a leak's texts, risk or source, and add or remove tokens.
@@ -194,5 +195,6 @@ pub(super) async fn change(
     Id(id): Id<LeakId>,
     Body(change): Body<LeakChange>,
 ) -> Result<Json<Leak>, Problem> {
-    Ok(Json(control.edit(&caller.actor, id, change).await?))
+    let actor = control.at_leak(&caller, id).await?;
+    Ok(Json(control.edit(&actor, id, change).await?))
 }

@@ -15,16 +15,23 @@ mod leak_details;
 mod leaks;
 mod linger;
 mod overview;
+mod session;
+mod tenants;
 mod tokens;
+mod users;
 mod values;
 
 use axum::Router;
 use axum::middleware::{from_fn, from_fn_with_state};
 use axum::routing::any;
 use serde::{Deserialize, Serialize};
-use utoipa::openapi::security::{HttpAuthScheme, HttpBuilder, SecurityRequirement, SecurityScheme};
+use utoipa::openapi::path::{ParameterBuilder, ParameterIn};
+use utoipa::openapi::schema::{Object, Type};
+use utoipa::openapi::security::{
+    ApiKey, ApiKeyValue, HttpAuthScheme, HttpBuilder, SecurityRequirement, SecurityScheme,
+};
 use utoipa::openapi::{
-    ContentBuilder, InfoBuilder, LicenseBuilder, OpenApi, OpenApiBuilder, Ref, Response,
+    ContentBuilder, InfoBuilder, LicenseBuilder, OpenApi, OpenApiBuilder, Ref, Required, Response,
     ResponseBuilder,
 };
 use utoipa::{IntoParams, ToSchema};
@@ -49,6 +56,8 @@ const BASE: &str = "/api/v1";
 pub enum Access {
     /// Anybody.
     Public,
+    /// Whoever is signed in, in any role.
+    SignedIn,
     /// Holders of the permission.
     Needs(Permission),
 }
@@ -75,9 +84,13 @@ fn needs(permission: Permission, routes: UtoipaMethodRouter<Control>) -> Entry {
 
 /// The one table of calls and the permission that each needs.
 fn table() -> Vec<Entry> {
-    use Permission::{Administer, Audit, Comment, Decide, Register, See};
+    use Permission::{Administer, Audit, Comment, Decide, ManageTenants, Register, See};
     vec![
         Entry { access: Access::Public, routes: routes!(overview::document) },
+        Entry { access: Access::Public, routes: routes!(session::sign_in) },
+        Entry { access: Access::SignedIn, routes: routes!(session::show) },
+        Entry { access: Access::SignedIn, routes: routes!(session::sign_out) },
+        Entry { access: Access::SignedIn, routes: routes!(session::sign_out_everywhere) },
         needs(Register, routes!(leaks::register)),
         needs(See, routes!(leaks::list)),
         needs(See, routes!(leaks::show)),
@@ -102,6 +115,15 @@ fn table() -> Vec<Entry> {
         needs(Administer, routes!(api_tokens::list)),
         needs(Administer, routes!(api_tokens::create)),
         needs(Administer, routes!(api_tokens::revoke)),
+        needs(Administer, routes!(users::list)),
+        needs(Administer, routes!(users::create)),
+        needs(Administer, routes!(users::show)),
+        needs(Administer, routes!(users::change)),
+        needs(Administer, routes!(users::remove)),
+        needs(See, routes!(tenants::list)),
+        needs(ManageTenants, routes!(tenants::create)),
+        needs(ManageTenants, routes!(tenants::change)),
+        needs(ManageTenants, routes!(tenants::remove)),
         needs(See, routes!(events::list)),
         needs(See, routes!(event_export::export)),
         needs(See, routes!(event_stream::stream)),
@@ -120,8 +142,8 @@ pub fn router(control: Control) -> Router {
     for Entry { access, routes: (_, paths, methods) } in table() {
         let methods = match access {
             Access::Public => methods,
-            Access::Needs(permission) => methods.route_layer(from_fn_with_state(
-                Guarded { control: control.clone(), permission },
+            access => methods.route_layer(from_fn_with_state(
+                Guarded { control: control.clone(), access },
                 auth::authorize,
             )),
         };
@@ -200,6 +222,14 @@ pub fn openapi() -> OpenApi {
                 .build(),
         ),
     );
+    components.add_security_scheme(
+        "session",
+        SecurityScheme::ApiKey(ApiKey::Cookie(ApiKeyValue::with_description(
+            "leakgate_session",
+            "The cookie of a session (`POST /session`). Calls that change something also carry \
+             the session's token in the header field `X-CSRF-Token`.",
+        ))),
+    );
     let mut schemas = Vec::new();
     ProblemDocument::schemas(&mut schemas);
     components.schemas.extend(schemas);
@@ -214,10 +244,28 @@ pub fn openapi() -> OpenApi {
 fn describe(operation: &mut utoipa::openapi::path::Operation, access: Access) {
     let responses = &mut operation.responses.responses;
     responses.insert("default".to_owned(), problem("What is wrong and what to do.").into());
-    if let Access::Needs(permission) = access {
-        let none: [String; 0] = [];
-        operation.security = Some(vec![SecurityRequirement::new("api_token", none)]);
+    if access != Access::Public {
+        let either = ["api_token", "session"].map(|scheme| {
+            let none: [String; 0] = [];
+            SecurityRequirement::new(scheme, none)
+        });
+        operation.security = Some(either.to_vec());
         responses.insert("401".to_owned(), problem("No accepted credential was sent.").into());
+        let text = Object::with_type(Type::String);
+        let tenant = ParameterBuilder::new()
+            .name(auth::TENANT)
+            .parameter_in(ParameterIn::Query)
+            .required(Required::False)
+            .description(Some(
+                "Keeps the call to one tenant: what is listed, looked for or made is that one's. \
+                 For global roles, whose lists are otherwise of all tenants, and who otherwise \
+                 make things in their own.",
+            ))
+            .schema(Some(text))
+            .build();
+        operation.parameters.get_or_insert_default().push(tenant.into());
+    }
+    if let Access::Needs(permission) = access {
         let lacks = format!("The role lacks the right to {}.", permission_name(permission));
         responses.insert("403".to_owned(), problem(&lacks).into());
     }

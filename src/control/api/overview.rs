@@ -40,7 +40,7 @@ pub(super) async fn virtual_patches(
     caller: Caller,
     FromQuery(page): FromQuery<PageQuery>,
 ) -> Result<Json<Page<VirtualPatch>>, Problem> {
-    Ok(Json(control.store().virtual_patches(&caller.actor.tenant, &page.request()?).await?))
+    Ok(Json(control.store().virtual_patches(&caller.tenants, &page.request()?).await?))
 }
 
 /// The numbers behind diagrams.
@@ -56,7 +56,7 @@ pub(super) async fn stats(
     caller: Caller,
 ) -> Result<Json<Stats>, Problem> {
     let _place = control.heavy_read().await?;
-    Ok(Json(control.store().stats(&caller.actor.tenant, clock::now()).await?))
+    Ok(Json(control.store().stats(&caller.tenants, clock::now()).await?))
 }
 
 /// Who did what; newest first.
@@ -73,7 +73,7 @@ pub(super) async fn audit(
     caller: Caller,
     FromQuery(page): FromQuery<PageQuery>,
 ) -> Result<Json<Page<AuditEntry>>, Problem> {
-    Ok(Json(control.store().audit(&caller.actor.tenant, &page.request()?).await?))
+    Ok(Json(control.store().audit(&caller.tenants, &page.request()?).await?))
 }
 
 /// Every gateway and what it enforces.

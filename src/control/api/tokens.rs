@@ -58,5 +58,5 @@ pub(super) async fn lookup(
         _ => return Err(Problem::invalid("token", "give either a token or a digest")),
     };
     let fingerprint = control.store().fingerprint_key().fingerprint(&digest);
-    Ok(Json(control.store().lookup(&caller.actor.tenant, &fingerprint).await?))
+    Ok(Json(control.store().lookup(&caller.tenants, &fingerprint).await?))
 }

@@ -15,7 +15,7 @@ use tokio_util::task::TaskTracker;
 
 use super::problem::Problem;
 use crate::config::limits;
-use crate::matcher::{PatchsetHandle, Rule};
+use crate::matcher::PatchsetHandle;
 use crate::model::clock;
 use crate::model::ids::{LeakId, TokenId};
 use crate::model::leak::{Leak, Status};
@@ -34,9 +34,9 @@ pub(super) enum Touched {
     /// Tokens were added to the leak, which is new or had them added at its end: all of them have
     /// ids after this one.
     Appended(Box<Leak>, TokenId),
-    /// These tokens were reported; those that were known by their digest are now known by their
+    /// These tokens of a tenant were reported; those that were known by their digest are now known by their
     /// text.
-    Texts(Vec<NewToken>),
+    Texts(String, Vec<NewToken>),
     /// Something about the leak changed; what, the store knows.
     Leak(LeakId),
     /// Leaks may have been added, or patches may have ended; which, the store knows.
@@ -57,7 +57,7 @@ impl Touched {
         match self {
             Self::Rule(leak) | Self::Tokens(leak, _) | Self::Appended(leak, _) => Some(leak.id),
             Self::Leak(id) => Some(*id),
-            Self::Texts(_) | Self::Any => None,
+            Self::Texts(..) | Self::Any => None,
         }
     }
 }
@@ -270,8 +270,8 @@ impl Publisher {
             Touched::Rule(leak) => (leak, Tokens::AsBefore),
             Touched::Tokens(leak, removed) => (leak, Tokens::Changed(removed)),
             Touched::Appended(leak, after) => (leak, Tokens::After(after)),
-            Touched::Texts(tokens) => {
-                working.learn(&tokens);
+            Touched::Texts(tenant, tokens) => {
+                working.learn(&tenant, &tokens);
                 return Ok(());
             }
             touched @ (Touched::Leak(_) | Touched::Any) => {
@@ -289,7 +289,8 @@ impl Publisher {
         let closed_at = (leak.status == Status::Closed).then_some(leak.updated_at);
         let patch = leak.virtual_patch.as_ref();
         let days = self.watch_closed_days;
-        let mut rule = working::rule(leak.id, leak.status, patch, closed_at, days, now);
+        let owned = (leak.id, working.owner(&leak.tenant));
+        let mut rule = working::rule(owned, leak.status, patch, closed_at, days, now);
         if let (Some(rule), Some(until)) = (&mut rule, entry.and_then(|entry| entry.watch_until))
             && rule.watch_until.is_some()
         {
@@ -329,16 +330,14 @@ impl Publisher {
         tokens: &[EnforcedToken],
         now: Timestamp,
     ) {
-        let Some(rule) = self.rule(leak, now) else { return };
+        let owned = (leak.id, working.owner(&leak.tenant));
+        let (status, patch) = (leak.status, leak.virtual_patch.as_ref());
+        let days = self.watch_closed_days;
+        let rule = working::rule(owned, status, patch, leak.closed_at, days, now);
+        let Some(rule) = rule else { return };
         let forced = leak.virtual_patch.as_ref().is_some_and(|patch| patch.force);
         working.set(rule, forced);
         working.add(leak.id, tokens, forced);
-    }
-
-    fn rule(&self, leak: &EnforcedLeak, now: Timestamp) -> Option<Rule> {
-        let patch = leak.virtual_patch.as_ref();
-        let days = self.watch_closed_days;
-        working::rule(leak.id, leak.status, patch, leak.closed_at, days, now)
     }
 
     async fn tokens_after(

@@ -10,6 +10,7 @@ use crate::model::fingerprint::Fingerprint;
 use crate::model::ids::{LeakId, PatchId, TokenId};
 use crate::model::leak::Status;
 use crate::model::rule::{Action, VirtualPatch};
+use crate::model::tenant::{Owner, TenantKey};
 use crate::model::token::TokenMaterial;
 use crate::store::types::{EnforcedLeak, EnforcedToken, NewToken};
 
@@ -22,7 +23,9 @@ pub(super) struct Working {
     pub(super) leaks: HashMap<LeakId, Entry>,
     /// Tokens of which only the digest is in, and a leak of each: a text that is reported later
     /// takes the digest's place.
-    digests: HashMap<Fingerprint, (TokenId, LeakId)>,
+    digests: HashMap<(TenantKey, Fingerprint), (TokenId, LeakId)>,
+    /// Each tenant once, however many rules it has.
+    owners: HashMap<String, Owner>,
     /// Leaks whose change is stored but could not be taken over: repaired before the next build.
     pub(super) doubtful: Vec<LeakId>,
     /// Whether leaks may have been added to the store, or patches ended there, unseen.
@@ -37,6 +40,7 @@ pub(super) struct Working {
 /// What the working copy holds of one leak.
 #[derive(Clone, Copy)]
 pub(super) struct Entry {
+    tenant: TenantKey,
     /// Whether tokens are in that only force brought in.
     pub(super) forced: bool,
     /// Its patch.
@@ -48,8 +52,19 @@ pub(super) struct Entry {
 }
 
 impl Working {
+    /// The tenant of this id, as rules name it.
+    pub(super) fn owner(&mut self, tenant: &str) -> Owner {
+        if let Some(owner) = self.owners.get(tenant) {
+            return owner.clone();
+        }
+        let owner = Owner::of(tenant);
+        self.owners.insert(tenant.to_owned(), owner.clone());
+        owner
+    }
+
     pub(super) fn set(&mut self, rule: Rule, forced: bool) {
         let entry = Entry {
+            tenant: rule.owner.key,
             forced,
             patch: rule.patch,
             expires_at: rule.expires_at,
@@ -60,6 +75,7 @@ impl Working {
     }
 
     pub(super) fn add(&mut self, leak: LeakId, tokens: &[EnforcedToken], forced: bool) {
+        let tenant = self.leaks.get(&leak).map(|entry| entry.tenant).unwrap_or_default();
         for token in tokens.iter().filter(|token| applies(token, forced)) {
             if !self.writer.add_token(leak, token.id, token.fingerprint, &token.material) {
                 // Whoever decides is told the same by the store: this is for what it knows amiss.
@@ -68,20 +84,21 @@ impl Working {
             }
             match token.material {
                 TokenMaterial::Digest(_) => {
-                    self.digests.insert(token.fingerprint, (token.id, leak));
+                    self.digests.insert((tenant, token.fingerprint), (token.id, leak));
                 }
                 TokenMaterial::Text(_) => {
-                    self.digests.remove(&token.fingerprint);
+                    self.digests.remove(&(tenant, token.fingerprint));
                 }
             }
         }
     }
 
-    /// Puts the texts of tokens in of which only the digest was in.
-    pub(super) fn learn(&mut self, tokens: &[NewToken]) {
+    /// Puts the texts of a tenant's tokens in of which only the digest was in.
+    pub(super) fn learn(&mut self, tenant: &str, tokens: &[NewToken]) {
+        let tenant = TenantKey::of(tenant);
         for token in tokens.iter().filter(|token| token.not_applicable.is_none()) {
             if let TokenMaterial::Text(_) = token.material
-                && let Some((id, leak)) = self.digests.remove(&token.fingerprint)
+                && let Some((id, leak)) = self.digests.remove(&(tenant, token.fingerprint))
             {
                 self.writer.add_token(leak, id, token.fingerprint, &token.material);
             }
@@ -162,14 +179,14 @@ fn applies(token: &EnforcedToken, forced: bool) -> bool {
 
 /// What a leak asks for its tokens; absent where it is neither enforced nor watched.
 pub(super) fn rule(
-    leak: LeakId,
+    (leak, owner): (LeakId, Owner),
     status: Status,
     patch: Option<&VirtualPatch>,
     closed_at: Option<Timestamp>,
     watch_closed_days: u32,
     now: Timestamp,
 ) -> Option<Rule> {
-    let observe = Rule::new(leak, Action::Observe);
+    let observe = Rule { owner, ..Rule::new(leak, Action::Observe) };
     match (status, patch) {
         (Status::Open, Some(patch)) => Some(Rule {
             patch: Some(patch.id),
@@ -209,19 +226,27 @@ mod tests {
             created_by: "admin".to_owned(),
             created_at: now,
         };
-        let made = rule(leak, Status::Open, Some(&patch), None, 30, now).unwrap();
+        let made =
+            rule((leak, Owner::default()), Status::Open, Some(&patch), None, 30, now).unwrap();
         assert_eq!((made.action, made.patch), (Action::Block, Some(patch.id)));
         assert_eq!((&made.scope, made.expires_at), (&patch.scope, Some(now)));
 
-        let made = rule(leak, Status::Open, None, None, 30, now).unwrap();
+        let made = rule((leak, Owner::default()), Status::Open, None, None, 30, now).unwrap();
         assert_eq!((made.action, made.patch, made.watch_until), (Action::Observe, None, None));
 
         let ago = |hours| now - SignedDuration::from_hours(hours);
-        let made = rule(leak, Status::Closed, None, Some(ago(24)), 30, now).unwrap();
+        let made =
+            rule((leak, Owner::default()), Status::Closed, None, Some(ago(24)), 30, now).unwrap();
         assert_eq!(made.action, Action::Observe);
         assert_eq!(made.watch_until, Some(ago(24) + SignedDuration::from_hours(24 * 30)));
-        assert_eq!(rule(leak, Status::Closed, None, Some(ago(24 * 30)), 30, now), None);
-        assert_eq!(rule(leak, Status::Closed, None, Some(now), 0, now), None);
-        assert_eq!(rule(leak, Status::FalsePositive, None, None, 30, now), None);
+        assert_eq!(
+            rule((leak, Owner::default()), Status::Closed, None, Some(ago(24 * 30)), 30, now),
+            None
+        );
+        assert_eq!(rule((leak, Owner::default()), Status::Closed, None, Some(now), 0, now), None);
+        assert_eq!(
+            rule((leak, Owner::default()), Status::FalsePositive, None, None, 30, now),
+            None
+        );
     }
 }

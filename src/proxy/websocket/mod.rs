@@ -21,6 +21,7 @@ pub(crate) use self::gate::Outcome;
 use self::record::Record;
 use self::relay::{Judge, relay};
 use super::record::{Exchange, Facts};
+use super::route::Policy;
 use super::worker::Worker;
 use crate::inspect::{self, Context};
 use crate::model::rule::FiltrationMode;
@@ -28,20 +29,20 @@ use crate::model::rule::FiltrationMode;
 /// What is known of a WebSocket from the request that opens it.
 pub(crate) struct Opening {
     opening: Arc<inspect::Opening>,
-    mode: FiltrationMode,
+    policy: Policy,
     record: Record,
 }
 
 impl Opening {
-    /// Of this request, on a route with this mode.
+    /// Of this request, on a route with this policy.
     pub(crate) fn new(
         parts: &Parts,
         context: Context,
-        mode: FiltrationMode,
+        policy: Policy,
         exchange: Rc<Exchange>,
     ) -> Self {
         let record = Record::new(exchange, Facts::of(parts, &context.host));
-        Self { opening: Arc::new(inspect::Opening::new(parts, context)), mode, record }
+        Self { opening: Arc::new(inspect::Opening::new(parts, context)), policy, record }
     }
 }
 
@@ -56,8 +57,8 @@ pub(crate) async fn join<C, U>(
     C: AsyncRead + AsyncWrite + Unpin,
     U: AsyncRead + AsyncWrite + Unpin,
 {
-    let Opening { opening, mode, record } = opening;
-    if mode == FiltrationMode::Off {
+    let Opening { opening, policy, record } = opening;
+    if policy.mode == FiltrationMode::Off {
         // Either side may end it at any time; both are then closed.
         let copied = tokio::io::copy_bidirectional(&mut client, &mut upstream);
         let _ = worker.cut.run_until_cancelled(copied).await;
@@ -68,5 +69,5 @@ pub(crate) async fn join<C, U>(
         Agreed::Deflate { keeps_context } => Gate::new(&opening, Some(keeps_context)),
         Agreed::Unknown => Gate::unreadable(&opening),
     };
-    relay(client, upstream, Judge { gate, record, worker, mode }).await;
+    relay(client, upstream, Judge { gate, record, worker, policy }).await;
 }

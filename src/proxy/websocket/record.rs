@@ -118,6 +118,7 @@ mod tests {
             at,
             kind: EventType::Vpatch,
             action: EventAction::Monitored,
+            tenant: String::new(),
             leak: LeakId::new(),
             virtual_patch: None,
             token: TokenId::new(),

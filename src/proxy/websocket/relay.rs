@@ -15,8 +15,8 @@ use super::record::Record;
 use crate::config::limits;
 use crate::inspect::InForce;
 use crate::model::clock;
-use crate::model::rule::FiltrationMode;
 use crate::model::verdict::{Refusal, Verdict};
+use crate::proxy::route::Policy;
 use crate::proxy::worker::Worker;
 
 /// The process ends (RFC 6455, 7.4.1).
@@ -31,17 +31,17 @@ pub(crate) struct Judge {
     pub(crate) gate: Gate,
     pub(crate) record: Record,
     pub(crate) worker: Rc<Worker>,
-    /// The route's mode.
-    pub(crate) mode: FiltrationMode,
+    /// What the route says about inspection.
+    pub(crate) policy: Policy,
 }
 
 impl Judge {
     /// Looks at the next bytes, where `waiting` before them have not gone on yet.
     fn look(&mut self, bytes: &[u8], waiting: usize) -> Look {
-        let Self { gate, record, worker, mode } = self;
+        let Self { gate, record, worker, policy } = self;
         let in_force = InForce {
             patchset: worker.patchset.load(),
-            mode: worker.in_force(*mode),
+            mode: worker.in_force(*policy),
             now: clock::now(),
         };
         gate.look(bytes, waiting, &in_force, &mut |report| record.note(&report))

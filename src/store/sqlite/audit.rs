@@ -1,13 +1,15 @@
 //! What was done and by whom: history of a leak, comments on it, the audit log.
 
+use sqlx::QueryBuilder;
 use sqlx::Row as _;
-use sqlx::sqlite::{SqliteConnection, SqliteRow};
+use sqlx::sqlite::{Sqlite, SqliteConnection, SqliteRow};
 
 use super::{SqliteStore, begin, leaks, row};
 use crate::model::clock;
 use crate::model::ids::LeakId;
 use crate::model::leak::{Comment, HistoryEntry};
 use crate::model::role::Actor;
+use crate::model::tenant::Tenants;
 use crate::store::StoreError;
 use crate::store::cursor::{Binding, Place, SortKey};
 use crate::store::types::{AuditEntry, Page, PageRequest};
@@ -157,25 +159,23 @@ impl SqliteStore {
 
     pub(super) async fn list_audit(
         &self,
-        tenant: &str,
+        of: &Tenants,
         page: &PageRequest,
     ) -> Result<Page<AuditEntry>, StoreError> {
-        let binding = Binding::new("audit", &tenant);
+        let binding = Binding::new("audit", &of.only());
         let before = match binding.place(page.cursor.as_deref())? {
             Some(Place { key: SortKey::Number(id), .. }) => id,
             Some(_) => return Err(StoreError::BadCursor),
             None => i64::MAX,
         };
         let limit = super::list::page_limit(page);
-        let rows = sqlx::query(
-            "SELECT id, at, actor, address, action, object, detail FROM audit
-             WHERE tenant = $1 AND id < $2 ORDER BY id DESC LIMIT $3",
-        )
-        .bind(tenant)
-        .bind(before)
-        .bind(row::signed(limit.saturating_add(1)))
-        .fetch_all(&self.decisions_readers)
-        .await?;
+        let mut sql = QueryBuilder::<Sqlite>::new(
+            "SELECT id, tenant, at, actor, address, action, object, detail FROM audit WHERE id < ",
+        );
+        sql.push_bind(before);
+        super::list::push_tenant(&mut sql, "tenant", of);
+        sql.push(" ORDER BY id DESC LIMIT ").push_bind(row::signed(limit.saturating_add(1)));
+        let rows = sql.build().fetch_all(&self.decisions_readers).await?;
         super::list::page(rows, limit, &binding, audit_place, audit_entry)
     }
 }
@@ -186,6 +186,7 @@ fn audit_place(found: &SqliteRow) -> Result<Place, StoreError> {
 
 fn audit_entry(found: &SqliteRow) -> Result<AuditEntry, StoreError> {
     Ok(AuditEntry {
+        tenant: row::text(found, "tenant")?,
         at: row::time(found, "at")?,
         actor: row::text(found, "actor")?,
         address: row::text_or_none(found, "address")?,

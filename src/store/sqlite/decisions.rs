@@ -6,13 +6,14 @@ use sqlx::Row as _;
 use sqlx::sqlite::{Sqlite, SqliteConnection, SqliteRow};
 
 use super::audit::{Deed, record, record_audit};
-use super::{SqliteStore, begin, leaks, list, row};
+use super::{SqliteStore, begin, leaks, list, row, tenants};
 use crate::config::limits;
 use crate::model::clock;
 use crate::model::ids::{LeakId, PatchId};
 use crate::model::leak::{Decision, Leak, Resolution, Status};
 use crate::model::role::{Actor, Role};
 use crate::model::rule::VirtualPatch;
+use crate::model::tenant::Tenants;
 use crate::store::cursor::{Binding, Place, SortKey};
 use crate::store::types::{Bypass, Decide, EnforcedLeak, NewPatch, Page, PageRequest};
 use crate::store::{StoreError, words};
@@ -111,15 +112,15 @@ impl SqliteStore {
 
     pub(super) async fn list_patches(
         &self,
-        tenant: &str,
+        of: &Tenants,
         page: &PageRequest,
     ) -> Result<Page<VirtualPatch>, StoreError> {
-        let binding = Binding::new("virtual-patches", &tenant);
+        let binding = Binding::new("virtual-patches", &of.only());
         let before = binding.place(page.cursor.as_deref())?.map(|place| place.id);
         let limit = list::page_limit(page);
         let mut sql = QueryBuilder::<Sqlite>::new("SELECT ");
-        sql.push(leaks::PATCH_COLUMNS).push(" FROM virtual_patches p WHERE p.tenant = ");
-        sql.push_bind(tenant.to_owned());
+        sql.push(leaks::PATCH_COLUMNS).push(" FROM virtual_patches p WHERE 1 = 1");
+        list::push_tenant(&mut sql, "p.tenant", of);
         if let Some(before) = before {
             sql.push(" AND p.id < ").push_bind(before);
         }
@@ -163,16 +164,7 @@ impl SqliteStore {
         )
         .fetch_optional(&self.decisions_readers)
         .await?;
-        let Some(found) = found else { return Ok(Bypass::default()) };
-        let expires_at = row::time_or_none(&found, "expires_at")?;
-        let has_ended = expires_at.is_some_and(|at| at <= clock::now());
-        Ok(Bypass {
-            on: row::flag(&found, "is_on")? && !has_ended,
-            reason: row::text_or_none(&found, "reason")?,
-            expires_at,
-            changed_by: row::text_or_none(&found, "changed_by")?,
-            changed_at: row::time_or_none(&found, "changed_at")?,
-        })
+        found.as_ref().map_or_else(|| Ok(Bypass::default()), tenants::bypass)
     }
 
     pub(super) async fn write_bypass(

@@ -32,7 +32,7 @@ impl SqliteStore {
             for event in chunk {
                 // Taken out, so that an event that stands in the batch twice is counted once.
                 if written.remove(&event.id) {
-                    let tenant = tenants.get(&event.leak).map_or("", String::as_str);
+                    let tenant = tenants.get(&event.leak).unwrap_or(&event.tenant);
                     tally.add(event, tenant, leaks.get(&event.token));
                 }
             }
@@ -86,6 +86,9 @@ impl SqliteStore {
         let binding = Binding::new("events", &parameters);
         let limit = list::page_limit(&query.page);
         let mut sql = QueryBuilder::<Sqlite>::new("SELECT e.* FROM events e WHERE 1 = 1");
+        if let Some(tenant) = &query.tenant {
+            sql.push(" AND e.tenant = ").push_bind(tenant.clone());
+        }
         if let Some(leak) = query.leak {
             sql.push(" AND e.leak = ").push_bind(leak.0.as_bytes().to_vec());
         }
@@ -139,7 +142,7 @@ async fn insert(
         values
             .push_bind(event.id.0.as_bytes().to_vec())
             .push_bind(event.at.as_millisecond())
-            .push_bind(tenants.get(&event.leak).cloned().unwrap_or_default())
+            .push_bind(tenants.get(&event.leak).unwrap_or(&event.tenant).clone())
             .push_bind(event.kind.name())
             .push_bind(event.action.name())
             .push_bind(event.leak.0.as_bytes().to_vec())
@@ -182,6 +185,7 @@ fn event(found: &SqliteRow) -> Result<Event, StoreError> {
         at: row::time(found, "at")?,
         kind: row::named(found, "type", EventType::from_name)?,
         action: row::named(found, "action", EventAction::from_name)?,
+        tenant: row::text(found, "tenant")?,
         leak: LeakId(row::uuid(found, "leak")?),
         virtual_patch: row::uuid_or_none(found, "virtual_patch")?.map(PatchId),
         token: TokenId(row::uuid(found, "token")?),

@@ -1,19 +1,21 @@
 //! Users and API tokens.
 
 use jiff::Timestamp;
-use sqlx::sqlite::SqliteRow;
+use sqlx::QueryBuilder;
+use sqlx::sqlite::{Sqlite, SqliteRow};
 
 use super::audit::record_audit;
-use super::{SqliteStore, begin, row};
+use super::{SqliteStore, begin, list, row};
 use crate::config::limits;
 use crate::model::clock;
 use crate::model::ids::{ApiTokenId, UserId};
 use crate::model::role::{Actor, Role};
+use crate::model::tenant::Tenants;
 use crate::store::StoreError;
 use crate::store::types::{ApiToken, NewApiToken};
 
 /// Turns the violation of a unique name into an answer.
-fn exists(what: &'static str) -> impl Fn(sqlx::Error) -> StoreError {
+pub(super) fn exists(what: &'static str) -> impl Fn(sqlx::Error) -> StoreError {
     move |error| match error.as_database_error() {
         Some(database) if database.is_unique_violation() => StoreError::Exists(what),
         _ => error.into(),
@@ -104,6 +106,7 @@ impl SqliteStore {
         transaction.commit().await?;
         Ok(ApiToken {
             id,
+            tenant: token.tenant,
             name: token.name,
             role: token.role,
             created_at: now,
@@ -113,17 +116,23 @@ impl SqliteStore {
         })
     }
 
-    pub(super) async fn list_api_tokens(&self, tenant: &str) -> Result<Vec<ApiToken>, StoreError> {
-        sqlx::query(
-            "SELECT id, name, role, created_at, expires_at, last_used_at, revoked_at
-             FROM api_tokens WHERE tenant = $1 ORDER BY id",
-        )
-        .bind(tenant)
-        .fetch_all(&self.decisions_readers)
-        .await?
-        .iter()
-        .map(api_token)
-        .collect()
+    pub(super) async fn list_api_tokens(&self, of: &Tenants) -> Result<Vec<ApiToken>, StoreError> {
+        let mut sql = QueryBuilder::<Sqlite>::new("SELECT ");
+        sql.push(COLUMNS).push(" FROM api_tokens WHERE 1 = 1");
+        list::push_tenant(&mut sql, "tenant", of);
+        let rows = sql.push(" ORDER BY id").build().fetch_all(&self.decisions_readers).await?;
+        rows.iter().map(api_token).collect()
+    }
+
+    pub(super) async fn one_api_token(
+        &self,
+        id: ApiTokenId,
+    ) -> Result<Option<ApiToken>, StoreError> {
+        let mut sql = QueryBuilder::<Sqlite>::new("SELECT ");
+        sql.push(COLUMNS).push(" FROM api_tokens WHERE id = ");
+        sql.push_bind(id.0.as_bytes().to_vec());
+        let found = sql.build().fetch_optional(&self.reserved_readers).await?;
+        found.as_ref().map(api_token).transpose()
     }
 
     pub(super) async fn revoke(
@@ -207,9 +216,13 @@ impl SqliteStore {
     }
 }
 
+/// What is shown of an API token.
+const COLUMNS: &str = "id, tenant, name, role, created_at, expires_at, last_used_at, revoked_at";
+
 fn api_token(found: &SqliteRow) -> Result<ApiToken, StoreError> {
     Ok(ApiToken {
         id: ApiTokenId(row::uuid(found, "id")?),
+        tenant: row::text(found, "tenant")?,
         name: row::text(found, "name")?,
         role: row::named(found, "role", Role::from_name)?,
         created_at: row::time(found, "created_at")?,

@@ -8,6 +8,7 @@ use super::{SqliteStore, leaks, row};
 use crate::config::limits;
 use crate::model::ids::LeakId;
 use crate::model::leak::{Risk, Status};
+use crate::model::tenant::Tenants;
 use crate::store::StoreError;
 use crate::store::cursor::{Binding, Place, SortKey};
 use crate::store::types::{LeakPage, LeakQuery, LeakSort, Page, PageRequest};
@@ -57,11 +58,11 @@ fn sort_column(sort: LeakSort) -> &'static str {
 impl SqliteStore {
     pub(super) async fn list_leaks(
         &self,
-        tenant: &str,
+        of: &Tenants,
         query: &LeakQuery,
     ) -> Result<LeakPage, StoreError> {
         let parameters = LeakQuery { page: PageRequest::default(), ..query.clone() };
-        let binding = Binding::new("leaks", &(tenant, parameters));
+        let binding = Binding::new("leaks", &(of.only(), parameters));
         let after = binding.place(query.page.cursor.as_deref())?;
         let limit = page_limit(&query.page);
         let column = sort_column(query.sort);
@@ -71,13 +72,13 @@ impl SqliteStore {
         let mut transaction = reader.begin().await?;
 
         let mut count = QueryBuilder::new("SELECT COUNT(*) FROM (SELECT 1 FROM leaks l WHERE ");
-        push_conditions(&mut count, tenant, query);
+        push_conditions(&mut count, of, query);
         count.push(" LIMIT ").push_bind(row::signed(limits::TOTAL_COUNT)).push(") AS counted");
         let total: i64 = count.build_query_scalar().fetch_one(&mut *transaction).await?;
 
         let mut ids = QueryBuilder::new("SELECT l.id, l.");
         ids.push(column).push(" AS sort_key FROM leaks l WHERE ");
-        push_conditions(&mut ids, tenant, query);
+        push_conditions(&mut ids, of, query);
         if let Some(place) = after {
             ids.push(" AND (l.").push(column).push(", l.id) ");
             ids.push(if query.descending { "< (" } else { "> (" });
@@ -115,8 +116,9 @@ impl SqliteStore {
 }
 
 /// The conditions on `leaks l` that the query asks for.
-fn push_conditions(sql: &mut QueryBuilder<Sqlite>, tenant: &str, query: &LeakQuery) {
-    sql.push("l.tenant = ").push_bind(tenant.to_owned());
+fn push_conditions(sql: &mut QueryBuilder<Sqlite>, of: &Tenants, query: &LeakQuery) {
+    sql.push("1 = 1");
+    push_tenant(sql, "l.tenant", of);
     push_in(sql, " AND l.status", query.status.iter().map(|&it| row::rank(it, Status::ALL)));
     push_in(sql, " AND l.risk", query.risk.iter().map(|&it| row::rank(it, Risk::ALL)));
     push_in(sql, " AND l.remediation", query.remediation.iter().map(|it| it.name()));
@@ -137,12 +139,12 @@ fn push_conditions(sql: &mut QueryBuilder<Sqlite>, tenant: &str, query: &LeakQue
         sql.push(")");
     }
     if let Some(text) = query.text.as_deref().map(str::trim).filter(|text| !text.is_empty()) {
-        push_search(sql, tenant, text);
+        push_search(sql, of, text);
     }
 }
 
 /// `text` in title, comment or the URL of a source, or as the beginning of a fingerprint.
-fn push_search(sql: &mut QueryBuilder<Sqlite>, tenant: &str, text: &str) {
+fn push_search(sql: &mut QueryBuilder<Sqlite>, of: &Tenants, text: &str) {
     let lower = text.to_lowercase();
     let escaped = lower.replace('\\', "\\\\").replace('%', "\\%").replace('_', "\\_");
     let pattern = format!("%{escaped}%");
@@ -152,12 +154,31 @@ fn push_search(sql: &mut QueryBuilder<Sqlite>, tenant: &str, text: &str) {
     if let Some((least, most)) = fingerprint_range(&lower) {
         sql.push(
             " OR l.id IN (SELECT lt.leak FROM tokens t JOIN leak_tokens lt ON lt.token = t.id
-              WHERE t.tenant = ",
+              WHERE t.fingerprint BETWEEN ",
         );
-        sql.push_bind(tenant.to_owned()).push(" AND t.fingerprint BETWEEN ");
-        sql.push_bind(least).push(" AND ").push_bind(most).push(")");
+        sql.push_bind(least).push(" AND ").push_bind(most);
+        push_each_tenant(sql, "t.tenant", of);
+        sql.push(")");
     }
     sql.push(")");
+}
+
+/// Narrows to a tenant, where it is to be one.
+pub(super) fn push_tenant(sql: &mut QueryBuilder<Sqlite>, column: &str, of: &Tenants) {
+    if let Some(tenant) = of.only() {
+        sql.push(" AND ").push(column).push(" = ").push_bind(tenant.to_owned());
+    }
+}
+
+/// The same for what is found by an index that begins with the tenant: where it is to be all, each
+/// is looked at.
+pub(super) fn push_each_tenant(sql: &mut QueryBuilder<Sqlite>, column: &str, of: &Tenants) {
+    match of {
+        Tenants::One(_) => push_tenant(sql, column, of),
+        Tenants::All => {
+            sql.push(" AND ").push(column).push(" IN (SELECT id FROM tenants)");
+        }
+    }
 }
 
 /// The least and the greatest fingerprint that begin with these hex digits.

@@ -13,19 +13,23 @@ mod list;
 mod open;
 mod register;
 mod row;
+mod sessions;
 mod statistics;
+mod tenants;
 mod tokens;
 mod usage;
+mod users;
 
 use std::fs::File;
 use std::sync::Mutex;
 
 use async_trait::async_trait;
-use jiff::Timestamp;
+use jiff::{SignedDuration, Timestamp};
 use sqlx::sqlite::{SqliteConnectOptions, SqliteConnection, SqlitePool};
 use sqlx::{ConnectOptions as _, Connection as _, Sqlite, Transaction};
 use tokio::sync::{MappedMutexGuard, MutexGuard};
 
+use super::identity::{Identity, IdentityStore, NewSession, SignInUser, Tenant, User, UserChange};
 use super::seal::DataKey;
 use super::types::{
     ApiToken, AuditEntry, Bypass, Decide, Edit, EnforcedLeak, EnforcedToken, EventPage, EventQuery,
@@ -39,6 +43,7 @@ use crate::model::ids::{ApiTokenId, LeakId, TokenId, UserId};
 use crate::model::leak::{Comment, HistoryEntry, Leak};
 use crate::model::role::{Actor, Role};
 use crate::model::rule::VirtualPatch;
+use crate::model::tenant::Tenants;
 use crate::model::token::Token;
 
 pub(super) use open::{open, open_reading};
@@ -127,8 +132,8 @@ impl Store for SqliteStore {
         self.one_leak(tenant, id).await
     }
 
-    async fn leaks(&self, tenant: &str, query: &LeakQuery) -> Result<LeakPage, StoreError> {
-        self.list_leaks(tenant, query).await
+    async fn leaks(&self, of: &Tenants, query: &LeakQuery) -> Result<LeakPage, StoreError> {
+        self.list_leaks(of, query).await
     }
 
     async fn edit(
@@ -182,8 +187,8 @@ impl Store for SqliteStore {
         self.leak_tokens(tenant, id, page).await
     }
 
-    async fn lookup(&self, tenant: &str, fingerprint: &Fingerprint) -> Result<Lookup, StoreError> {
-        self.look_up(tenant, fingerprint).await
+    async fn lookup(&self, of: &Tenants, fingerprint: &Fingerprint) -> Result<Lookup, StoreError> {
+        self.look_up(of, fingerprint).await
     }
 
     async fn known(
@@ -196,10 +201,10 @@ impl Store for SqliteStore {
 
     async fn virtual_patches(
         &self,
-        tenant: &str,
+        of: &Tenants,
         page: &PageRequest,
     ) -> Result<Page<VirtualPatch>, StoreError> {
-        self.list_patches(tenant, page).await
+        self.list_patches(of, page).await
     }
 
     async fn impact(
@@ -236,8 +241,8 @@ impl Store for SqliteStore {
         self.list_events(query).await
     }
 
-    async fn stats(&self, tenant: &str, now: Timestamp) -> Result<Stats, StoreError> {
-        self.statistics(tenant, now).await
+    async fn stats(&self, of: &Tenants, now: Timestamp) -> Result<Stats, StoreError> {
+        self.statistics(of, now).await
     }
 
     async fn bypass(&self) -> Result<Bypass, StoreError> {
@@ -270,8 +275,8 @@ impl Store for SqliteStore {
         self.insert_api_token(token, actor).await
     }
 
-    async fn api_tokens(&self, tenant: &str) -> Result<Vec<ApiToken>, StoreError> {
-        self.list_api_tokens(tenant).await
+    async fn api_tokens(&self, of: &Tenants) -> Result<Vec<ApiToken>, StoreError> {
+        self.list_api_tokens(of).await
     }
 
     async fn revoke_api_token(
@@ -293,10 +298,10 @@ impl Store for SqliteStore {
 
     async fn audit(
         &self,
-        tenant: &str,
+        of: &Tenants,
         page: &PageRequest,
     ) -> Result<Page<AuditEntry>, StoreError> {
-        self.list_audit(tenant, page).await
+        self.list_audit(of, page).await
     }
 
     async fn ping(&self) -> Result<(), StoreError> {
@@ -322,6 +327,123 @@ impl Store for SqliteStore {
         self.events.close().await;
         let mut lock = self.lock.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
         drop(lock.take());
+    }
+}
+
+#[async_trait]
+impl IdentityStore for SqliteStore {
+    async fn tenants(&self) -> Result<Vec<Tenant>, StoreError> {
+        self.list_tenants().await
+    }
+
+    async fn tenant(&self, id: &str) -> Result<Option<Tenant>, StoreError> {
+        self.one_tenant(id).await
+    }
+
+    async fn add_tenant(&self, id: &str, title: &str, actor: &Actor) -> Result<Tenant, StoreError> {
+        self.insert_tenant(id, title, actor).await
+    }
+
+    async fn rename_tenant(
+        &self,
+        id: &str,
+        title: &str,
+        actor: &Actor,
+    ) -> Result<Tenant, StoreError> {
+        self.retitle_tenant(id, title, actor).await
+    }
+
+    async fn remove_tenant(&self, id: &str, actor: &Actor) -> Result<(), StoreError> {
+        self.delete_tenant(id, actor).await
+    }
+
+    async fn tenant_of_leak(&self, id: LeakId) -> Result<Option<String>, StoreError> {
+        self.leaks_tenant(id).await
+    }
+
+    async fn api_token(&self, id: ApiTokenId) -> Result<Option<ApiToken>, StoreError> {
+        self.one_api_token(id).await
+    }
+
+    async fn users(&self, of: &Tenants, page: &PageRequest) -> Result<Page<User>, StoreError> {
+        self.list_users(of, page).await
+    }
+
+    async fn user(&self, id: UserId) -> Result<Option<User>, StoreError> {
+        self.one_user(id).await
+    }
+
+    async fn add_identity_user(
+        &self,
+        identity: &Identity,
+        name: &str,
+        role: Role,
+        actor: &Actor,
+    ) -> Result<User, StoreError> {
+        self.insert_identity_user(identity, name, role, actor).await
+    }
+
+    async fn user_of_identity(&self, identity: &Identity) -> Result<Option<User>, StoreError> {
+        self.identified_user(identity).await
+    }
+
+    async fn change_user(
+        &self,
+        id: UserId,
+        change: UserChange,
+        actor: &Actor,
+    ) -> Result<User, StoreError> {
+        self.alter_user(id, change, actor).await
+    }
+
+    async fn remove_user(&self, id: UserId, actor: &Actor) -> Result<(), StoreError> {
+        self.delete_user(id, actor).await
+    }
+
+    async fn user_to_sign_in(&self, name: &str) -> Result<Option<SignInUser>, StoreError> {
+        self.named_user(name).await
+    }
+
+    async fn start_session(&self, session: NewSession, actor: &Actor) -> Result<bool, StoreError> {
+        self.insert_session(session, actor).await
+    }
+
+    async fn session(
+        &self,
+        hash: &[u8; 32],
+        now: Timestamp,
+        idle: SignedDuration,
+    ) -> Result<Option<Actor>, StoreError> {
+        self.holder_of_session(hash, now, idle).await
+    }
+
+    async fn end_session(&self, hash: &[u8; 32], actor: &Actor) -> Result<bool, StoreError> {
+        self.delete_session(hash, actor).await
+    }
+
+    async fn end_sessions(&self, user: UserId, actor: &Actor) -> Result<u64, StoreError> {
+        self.delete_sessions(user, actor).await
+    }
+
+    async fn remove_ended_sessions(
+        &self,
+        now: Timestamp,
+        idle: SignedDuration,
+    ) -> Result<u64, StoreError> {
+        self.delete_ended_sessions(now, idle).await
+    }
+
+    async fn tenant_bypasses(&self) -> Result<Vec<(String, Bypass)>, StoreError> {
+        self.read_tenant_bypasses().await
+    }
+
+    async fn set_tenant_bypass(
+        &self,
+        tenant: &str,
+        bypass: Bypass,
+        actor: &Actor,
+    ) -> Result<(), StoreError> {
+        self.write_tenant_bypass(tenant, bypass, actor).await
     }
 }
 

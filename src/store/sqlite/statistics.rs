@@ -13,6 +13,7 @@ use crate::model::clock;
 use crate::model::event::EventAction;
 use crate::model::ids::LeakId;
 use crate::model::leak::{Remediation, Risk, SourceKind, Status};
+use crate::model::tenant::Tenants;
 use crate::store::StoreError;
 use crate::store::types::{Count, Day, Impact, ImpactRow, Stats};
 
@@ -105,20 +106,19 @@ impl SqliteStore {
 
     pub(super) async fn statistics(
         &self,
-        tenant: &str,
+        of: &Tenants,
         now: Timestamp,
     ) -> Result<Stats, StoreError> {
         let first_day = now
             .as_millisecond()
             .div_euclid(DAY)
             .saturating_sub(limits::STATS_DAYS.saturating_sub(1));
-        let rows = sqlx::query(
-            "SELECT status, risk, source_kind, remediation, COUNT(*) AS count FROM leaks
-             WHERE tenant = $1 GROUP BY status, risk, source_kind, remediation",
-        )
-        .bind(tenant)
-        .fetch_all(&self.decisions_readers)
-        .await?;
+        let mut sql = QueryBuilder::<Sqlite>::new(
+            "SELECT status, risk, source_kind, remediation, COUNT(*) AS count FROM leaks WHERE 1 = 1",
+        );
+        list::push_tenant(&mut sql, "tenant", of);
+        sql.push(" GROUP BY status, risk, source_kind, remediation");
+        let rows = sql.build().fetch_all(&self.decisions_readers).await?;
         let mut leaks = 0_u64;
         let mut by_status: HashMap<Status, u64> = HashMap::new();
         let mut by_risk: HashMap<Risk, u64> = HashMap::new();
@@ -137,11 +137,10 @@ impl SqliteStore {
                 *by_remediation.entry(remediation).or_default() += count;
             }
         }
-        let tokens: i64 = sqlx::query_scalar("SELECT COUNT(*) FROM tokens WHERE tenant = $1")
-            .bind(tenant)
-            .fetch_one(&self.decisions_readers)
-            .await?;
-        let (days, last) = self.uses(tenant, first_day, now).await?;
+        let mut sql = QueryBuilder::<Sqlite>::new("SELECT COUNT(*) FROM tokens WHERE 1 = 1");
+        list::push_tenant(&mut sql, "tenant", of);
+        let tokens: i64 = sql.build_query_scalar().fetch_one(&self.decisions_readers).await?;
+        let (days, last) = self.uses(of, first_day, now).await?;
         Ok(Stats {
             leaks,
             tokens: u64::try_from(tokens).unwrap_or_default(),
@@ -157,31 +156,27 @@ impl SqliteStore {
     /// Leaks and uses by day, and uses of the last 24 hours by action.
     async fn uses(
         &self,
-        tenant: &str,
+        of: &Tenants,
         first_day: i64,
         now: Timestamp,
     ) -> Result<(Vec<Day>, HashMap<EventAction, u64>), StoreError> {
         let mut days: BTreeMap<i64, Day> = BTreeMap::new();
-        let leaks = sqlx::query(
-            "SELECT created_at / $3 AS day, COUNT(*) AS count FROM leaks
-             WHERE tenant = $1 AND created_at >= $2 GROUP BY 1",
-        )
-        .bind(tenant)
-        .bind(first_day.saturating_mul(DAY))
-        .bind(DAY)
-        .fetch_all(&self.decisions_readers)
-        .await?;
+        let mut sql = QueryBuilder::<Sqlite>::new("SELECT created_at / ");
+        sql.push_bind(DAY).push(" AS day, COUNT(*) AS count FROM leaks WHERE created_at >= ");
+        sql.push_bind(first_day.saturating_mul(DAY));
+        list::push_tenant(&mut sql, "tenant", of);
+        let leaks = sql.push(" GROUP BY 1").build().fetch_all(&self.decisions_readers).await?;
         for found in &leaks {
             let number = row::number(found, "day")?;
             days.entry(number).or_insert(day(number)?).leaks = row::count(found, "count")?;
         }
-        let hours = sqlx::query(
-            "SELECT hour, action, count FROM tenant_hours WHERE tenant = $1 AND hour >= $2",
-        )
-        .bind(tenant)
-        .bind(first_day.saturating_mul(24))
-        .fetch_all(&self.events_readers)
-        .await?;
+        let mut sql = QueryBuilder::<Sqlite>::new(
+            "SELECT hour, action, SUM(count) AS count FROM tenant_hours WHERE hour >= ",
+        );
+        sql.push_bind(first_day.saturating_mul(24));
+        list::push_tenant(&mut sql, "tenant", of);
+        sql.push(" GROUP BY hour, action");
+        let hours = sql.build().fetch_all(&self.events_readers).await?;
         let first_hour = first_of_24_hours(now);
         let mut last: HashMap<EventAction, u64> = HashMap::new();
         for found in &hours {

@@ -12,6 +12,7 @@ use crate::model::fingerprint::Fingerprint;
 use crate::model::ids::{LeakId, TokenId};
 use crate::model::leak::{Remediation, Status};
 use crate::model::rule::PatchMode;
+use crate::model::tenant::Tenants;
 use crate::model::token::{Token, TokenMaterial, Validity};
 use crate::store::StoreError;
 use crate::store::cursor::{Binding, Place, SortKey};
@@ -271,7 +272,7 @@ impl SqliteStore {
 
     pub(super) async fn look_up(
         &self,
-        tenant: &str,
+        of: &Tenants,
         fingerprint: &Fingerprint,
     ) -> Result<Lookup, StoreError> {
         let mut lookup = Lookup {
@@ -282,34 +283,41 @@ impl SqliteStore {
             last_used_at: None,
         };
         let mut sql = QueryBuilder::<Sqlite>::new("SELECT ");
-        sql.push(COLUMNS).push(" FROM tokens t WHERE t.tenant = ");
-        sql.push_bind(tenant.to_owned()).push(" AND t.fingerprint = ");
+        sql.push(COLUMNS).push(" FROM tokens t WHERE t.fingerprint = ");
         sql.push_bind(fingerprint.0.to_vec());
-        let Some(found) = sql.build().fetch_optional(&self.decisions_readers).await? else {
+        list::push_each_tenant(&mut sql, "t.tenant", of);
+        let found = sql.build().fetch_all(&self.decisions_readers).await?;
+        // One for each tenant that has it.
+        let mut tokens = found.iter().map(token).collect::<Result<Vec<_>, _>>()?;
+        if tokens.is_empty() {
             return Ok(lookup);
-        };
-        let mut token = token(&found)?;
-        let rows = sqlx::query(
-            "SELECT l.id, l.title, l.status, l.remediation, p.mode FROM leak_tokens lt
+        }
+        let mut sql = QueryBuilder::<Sqlite>::new(
+            "SELECT l.id, l.tenant, l.title, l.status, l.remediation, p.mode FROM leak_tokens lt
              JOIN leaks l ON l.id = lt.leak LEFT JOIN virtual_patches p ON p.leak = l.id
-             WHERE lt.token = $1 ORDER BY l.id",
-        )
-        .bind(token.id.0.as_bytes().as_slice())
-        .fetch_all(&self.decisions_readers)
-        .await?;
-        for found in &rows {
+             WHERE lt.token IN (",
+        );
+        usage::push_tokens(&mut sql, tokens.iter().map(|token| token.id));
+        let rows = sql.push(" ORDER BY l.id").build().persistent(false);
+        for found in &rows.fetch_all(&self.decisions_readers).await? {
             lookup.leaks.push(LookupLeak {
                 id: LeakId(row::uuid(found, "id")?),
+                tenant: row::text(found, "tenant")?,
                 title: row::text(found, "title")?,
                 status: row::ranked(found, "status", Status::ALL)?,
                 remediation: row::named(found, "remediation", Remediation::from_name)?,
                 mode: row::named_or_none(found, "mode", PatchMode::from_name)?,
             });
         }
-        usage::add_token_use(&self.events_readers, std::iter::once(&mut token)).await?;
+        usage::add_token_use(&self.events_readers, tokens.iter_mut()).await?;
         lookup.known = !lookup.leaks.is_empty();
-        lookup.validity = token.validity;
-        lookup.last_used_at = token.last_used_at;
+        lookup.last_used_at = tokens.iter().filter_map(|token| token.last_used_at).max();
+        // What is known to work for one tenant works.
+        for validity in [Validity::Inactive, Validity::Active] {
+            if tokens.iter().any(|token| token.validity == validity) {
+                lookup.validity = validity;
+            }
+        }
         Ok(lookup)
     }
 

@@ -1,7 +1,7 @@
 //! A control plane on a store of its own, called without a socket.
 
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex};
 
 use axum::Router;
 use axum::body::Body;
@@ -10,7 +10,7 @@ use http_body_util::BodyExt;
 use jiff::Timestamp;
 use leakgate::control::{
     self, Bootstrapped, BypassControl, Control, Explain, ExplainedHit, Explanation, FirstStart,
-    Hooks, MalformedRequest, Outcome, Settings,
+    Hooks, MalformedRequest, Outcome, Settings, SignInSettings,
 };
 use leakgate::matcher::{Patchset, PatchsetHandle, Rule};
 use leakgate::model::clock;
@@ -18,6 +18,7 @@ use leakgate::model::event::{Event, EventAction, EventType};
 use leakgate::model::ids::{EventId, LeakId, TokenId};
 use leakgate::model::rule::Action;
 use leakgate::model::secret::Secret;
+use leakgate::model::tenant::Tenants;
 use leakgate::store::{self, KeySource, Store};
 use leakgate::telemetry::metrics::Metrics;
 use serde_json::{Value, json};
@@ -41,11 +42,17 @@ pub struct Api {
 pub struct Switch {
     on: AtomicBool,
     turns: AtomicUsize,
+    tenants: Mutex<Vec<String>>,
 }
 
 impl Switch {
     pub fn is_on(&self) -> bool {
         self.on.load(Ordering::SeqCst)
+    }
+
+    /// The tenants for which it is held by themselves.
+    pub fn tenants(&self) -> Vec<String> {
+        self.tenants.lock().unwrap().clone()
     }
 
     pub fn turns(&self) -> usize {
@@ -58,13 +65,17 @@ impl BypassControl for Switch {
         self.on.store(on, Ordering::SeqCst);
         self.turns.fetch_add(1, Ordering::SeqCst);
     }
+
+    fn set_tenants(&self, tenants: &[String]) {
+        *self.tenants.lock().unwrap() = tenants.to_vec();
+    }
 }
 
 /// Explains by searching the whole recorded request for tokens.
 struct Search(PatchsetHandle);
 
 impl Explain for Search {
-    fn explain(&self, request: &[u8]) -> Result<Explanation, MalformedRequest> {
+    fn explain(&self, request: &[u8], of: &Tenants) -> Result<Explanation, MalformedRequest> {
         if !request.windows(4).any(|window| window == b"\r\n\r\n") {
             let why = "the head does not end: two line ends are missing";
             return Err(MalformedRequest(why.to_owned()));
@@ -73,7 +84,8 @@ impl Explain for Search {
         let mut hits = Vec::new();
         patchset.scan(request, &mut |hit| {
             let info = patchset.token(hit.token).unwrap();
-            let rule = patchset.rules(hit.token).max_by_key(|rule| rule.action).unwrap();
+            let rules = patchset.rules(hit.token).filter(|rule| of.include(&rule.owner.id));
+            let Some(rule) = rules.max_by_key(|rule| rule.action) else { return };
             hits.push(ExplainedHit {
                 token: info.id,
                 fingerprint: info.fingerprint.short(),
@@ -95,6 +107,9 @@ impl Explain for Search {
         })
     }
 }
+
+/// The password of users that tests make.
+pub const PASSWORD: &str = "correct horse battery";
 
 /// What a call answered.
 #[derive(Debug)]
@@ -146,7 +161,11 @@ impl Api {
         let control = Control::new(
             Arc::clone(&store),
             handle.clone(),
-            Settings { watch_closed_days: 30, gateway: "edge-1".to_owned() },
+            Settings {
+                watch_closed_days: 30,
+                gateway: "edge-1".to_owned(),
+                sign_in: SignInSettings::default(),
+            },
             Hooks { bypass: switch.clone(), explain: Arc::new(Search(handle.clone())) },
             Arc::clone(&metrics),
         );
@@ -179,8 +198,13 @@ impl Api {
 
     /// The answer as it comes, for streams.
     pub async fn open(&self, path: &str) -> http::Response<Body> {
+        self.open_as(&self.admin, path).await
+    }
+
+    /// The same with this API token.
+    pub async fn open_as(&self, token: &str, path: &str) -> http::Response<Body> {
         let request = Request::get(format!("/api/v1{path}"))
-            .header(header::AUTHORIZATION, format!("Bearer {}", self.admin))
+            .header(header::AUTHORIZATION, format!("Bearer {token}"))
             .body(Body::empty())
             .unwrap();
         self.router.clone().oneshot(request).await.unwrap()
@@ -230,6 +254,25 @@ impl Api {
         let name = format!("{role} {}", EventId::new());
         let made = self.post("/api-tokens", json!({"name": name, "role": role})).await.expect(201);
         made["token"].as_str().unwrap().to_owned()
+    }
+
+    /// The API token of a new credential with this role in this tenant.
+    pub async fn credential_in(&self, tenant: &str, role: &str) -> String {
+        let name = format!("{role} {}", EventId::new());
+        let path = format!("/api-tokens?tenant={tenant}");
+        let made = self.post(&path, json!({"name": name, "role": role})).await.expect(201);
+        made["token"].as_str().unwrap().to_owned()
+    }
+
+    /// A new tenant.
+    pub async fn tenant(&self, id: &str) {
+        self.post("/tenants", json!({"id": id})).await.expect(201);
+    }
+
+    /// A new user of this name and role in the default tenant, with [`PASSWORD`].
+    pub async fn user(&self, name: &str, role: &str) -> Value {
+        let body = json!({"name": name, "role": role, "password": PASSWORD});
+        self.post("/users", body).await.expect(201)
     }
 
     /// A new leak of these tokens, by their names.
@@ -289,6 +332,7 @@ pub fn event(leak: &Value, action: EventAction, source_ip: &str) -> Event {
         at: clock::now(),
         kind: EventType::Vpatch,
         action,
+        tenant: leak["tenant"].as_str().unwrap().to_owned(),
         leak: leak_id,
         virtual_patch: None,
         token: token_id,

@@ -12,4 +12,5 @@ mod planted;
 mod reload;
 mod swaps;
 mod systemd;
+mod tenants;
 mod timers;

@@ -133,6 +133,7 @@ async fn routes_lead_to_their_upstreams_and_elsewhere_is_404() {
             path_prefix: path_prefix.to_owned(),
             upstream,
             mode: None,
+            tenant: Default::default(),
         };
         config.routes = vec![route("a.example", "/api", 0), route("*.example", "/", 1)];
     });

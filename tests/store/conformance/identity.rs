@@ -6,7 +6,7 @@ use leakgate::model::role::Role;
 use leakgate::store::types::NewApiToken;
 use leakgate::store::{Store, StoreError};
 
-use crate::given::{TENANT, actor, decide, leak, page};
+use crate::given::{TENANT, actor, decide, leak, one, page};
 
 fn api_token(name: &str, fill: u8) -> NewApiToken {
     NewApiToken {
@@ -27,7 +27,7 @@ pub async fn an_api_token_is_known_by_its_hash(store: &dyn Store) {
     assert_eq!((holder.tenant.as_str(), holder.api_token), (TENANT, Some(made.id)));
     assert_eq!(store.authenticate(&[2; 32], now).await.unwrap(), None);
 
-    let used = async || store.api_tokens(TENANT).await.unwrap()[0].last_used_at;
+    let used = async || store.api_tokens(&one(TENANT)).await.unwrap()[0].last_used_at;
     assert_eq!(used().await, Some(now));
     let soon = now.checked_add(SignedDuration::from_secs(59)).unwrap();
     store.authenticate(&[1; 32], soon).await.unwrap().unwrap();
@@ -35,7 +35,7 @@ pub async fn an_api_token_is_known_by_its_hash(store: &dyn Store) {
     let later = now.checked_add(SignedDuration::from_secs(60)).unwrap();
     store.authenticate(&[1; 32], later).await.unwrap().unwrap();
     assert_eq!(used().await, Some(later));
-    assert!(store.api_tokens("other").await.unwrap().is_empty());
+    assert!(store.api_tokens(&one("other")).await.unwrap().is_empty());
 }
 
 pub async fn a_revoked_or_ended_api_token_is_nobody(store: &dyn Store) {
@@ -48,11 +48,11 @@ pub async fn a_revoked_or_ended_api_token_is_nobody(store: &dyn Store) {
     assert!(store.authenticate(&[1; 32], now).await.unwrap().is_some());
     store.revoke_api_token(TENANT, made.id, &actor()).await.unwrap();
     assert!(store.authenticate(&[1; 32], now).await.unwrap().is_none());
-    let listed = store.api_tokens(TENANT).await.unwrap();
+    let listed = store.api_tokens(&one(TENANT)).await.unwrap();
     let revoked_at = listed[0].revoked_at;
     assert!(revoked_at.is_some());
     store.revoke_api_token(TENANT, made.id, &actor()).await.unwrap();
-    assert_eq!(store.api_tokens(TENANT).await.unwrap()[0].revoked_at, revoked_at, "once");
+    assert_eq!(store.api_tokens(&one(TENANT)).await.unwrap()[0].revoked_at, revoked_at, "once");
 
     let ending = NewApiToken { expires_at: Some(now), ..api_token("ending", 2) };
     let made = store.add_api_token(ending, &actor()).await.unwrap();
@@ -86,7 +86,7 @@ pub async fn the_audit_log_says_who_did_what(store: &dyn Store) {
     let mut seen = Vec::new();
     let mut cursor = None;
     loop {
-        let found = store.audit(TENANT, &page(3, cursor)).await.unwrap();
+        let found = store.audit(&one(TENANT), &page(3, cursor)).await.unwrap();
         seen.extend(found.items);
         cursor = found.next_cursor;
         if cursor.is_none() {
@@ -101,5 +101,5 @@ pub async fn the_audit_log_says_who_did_what(store: &dyn Store) {
     }
     assert_eq!(seen[1].detail.as_deref(), Some("ci, analyst"));
     assert_eq!(seen[3].object.as_deref(), Some(leak.id.to_string().as_str()));
-    assert!(store.audit("other", &page(3, None)).await.unwrap().items.is_empty());
+    assert!(store.audit(&one("other"), &page(3, None)).await.unwrap().items.is_empty());
 }

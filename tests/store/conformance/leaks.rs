@@ -3,7 +3,7 @@ use leakgate::model::leak::{Remediation, Risk};
 use leakgate::store::types::Edit;
 use leakgate::store::{Store, StoreError};
 
-use crate::given::{TENANT, actor, leak, page, refused_token, registration, source, token};
+use crate::given::{TENANT, actor, leak, one, page, refused_token, registration, source, token};
 
 pub async fn an_edit_changes_what_it_names(store: &dyn Store) {
     let first = leak(store, "before", &["a"]).await;
@@ -45,14 +45,14 @@ pub async fn a_leak_keeps_a_token(store: &dyn Store) {
     assert!(matches!(error, StoreError::LastToken), "{error:?}");
     assert_eq!(store.leak(TENANT, first.id).await.unwrap(), first, "nothing of it was done");
 
-    let one = first.tokens[0].id;
-    let edit = Edit { remove_tokens: vec![one], ..Edit::default() };
+    let kept = first.tokens[0].id;
+    let edit = Edit { remove_tokens: vec![kept], ..Edit::default() };
     let now = store.edit(TENANT, first.id, edit, &actor()).await.unwrap();
     assert_eq!(now.token_count, 1);
-    let lookup = store.lookup(TENANT, &first.tokens[0].fingerprint).await.unwrap();
+    let lookup = store.lookup(&one(TENANT), &first.tokens[0].fingerprint).await.unwrap();
     assert!(!lookup.known, "a token that no leak has is not kept");
     // Another leak's token, or one that nobody knows, is not removed here.
-    let edit = Edit { remove_tokens: vec![one], ..Edit::default() };
+    let edit = Edit { remove_tokens: vec![kept], ..Edit::default() };
     assert_eq!(store.edit(TENANT, first.id, edit, &actor()).await.unwrap().token_count, 1);
     // The last one may go where another comes in the same call.
     let edit = Edit {
@@ -71,7 +71,7 @@ pub async fn a_token_may_stand_in_several_leaks(store: &dyn Store) {
     let now = store.edit(TENANT, second.id, edit, &actor()).await.unwrap();
     assert_eq!(now.token_count, 3);
     assert!(now.tokens.iter().any(|token| token.id == first.tokens[0].id), "the same token");
-    let lookup = store.lookup(TENANT, &first.tokens[0].fingerprint).await.unwrap();
+    let lookup = store.lookup(&one(TENANT), &first.tokens[0].fingerprint).await.unwrap();
     let leaks: Vec<LeakId> = lookup.leaks.iter().map(|leak| leak.id).collect();
     assert_eq!(leaks, [first.id, second.id]);
 
@@ -94,7 +94,7 @@ pub async fn comments_are_kept_in_order(store: &dyn Store) {
     let comments = store.comments(TENANT, leak.id).await.unwrap();
     let texts: Vec<_> = comments.iter().map(|comment| comment.text.as_str()).collect();
     assert_eq!(texts, ["one", "two"]);
-    let audit = store.audit(TENANT, &Default::default()).await.unwrap();
+    let audit = store.audit(&one(TENANT), &Default::default()).await.unwrap();
     assert_eq!(audit.items[0].action, "comment");
     assert_eq!(audit.items[0].object.as_deref(), Some(leak.id.to_string().as_str()));
 }
@@ -112,7 +112,7 @@ pub async fn another_tenant_sees_nothing(store: &dyn Store) {
     assert!(is_missing(store.edit("other", id, Edit::default(), &actor()).await.unwrap_err()));
     let close = crate::given::decision(leakgate::model::leak::Decision::Close);
     assert!(is_missing(store.decide("other", id, close, &actor()).await.unwrap_err()));
-    assert!(!store.lookup("other", &leak.tokens[0].fingerprint).await.unwrap().known);
-    assert!(store.leaks("other", &Default::default()).await.unwrap().items.is_empty());
+    assert!(!store.lookup(&one("other"), &leak.tokens[0].fingerprint).await.unwrap().known);
+    assert!(store.leaks(&one("other"), &Default::default()).await.unwrap().items.is_empty());
     assert!(is_missing(store.leak(TENANT, LeakId::new()).await.unwrap_err()));
 }

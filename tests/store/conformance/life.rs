@@ -6,7 +6,7 @@ use leakgate::store::types::{Bypass, Decide, NewPatch};
 use leakgate::store::{Store, StoreError};
 
 use crate::given::{
-    TENANT, actor, apply, before, decide, decision, digest_token, leak, patch, refused_token,
+    TENANT, actor, apply, before, decide, decision, digest_token, leak, one, patch, refused_token,
     registration, token,
 };
 
@@ -95,11 +95,11 @@ pub async fn a_changed_patch_keeps_its_id(store: &dyn Store) {
     let detail = last.detail.as_deref().unwrap();
     assert!(detail.starts_with("block, hosts: api.example.com, path prefixes: /v1"), "{detail}");
 
-    let listed = store.virtual_patches(TENANT, &Default::default()).await.unwrap();
+    let listed = store.virtual_patches(&one(TENANT), &Default::default()).await.unwrap();
     assert_eq!(listed.items.len(), 1);
     assert_eq!(listed.items[0].id, first.id);
     decide(store, leak.id, Decision::Close).await.unwrap();
-    let listed = store.virtual_patches(TENANT, &Default::default()).await.unwrap();
+    let listed = store.virtual_patches(&one(TENANT), &Default::default()).await.unwrap();
     assert!(listed.items.is_empty(), "a closed leak has no rule");
 }
 
@@ -154,7 +154,7 @@ pub async fn force_overrides_the_guard_from_six_bytes(store: &dyn Store) {
     assert!(apply(store, six.id, patch(PatchMode::Block)).await.is_err());
     let now = apply(store, six.id, forced).await.unwrap();
     assert!(now.virtual_patch.unwrap().force);
-    let audit = store.audit(TENANT, &Default::default()).await.unwrap();
+    let audit = store.audit(&one(TENANT), &Default::default()).await.unwrap();
     assert_eq!(audit.items[0].detail.as_deref(), Some("block, everywhere, forced"));
 }
 
@@ -269,7 +269,7 @@ pub async fn the_bypass_ends_by_itself(store: &dyn Store) {
     assert!(!store.bypass().await.unwrap().on);
     store.set_bypass(Bypass::default(), &actor()).await.unwrap();
     assert!(!store.bypass().await.unwrap().on);
-    let audit = store.audit(TENANT, &Default::default()).await.unwrap();
+    let audit = store.audit(&one(TENANT), &Default::default()).await.unwrap();
     let actions: Vec<_> = audit.items.iter().map(|entry| entry.action.as_str()).collect();
     assert_eq!(actions, ["bypass_off", "bypass_on", "bypass_on"]);
     assert!(audit.items[1].detail.as_deref().unwrap().starts_with("false alarm; expires "));

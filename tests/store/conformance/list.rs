@@ -11,12 +11,12 @@ use leakgate::store::types::{Edit, LeakQuery, LeakSort, NewToken, PageRequest, R
 use leakgate::store::{Store, StoreError};
 
 use crate::given::{
-    TENANT, Use, a_use, actor, apply, decide, event, leak, page, patch, refused_token,
+    TENANT, Use, a_use, actor, apply, decide, event, leak, one, page, patch, refused_token,
     registration, source, token,
 };
 
 async fn titles(store: &dyn Store, query: LeakQuery) -> Vec<String> {
-    let found = store.leaks(TENANT, &query).await.unwrap();
+    let found = store.leaks(&one(TENANT), &query).await.unwrap();
     assert_eq!(found.total, found.items.len() as u64);
     found.items.into_iter().map(|leak| leak.title).collect()
 }
@@ -50,7 +50,7 @@ pub async fn every_order_pages_through_all_once(store: &dyn Store) {
             loop {
                 let query =
                     LeakQuery { sort, descending, page: page(5, cursor), ..LeakQuery::default() };
-                let found = store.leaks(TENANT, &query).await.unwrap();
+                let found = store.leaks(&one(TENANT), &query).await.unwrap();
                 assert_eq!(found.total, 23);
                 assert!(found.items.len() <= 5);
                 seen.extend(found.items);
@@ -138,7 +138,7 @@ pub async fn search_finds_title_comment_url_and_fingerprint(store: &dyn Store) {
     }
     let short = first.tokens[0].fingerprint.short();
     for digits in [12, 7, 4] {
-        let found = store.leaks(TENANT, &found(&short[..digits])).await.unwrap();
+        let found = store.leaks(&one(TENANT), &found(&short[..digits])).await.unwrap();
         assert!(found.items.iter().any(|leak| leak.id == first.id), "{digits} digits");
     }
     assert_eq!(titles(store, found(&short.to_uppercase())).await, ["Schlüssel 100%"]);
@@ -168,14 +168,14 @@ pub async fn a_cursor_is_bound_to_its_query(store: &dyn Store) {
         leak(store, name, &[name]).await;
     }
     let query = LeakQuery { page: page(1, None), ..LeakQuery::default() };
-    let first = store.leaks(TENANT, &query).await.unwrap();
+    let first = store.leaks(&one(TENANT), &query).await.unwrap();
     let cursor = first.next_cursor.unwrap();
     let next = |query: LeakQuery, limit| LeakQuery {
         page: PageRequest { limit, cursor: Some(cursor.clone()) },
         ..query
     };
     // The size of a page may change on the way.
-    let rest = store.leaks(TENANT, &next(query.clone(), 10)).await.unwrap();
+    let rest = store.leaks(&one(TENANT), &next(query.clone(), 10)).await.unwrap();
     assert_eq!(rest.items.len(), 2);
     assert!(rest.next_cursor.is_none());
     let is_bad = |error: StoreError| matches!(error, StoreError::BadCursor);
@@ -184,15 +184,15 @@ pub async fn a_cursor_is_bound_to_its_query(store: &dyn Store) {
         LeakQuery { sort: LeakSort::Title, ..query.clone() },
         LeakQuery { status: vec![Status::Open], ..query.clone() },
     ] {
-        assert!(is_bad(store.leaks(TENANT, &next(other, 1)).await.unwrap_err()));
+        assert!(is_bad(store.leaks(&one(TENANT), &next(other, 1)).await.unwrap_err()));
     }
-    assert!(is_bad(store.leaks("other", &next(query.clone(), 1)).await.unwrap_err()));
+    assert!(is_bad(store.leaks(&one("other"), &next(query.clone(), 1)).await.unwrap_err()));
     for text in ["", "x", "e30", &"A".repeat(10_000)] {
         let query = LeakQuery { page: page(1, Some(text.to_owned())), ..LeakQuery::default() };
-        assert!(is_bad(store.leaks(TENANT, &query).await.unwrap_err()));
+        assert!(is_bad(store.leaks(&one(TENANT), &query).await.unwrap_err()));
         let other = page(1, Some(text.to_owned()));
-        assert!(is_bad(store.virtual_patches(TENANT, &other).await.unwrap_err()));
-        assert!(is_bad(store.audit(TENANT, &other).await.unwrap_err()));
+        assert!(is_bad(store.virtual_patches(&one(TENANT), &other).await.unwrap_err()));
+        assert!(is_bad(store.audit(&one(TENANT), &other).await.unwrap_err()));
     }
 }
 
@@ -214,7 +214,7 @@ pub async fn a_page_shows_leaks_whole(store: &dyn Store) {
     let edit = Edit { add_tokens: vec![token(store, "many 7")], ..Edit::default() };
     store.edit(TENANT, few.id, edit, &actor()).await.unwrap();
 
-    let listed = store.leaks(TENANT, &LeakQuery::default()).await.unwrap();
+    let listed = store.leaks(&one(TENANT), &LeakQuery::default()).await.unwrap();
     assert_eq!(listed.items.len(), 2);
     for leak in &listed.items {
         assert_eq!(*leak, store.leak(TENANT, leak.id).await.unwrap());

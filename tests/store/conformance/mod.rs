@@ -7,7 +7,9 @@ pub mod life;
 pub mod list;
 pub mod numbers;
 pub mod registering;
+pub mod tenants;
 pub mod tokens;
+pub mod users;
 
 /// Makes a test of each of these for the store that `$fresh` opens.
 macro_rules! conformance {
@@ -87,6 +89,21 @@ macro_rules! all {
                 a_revoked_or_ended_api_token_is_nobody,
                 names_are_one,
                 the_audit_log_says_who_did_what,
+            }
+            tenants::{
+                tenants_are_made_and_removed_while_empty,
+                lists_are_of_one_tenant_or_of_all,
+                each_tenant_has_a_bypass_switch,
+            }
+            users::{
+                users_are_listed_by_tenant,
+                a_change_to_a_user_is_what_it_names,
+                the_last_global_administrator_stays,
+                a_session_is_known_by_its_hash,
+                no_session_begins_for_who_may_not,
+                sessions_end_with_what_they_rest_on,
+                a_user_has_so_many_sessions,
+                a_user_is_known_by_their_identity,
             }
         }
     };

@@ -7,7 +7,7 @@ use leakgate::store::Store;
 use leakgate::store::types::{Edit, NewPatch, Registration, Stats};
 
 use crate::given::{
-    TENANT, Use, a_use, actor, apply, before, decide, event, leak, patch, refused_token,
+    TENANT, Use, a_use, actor, apply, before, decide, event, leak, one, patch, refused_token,
     registration, token,
 };
 
@@ -92,7 +92,7 @@ pub async fn statistics_count(store: &dyn Store) {
     let of = |counts: &[leakgate::store::types::Count], name: &str| {
         counts.iter().find(|count| count.name == name).unwrap().count
     };
-    let empty = store.stats(TENANT, clock::now()).await.unwrap();
+    let empty = store.stats(&one(TENANT), clock::now()).await.unwrap();
     assert_eq!((empty.leaks, empty.tokens, empty.days.len()), (0, 0, 0));
     assert_eq!(of(&empty.by_risk, "critical"), 0);
 
@@ -115,7 +115,7 @@ pub async fn statistics_count(store: &dyn Store) {
         .await
         .unwrap();
 
-    let stats: Stats = store.stats(TENANT, clock::now()).await.unwrap();
+    let stats: Stats = store.stats(&one(TENANT), clock::now()).await.unwrap();
     assert_eq!((stats.leaks, stats.tokens), (2, 3));
     assert_eq!((of(&stats.by_status, "open"), of(&stats.by_status, "closed")), (1, 1));
     assert_eq!((of(&stats.by_risk, "high"), of(&stats.by_risk, "low")), (1, 0), "open ones");

@@ -4,7 +4,9 @@ use leakgate::model::token::Validity;
 use leakgate::store::Store;
 use leakgate::store::types::Registration;
 
-use crate::given::{TENANT, actor, decide, digest_token, leak, registration, source, text, token};
+use crate::given::{
+    TENANT, actor, decide, digest_token, leak, one, registration, source, text, token,
+};
 
 pub async fn a_new_leak_is_shown_whole(store: &dyn Store) {
     let mut asked = registration("A key in a README", vec![token(store, "a"), token(store, "b")]);
@@ -130,7 +132,7 @@ pub async fn tenants_are_apart(store: &dyn Store) {
     assert!(done.merged.is_empty(), "a token is one within its tenant");
     let theirs = done.leak.unwrap();
     assert_ne!(theirs.tokens[0].id, first.tokens[0].id);
-    assert_eq!(store.leaks("other", &Default::default()).await.unwrap().items.len(), 1);
+    assert_eq!(store.leaks(&one("other"), &Default::default()).await.unwrap().items.len(), 1);
 }
 
 pub async fn a_later_part_of_a_report_goes_to_its_leak(store: &dyn Store) {
@@ -152,6 +154,6 @@ pub async fn a_later_part_of_a_report_goes_to_its_leak(store: &dyn Store) {
         ..registration("lost", vec![token(store, "d")])
     };
     assert!(store.register(nowhere, &actor()).await.is_err());
-    let unknown = store.lookup(TENANT, &token(store, "d").fingerprint).await.unwrap();
+    let unknown = store.lookup(&one(TENANT), &token(store, "d").fingerprint).await.unwrap();
     assert!(!unknown.known, "nothing of it was kept");
 }

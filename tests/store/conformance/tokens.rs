@@ -7,7 +7,7 @@ use leakgate::model::token::Validity;
 use leakgate::store::{Store, StoreError};
 
 use crate::given::{
-    TENANT, Use, a_use, actor, apply, decide, digest_token, event, leak, page, patch,
+    TENANT, Use, a_use, actor, apply, decide, digest_token, event, leak, one, page, patch,
     refused_token, registration, token,
 };
 
@@ -56,7 +56,7 @@ pub async fn enforced_tokens_have_their_text(store: &dyn Store) {
 
 pub async fn lookup_tells_leaks_and_use(store: &dyn Store) {
     let unknown = token(store, "never seen").fingerprint;
-    let lookup = store.lookup(TENANT, &unknown).await.unwrap();
+    let lookup = store.lookup(&one(TENANT), &unknown).await.unwrap();
     assert!(!lookup.known && lookup.leaks.is_empty());
     assert_eq!(lookup.fingerprint, unknown.short());
 
@@ -64,7 +64,7 @@ pub async fn lookup_tells_leaks_and_use(store: &dyn Store) {
     apply(store, made.id, patch(PatchMode::Block)).await.unwrap();
     let used = event(Use { action: EventAction::Monitored, ..a_use(&made) });
     store.append_events(std::slice::from_ref(&used)).await.unwrap();
-    let lookup = store.lookup(TENANT, &made.tokens[0].fingerprint).await.unwrap();
+    let lookup = store.lookup(&one(TENANT), &made.tokens[0].fingerprint).await.unwrap();
     assert!(lookup.known);
     assert_eq!((lookup.validity, lookup.last_used_at), (Validity::Active, Some(used.at)));
     let [found] = lookup.leaks.as_slice() else { panic!("{lookup:?}") };
@@ -72,6 +72,6 @@ pub async fn lookup_tells_leaks_and_use(store: &dyn Store) {
     assert_eq!((found.status, found.remediation), (Status::Open, Remediation::VirtualPatch));
     assert_eq!(found.mode, Some(PatchMode::Block));
     decide(store, made.id, Decision::Close).await.unwrap();
-    let lookup = store.lookup(TENANT, &made.tokens[0].fingerprint).await.unwrap();
+    let lookup = store.lookup(&one(TENANT), &made.tokens[0].fingerprint).await.unwrap();
     assert_eq!((lookup.leaks[0].status, lookup.leaks[0].mode), (Status::Closed, None));
 }

@@ -9,7 +9,7 @@ use leakgate::model::rule::PatchMode;
 use leakgate::store::Store;
 use leakgate::store::types::{EventQuery, LeakQuery};
 
-use crate::given::{TENANT, a_use, apply, event, leak, page, patch};
+use crate::given::{TENANT, a_use, apply, event, leak, one, page, patch};
 use crate::sqlite::{ask, open};
 
 /// Where the child finds its database; without it the child's test does nothing.
@@ -117,7 +117,7 @@ async fn is_there(store: &dyn Store, acknowledged: &[String]) {
 /// What is there is there whole: a rule with its history, a count with its events.
 async fn is_whole(store: &dyn Store) {
     let query = LeakQuery { page: page(100_000, None), ..LeakQuery::default() };
-    let leaks = store.leaks(TENANT, &query).await.unwrap();
+    let leaks = store.leaks(&one(TENANT), &query).await.unwrap();
     assert_eq!(leaks.items.len() as u64, leaks.total);
     for leak in leaks.items {
         let history = store.history(TENANT, leak.id).await.unwrap();

@@ -8,7 +8,7 @@ use leakgate::model::secret::Secret;
 use leakgate::store::types::{EventQuery, LeakQuery};
 use leakgate::store::{self, KeySource, StoreError};
 
-use crate::given::{TENANT, a_use, actor, event, leak, registration, token};
+use crate::given::{TENANT, a_use, actor, event, leak, one, registration, token};
 use crate::sqlite::{execute, fresh, open, open_reading, url};
 
 fn key(fill: &str) -> KeySource {
@@ -47,7 +47,7 @@ async fn a_first_start_says_that_it_made_a_key_file() {
     let opened =
         store::open(&format!("sqlite://{}", database.display()), KeySource::File).await.unwrap();
     assert!(opened.notices.is_empty());
-    assert!(opened.store.lookup(TENANT, &fingerprint).await.unwrap().known);
+    assert!(opened.store.lookup(&one(TENANT), &fingerprint).await.unwrap().known);
     assert_eq!(token(opened.store.as_ref(), "a").fingerprint, fingerprint);
 }
 
@@ -56,7 +56,7 @@ async fn a_closed_store_answers_with_an_error() {
     let fresh = closed().await;
     let store = fresh.store();
     assert!(store.ping().await.is_err());
-    assert!(store.leaks(TENANT, &LeakQuery::default()).await.is_err());
+    assert!(store.leaks(&one(TENANT), &LeakQuery::default()).await.is_err());
     let asked = registration("late", vec![token(store, "b")]);
     assert!(store.register(asked, &actor()).await.is_err());
     assert!(store.authenticate(&[0; 32], leakgate::model::clock::now()).await.is_err());
@@ -125,9 +125,12 @@ async fn reading_makes_and_changes_nothing() {
 
     let closed = closed().await;
     let reading = open_reading(&closed.database()).await.unwrap();
-    assert_eq!(reading.leaks(TENANT, &LeakQuery::default()).await.unwrap().total, 1);
+    assert_eq!(reading.leaks(&one(TENANT), &LeakQuery::default()).await.unwrap().total, 1);
     assert_eq!(reading.events(&EventQuery::default()).await.unwrap().items.len(), 1);
-    assert_eq!(reading.leaks(TENANT, &LeakQuery::default()).await.unwrap().items[0].events_24h, 1);
+    assert_eq!(
+        reading.leaks(&one(TENANT), &LeakQuery::default()).await.unwrap().items[0].events_24h,
+        1
+    );
 }
 
 #[tokio::test]
@@ -150,7 +153,7 @@ async fn the_wrong_key_is_told_and_the_right_one_works_after_it() {
     assert!(!directory.path().join("leakgate.key").exists());
 
     let opened = store::open(&url, key("a")).await.unwrap();
-    assert_eq!(opened.store.leaks(TENANT, &LeakQuery::default()).await.unwrap().total, 1);
+    assert_eq!(opened.store.leaks(&one(TENANT), &LeakQuery::default()).await.unwrap().total, 1);
 }
 
 #[tokio::test]
@@ -161,7 +164,7 @@ async fn a_key_file_serves_as_leakgate_key_too() {
     fs::remove_file(path).unwrap();
     let key = KeySource::Environment(Secret::from(text.trim().to_owned()));
     let opened = store::open(&url(&closed.database()), key).await.unwrap();
-    assert_eq!(opened.store.leaks(TENANT, &LeakQuery::default()).await.unwrap().total, 1);
+    assert_eq!(opened.store.leaks(&one(TENANT), &LeakQuery::default()).await.unwrap().total, 1);
 }
 
 #[tokio::test]
@@ -230,7 +233,7 @@ async fn a_missing_events_database_is_begun_anew_and_said() {
     let opened = open(&closed.database()).await.unwrap();
     let [notice] = opened.notices.as_slice() else { panic!("{:?}", opened.notices) };
     assert!(notice.contains("leakgate-events.db"), "{notice}");
-    let leaks = opened.store.leaks(TENANT, &LeakQuery::default()).await.unwrap();
+    let leaks = opened.store.leaks(&one(TENANT), &LeakQuery::default()).await.unwrap();
     assert_eq!((leaks.total, leaks.items[0].events_24h), (1, 0));
 }
 

@@ -8,7 +8,7 @@ use leakgate::model::leak::Leak;
 use leakgate::store::Store;
 use leakgate::store::types::{LeakQuery, NewToken, Registration};
 
-use crate::given::{TENANT, Use, a_use, actor, event, page, registration, token};
+use crate::given::{TENANT, Use, a_use, actor, event, one, page, registration, token};
 use crate::sqlite::fresh;
 
 fn tokens(store: &dyn Store, from: usize, to: usize) -> Vec<NewToken> {
@@ -90,11 +90,11 @@ async fn ten_thousand_leaks_and_a_hundred_thousand_events() {
     ];
     for (name, query) in timed {
         let start = Instant::now();
-        let found = store.leaks(TENANT, &query).await.unwrap();
+        let found = store.leaks(&one(TENANT), &query).await.unwrap();
         println!("{name} of {}: {:?}", found.total, start.elapsed());
     }
     let start = Instant::now();
-    store.stats(TENANT, leakgate::model::clock::now()).await.unwrap();
+    store.stats(&one(TENANT), leakgate::model::clock::now()).await.unwrap();
     println!("the statistics: {:?}", start.elapsed());
     let start = Instant::now();
     store.impact(TENANT, leaks[0].id, week).await.unwrap();

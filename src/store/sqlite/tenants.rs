@@ -1,0 +1,187 @@
+//! Tenants, whose objects are whose, and their bypass switches.
+
+use sqlx::sqlite::SqliteRow;
+
+use super::audit::record_audit;
+use super::identity::exists;
+use super::{SqliteStore, begin, row};
+use crate::model::clock;
+use crate::model::ids::LeakId;
+use crate::model::role::Actor;
+use crate::store::StoreError;
+use crate::store::identity::Tenant;
+use crate::store::types::Bypass;
+use crate::store::words;
+
+impl SqliteStore {
+    pub(super) async fn list_tenants(&self) -> Result<Vec<Tenant>, StoreError> {
+        sqlx::query("SELECT id, title, created_at FROM tenants ORDER BY id")
+            .fetch_all(&self.reserved_readers)
+            .await?
+            .iter()
+            .map(tenant)
+            .collect()
+    }
+
+    pub(super) async fn one_tenant(&self, id: &str) -> Result<Option<Tenant>, StoreError> {
+        sqlx::query("SELECT id, title, created_at FROM tenants WHERE id = $1")
+            .bind(id)
+            .fetch_optional(&self.reserved_readers)
+            .await?
+            .as_ref()
+            .map(tenant)
+            .transpose()
+    }
+
+    pub(super) async fn insert_tenant(
+        &self,
+        id: &str,
+        title: &str,
+        actor: &Actor,
+    ) -> Result<Tenant, StoreError> {
+        let now = clock::now();
+        let at = now.as_millisecond();
+        let mut writer = self.decisions.lock().await?;
+        let mut transaction = begin(&mut writer).await?;
+        sqlx::query("INSERT INTO tenants (id, title, created_at) VALUES ($1, $2, $3)")
+            .bind(id)
+            .bind(title)
+            .bind(at)
+            .execute(&mut *transaction)
+            .await
+            .map_err(exists("tenant"))?;
+        record_audit(&mut transaction, id, at, "add_tenant", Some(id), Some(title), actor).await?;
+        transaction.commit().await?;
+        Ok(Tenant { id: id.to_owned(), title: title.to_owned(), created_at: now })
+    }
+
+    pub(super) async fn retitle_tenant(
+        &self,
+        id: &str,
+        title: &str,
+        actor: &Actor,
+    ) -> Result<Tenant, StoreError> {
+        let at = clock::now().as_millisecond();
+        let mut writer = self.decisions.lock().await?;
+        let mut transaction = begin(&mut writer).await?;
+        let before = sqlx::query("SELECT id, title, created_at FROM tenants WHERE id = $1")
+            .bind(id)
+            .fetch_optional(&mut *transaction)
+            .await?
+            .ok_or(StoreError::NotFound("tenant"))?;
+        let before = tenant(&before)?;
+        sqlx::query("UPDATE tenants SET title = $2 WHERE id = $1")
+            .bind(id)
+            .bind(title)
+            .execute(&mut *transaction)
+            .await?;
+        let detail = words::of_change("title", Some(&before.title), Some(title));
+        record_audit(&mut transaction, id, at, "change_tenant", Some(id), Some(&detail), actor)
+            .await?;
+        transaction.commit().await?;
+        Ok(Tenant { title: title.to_owned(), ..before })
+    }
+
+    pub(super) async fn delete_tenant(&self, id: &str, actor: &Actor) -> Result<(), StoreError> {
+        let at = clock::now().as_millisecond();
+        let mut writer = self.decisions.lock().await?;
+        let mut transaction = begin(&mut writer).await?;
+        for used in [
+            "SELECT 1 FROM leaks WHERE tenant = $1 LIMIT 1",
+            "SELECT 1 FROM users WHERE tenant = $1 LIMIT 1",
+            "SELECT 1 FROM api_tokens WHERE tenant = $1 AND revoked_at IS NULL LIMIT 1",
+        ] {
+            if sqlx::query(used).bind(id).fetch_optional(&mut *transaction).await?.is_some() {
+                return Err(StoreError::NotEmpty);
+            }
+        }
+        sqlx::query("DELETE FROM tenant_bypass WHERE tenant = $1")
+            .bind(id)
+            .execute(&mut *transaction)
+            .await?;
+        let removed = sqlx::query("DELETE FROM tenants WHERE id = $1")
+            .bind(id)
+            .execute(&mut *transaction)
+            .await?;
+        if removed.rows_affected() == 0 {
+            return Err(StoreError::NotFound("tenant"));
+        }
+        record_audit(&mut transaction, id, at, "remove_tenant", Some(id), None, actor).await?;
+        transaction.commit().await?;
+        Ok(())
+    }
+
+    pub(super) async fn leaks_tenant(&self, id: LeakId) -> Result<Option<String>, StoreError> {
+        Ok(sqlx::query_scalar("SELECT tenant FROM leaks WHERE id = $1")
+            .bind(id.0.as_bytes().as_slice())
+            .fetch_optional(&self.reserved_readers)
+            .await?)
+    }
+
+    pub(super) async fn read_tenant_bypasses(&self) -> Result<Vec<(String, Bypass)>, StoreError> {
+        sqlx::query(
+            "SELECT tenant, is_on, reason, expires_at, changed_by, changed_at FROM tenant_bypass
+             ORDER BY tenant",
+        )
+        .fetch_all(&self.reserved_readers)
+        .await?
+        .iter()
+        .map(|found| Ok((row::text(found, "tenant")?, bypass(found)?)))
+        .collect()
+    }
+
+    pub(super) async fn write_tenant_bypass(
+        &self,
+        tenant: &str,
+        bypass: Bypass,
+        actor: &Actor,
+    ) -> Result<(), StoreError> {
+        let at = bypass.changed_at.unwrap_or_else(clock::now).as_millisecond();
+        let mut writer = self.decisions.lock().await?;
+        let mut transaction = begin(&mut writer).await?;
+        sqlx::query(
+            "INSERT INTO tenant_bypass (tenant, is_on, reason, expires_at, changed_by, changed_at)
+             VALUES ($1, $2, $3, $4, $5, $6)
+             ON CONFLICT (tenant) DO UPDATE SET is_on = excluded.is_on, reason = excluded.reason,
+                expires_at = excluded.expires_at, changed_by = excluded.changed_by,
+                changed_at = excluded.changed_at",
+        )
+        .bind(tenant)
+        .bind(bypass.on)
+        .bind(&bypass.reason)
+        .bind(bypass.expires_at.map(|at| at.as_millisecond()))
+        .bind(&actor.name)
+        .bind(at)
+        .execute(&mut *transaction)
+        .await?;
+        let action = if bypass.on { "bypass_on" } else { "bypass_off" };
+        let end = bypass.expires_at.map(|at| format!("expires {at}"));
+        let parts: Vec<String> = bypass.reason.into_iter().chain(end).collect();
+        let detail = (!parts.is_empty()).then(|| parts.join("; "));
+        record_audit(&mut transaction, tenant, at, action, Some(tenant), detail.as_deref(), actor)
+            .await?;
+        transaction.commit().await?;
+        Ok(())
+    }
+}
+
+fn tenant(found: &SqliteRow) -> Result<Tenant, StoreError> {
+    Ok(Tenant {
+        id: row::text(found, "id")?,
+        title: row::text(found, "title")?,
+        created_at: row::time(found, "created_at")?,
+    })
+}
+
+/// A bypass switch out of its row; off where its time is over.
+pub(super) fn bypass(found: &SqliteRow) -> Result<Bypass, StoreError> {
+    let expires_at = row::time_or_none(found, "expires_at")?;
+    let has_ended = expires_at.is_some_and(|at| at <= clock::now());
+    Ok(Bypass {
+        on: row::flag(found, "is_on")? && !has_ended,
+        reason: row::text_or_none(found, "reason")?,
+        expires_at,
+        changed_by: row::text_or_none(found, "changed_by")?,
+        changed_at: row::time_or_none(found, "changed_at")?,
+    })
+}
