@@ -16,6 +16,8 @@ pub(super) struct Api {
     http: Client,
     /// As it is shown: without credentials and without a slash at its end.
     url: String,
+    /// The tenant to which every call keeps.
+    tenant: Option<String>,
 }
 
 /// An answer that is a success.
@@ -68,7 +70,12 @@ impl Api {
             .redirect(redirect::Policy::none())
             .build()
             .map_err(|error| Failure::of_exchange(error, url.as_str()))?;
-        Ok(Self { http, url: url.as_str().trim_end_matches('/').to_owned() })
+        Ok(Self { http, url: url.as_str().trim_end_matches('/').to_owned(), tenant: None })
+    }
+
+    /// The same, with every call kept to one tenant.
+    pub(super) fn kept_to(self, tenant: Option<String>) -> Self {
+        Self { tenant, ..self }
     }
 
     /// A call without a body.
@@ -113,7 +120,11 @@ impl Api {
         path: &str,
         query: &[(&str, String)],
     ) -> RequestBuilder {
-        self.http.request(method, format!("{}/api/v1{path}", self.url)).query(query)
+        let request = self.http.request(method, format!("{}/api/v1{path}", self.url)).query(query);
+        match &self.tenant {
+            Some(tenant) => request.query(&[("tenant", tenant)]),
+            None => request,
+        }
     }
 
     /// Sends a call and reads its answer whole, in bounded time and space.

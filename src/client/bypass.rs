@@ -65,11 +65,17 @@ pub(super) async fn run(bypass: Bypass, api: &Api, io: &mut Io<'_>) -> Result<()
 
 fn show(bypass: &Value, out: &mut dyn Write) -> std::io::Result<()> {
     let on = bypass.get("on").and_then(Value::as_bool).unwrap_or_default();
-    let state = if on { "ON: nothing is blocked" } else { "off: rules act as they are" };
+    let everywhere = bypass.get("everywhere").and_then(Value::as_bool).unwrap_or_default();
+    let state = match (on, everywhere) {
+        (true, _) => "ON: nothing is blocked",
+        (false, true) => "off, but ON for the whole installation: nothing is blocked",
+        (false, false) => "off: rules act as they are",
+    };
     fields(
         out,
         &[
             ("bypass", state.to_owned()),
+            ("tenant", text(bypass, "tenant")),
             ("reason", text(bypass, "reason")),
             ("until", time(bypass, "expires_at")),
             ("turned by", text(bypass, "changed_by")),

@@ -63,6 +63,30 @@ pub(super) async fn read_tokens(
         .collect())
 }
 
+/// Reads a password: the first line of standard input, without the end of line alone.
+pub(super) async fn read_password(io: &mut Io<'_>) -> Result<Secret, Failure> {
+    if io.typed {
+        let _ = writeln!(io.err, "Type the password (it is shown), then end with Ctrl-D:");
+    }
+    let failed = |source| Failure::Read { what: "the password".to_owned(), source };
+    let input = open(Path::new("-"), io).await.map_err(failed)?;
+    // Room for a line end behind the longest.
+    let content = read(input, limits::PASSWORD_BYTES + 2).await.map_err(failed)?;
+    let line = content.as_ref().and_then(|content| content.split(|&byte| byte == b'\n').next());
+    let line = line.map(|line| line.strip_suffix(b"\r").unwrap_or(line));
+    match line {
+        Some(line) if !line.is_empty() => Ok(Secret::new(line.to_vec())),
+        Some(_) => Err(Failure::Input(
+            "there is no password in what was read: it is the first line of standard input"
+                .to_owned(),
+        )),
+        None => Err(Failure::Input(format!(
+            "the password is longer than {} bytes",
+            limits::PASSWORD_BYTES
+        ))),
+    }
+}
+
 /// Reads one recorded raw request, head and body.
 ///
 /// # Errors

@@ -103,10 +103,10 @@ pub(super) fn with_tokens(
     Ok(body)
 }
 
-/// Writes a token as a JSON text.
+/// Writes a token or password as a JSON text.
 pub(super) fn secret_text(token: &Secret, body: &mut Vec<u8>) -> Result<(), Failure> {
     let text = std::str::from_utf8(token.expose()).map_err(|_| {
-        Failure::Input("a token is not text in UTF-8, which the API needs".to_owned())
+        Failure::Input("a token or password is not text in UTF-8, which the API needs".to_owned())
     })?;
     let mut json = serde_json::to_vec(text).unwrap_or_default();
     body.extend_from_slice(&json);

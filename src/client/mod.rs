@@ -27,7 +27,9 @@ mod leaks;
 mod output;
 mod settings;
 mod show;
+mod tenants;
 mod tokens;
+mod users;
 mod when;
 
 #[cfg(test)]
@@ -50,7 +52,9 @@ pub use input::{read_request, read_token};
 pub use leaks::Leaks;
 pub use output::{Output, OutputArgument};
 pub use settings::Settings;
+pub use tenants::Tenants;
 pub use tokens::{Explain, Fingerprint, Lookup, show_explanation, show_fingerprint};
+pub use users::Users;
 
 use api::Api;
 
@@ -73,6 +77,29 @@ pub enum Command {
     Fingerprint(Fingerprint),
     /// The credentials of scripts, scanners and people at the control plane's API.
     ApiTokens(ApiTokens),
+    /// Those who sign in at the control plane.
+    Users(Users),
+    /// Who leaks, users and routes of the gateway belong to.
+    Tenants(Tenants),
+}
+
+impl Command {
+    /// The tenant to which it keeps.
+    fn tenant(&self) -> Option<String> {
+        let form = match self {
+            Self::Import(command) => &command.form,
+            Self::Leaks(command) => &command.form,
+            Self::Events(command) => &command.form,
+            Self::Bypass(command) => &command.form,
+            Self::Lookup(command) => &command.form,
+            Self::Explain(command) => &command.form,
+            Self::Fingerprint(_) => return None,
+            Self::ApiTokens(command) => &command.form,
+            Self::Users(command) => &command.form,
+            Self::Tenants(command) => &command.form,
+        };
+        form.tenant.clone()
+    }
 }
 
 /// Where commands read from and write to.
@@ -134,7 +161,7 @@ pub async fn perform(command: Command, settings: &Settings, io: &mut Io<'_>) -> 
 }
 
 async fn dispatch(command: Command, settings: &Settings, io: &mut Io<'_>) -> Result<Exit, Failure> {
-    let api = Api::new(settings)?;
+    let api = Api::new(settings)?.kept_to(command.tenant());
     match command {
         Command::Import(import) => return import::run(import, &api, io).await,
         Command::Leaks(leaks) => Box::pin(leaks::run(leaks, &api, io)).await?,
@@ -144,6 +171,8 @@ async fn dispatch(command: Command, settings: &Settings, io: &mut Io<'_>) -> Res
         Command::Explain(explain) => tokens::explain(explain, &api, io).await?,
         Command::Fingerprint(fingerprint) => tokens::fingerprint(fingerprint, &api, io).await?,
         Command::ApiTokens(api_tokens) => api_tokens::run(api_tokens, &api, io).await?,
+        Command::Users(users) => Box::pin(users::run(users, &api, io)).await?,
+        Command::Tenants(tenants) => tenants::run(tenants, &api, io).await?,
     }
     Ok(Exit::Done)
 }

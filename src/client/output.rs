@@ -9,6 +9,7 @@ use serde_json::Value;
 
 use super::api::Answer;
 use super::failure::Failure;
+use super::tenants::tenant_id;
 
 /// The form of a result.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default, ValueEnum)]
@@ -20,12 +21,16 @@ pub enum Output {
     Json,
 }
 
-/// `--output`
-#[derive(Args, Clone, Copy, Debug, Default)]
+/// `--output` and `--tenant`, which every command takes.
+#[derive(Args, Clone, Debug, Default)]
 pub struct OutputArgument {
     /// The form of the result: `table` for people, `json` exactly as the API answers.
     #[arg(long, global = true, value_enum, default_value_t, value_name = "FORM")]
     pub output: Output,
+    /// Keeps to one tenant: what is listed, looked for or made is that one's. For roles over all
+    /// tenants.
+    #[arg(long, global = true, value_name = "ID", value_parser = tenant_id)]
+    pub tenant: Option<String>,
 }
 
 impl Output {

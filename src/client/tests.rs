@@ -513,6 +513,57 @@ impl Write for Gone {
 }
 
 #[tokio::test]
+async fn users_are_made_with_a_password_that_is_read() {
+    let ada = json!({"id": ID, "name": "ada", "role": "analyst", "tenant": "acme",
+        "disabled": false, "created_at": "2026-11-24T20:42:34.261Z", "last_sign_in_at": null});
+    let page = json!({"items": [ada], "next_cursor": null}).to_string();
+    let ada = ada.to_string();
+    let answers = [(201, ada.as_str()), (200, &page), (200, &ada), (200, &page), (204, "")];
+    let stub = Stub::start(&answers).await;
+    let create = ["users", "create", "ada", "--role", "analyst", "--tenant", "acme"];
+    let made = stub.run(&create, "correct \"horse\" battery \r\nignored\n").await;
+    ended(&made, Exit::Done);
+    assert!(made.out.contains("ada") && !made.out.contains("horse"), "{}", made.out);
+    ended(&stub.run(&["users", "password", "Ada"], "another long one\n").await, Exit::Done);
+    ended(&stub.run(&["users", "remove", "ada"], "").await, Exit::Done);
+    let asked = stub.asked();
+    assert_eq!(asked[0].line, "POST /api/v1/users?tenant=acme");
+    let body = json!({"name": "ada", "role": "analyst", "password": "correct \"horse\" battery "});
+    assert_eq!(asked[0].json(), body);
+    assert_eq!(asked[1].line, "GET /api/v1/users?limit=200");
+    assert_eq!(asked[2].line, format!("PATCH /api/v1/users/{ID}"));
+    assert_eq!(asked[2].json(), json!({"password": "another long one"}));
+    assert_eq!(asked[4].line, format!("DELETE /api/v1/users/{ID}"));
+    for (password, says) in [("", "no password"), (&"x".repeat(2_000), "longer than")] {
+        let done = stub.run(&create, password).await;
+        ended(&done, Exit::Failed);
+        assert!(done.err.contains(says), "{}", done.err);
+    }
+    assert!(understood(&["users", "create", "ada", "--role", "root"]).is_err());
+}
+
+#[tokio::test]
+async fn every_command_can_keep_to_a_tenant() {
+    let acme = json!({"id": "acme", "title": "Acme Inc", "created_at": "2026-11-24T20:42:34Z"});
+    let list = json!({"items": [acme]}).to_string();
+    let acme = acme.to_string();
+    let answers = [(201, acme.as_str()), (200, &list), (204, ""), (200, "{\"items\":[]}")];
+    let stub = Stub::start(&answers).await;
+    let create = ["tenants", "create", "acme", "--title", "Acme Inc"];
+    ended(&stub.run(&create, "").await, Exit::Done);
+    let listed = stub.run(&["tenants", "list"], "").await;
+    assert!(listed.out.contains("acme  Acme Inc"), "{}", listed.out);
+    ended(&stub.run(&["tenants", "remove", "acme"], "").await, Exit::Done);
+    ended(&stub.run(&["leaks", "list", "--tenant", "acme"], "").await, Exit::Done);
+    let asked = stub.asked();
+    assert_eq!(asked[0].json(), json!({"id": "acme", "title": "Acme Inc"}));
+    assert_eq!(asked[2].line, "DELETE /api/v1/tenants/acme");
+    assert_eq!(asked[3].line, "GET /api/v1/leaks?tenant=acme");
+    assert!(understood(&["leaks", "list", "--tenant", "Acme Inc"]).is_err());
+    ended(&stub.run(&["tenants", "remove", "a/b"], "").await, Exit::Usage);
+}
+
+#[tokio::test]
 async fn a_reader_that_goes_away_is_no_failure() {
     let stub = Stub::start(&[(200, "{\"on\":false}")]).await;
     let mut err = Vec::new();
