@@ -12,7 +12,7 @@ use super::listener::{LISTENER, UNIX_MODE, UnixMode};
 use super::reader::{Mistake, Reader, nearest};
 use super::{
     Block, Config, Connections, Control, Events, Fail, FailMode, Gateway, Hold, Listener, Log,
-    LogFormat, Route, Store, Timeouts, limits, tls, upstream,
+    LogFormat, Route, Store, Timeouts, limits, oidc, tls, upstream,
 };
 use crate::model::rule::FiltrationMode;
 use crate::model::tenant::{Owner, is_tenant_id};
@@ -292,6 +292,7 @@ fn control(r: &mut Reader) -> Control {
         session_idle: r.duration("session_idle").unwrap_or(default.session_idle),
         session_longest: r.duration("session_longest").unwrap_or(default.session_longest),
         secure_cookies: r.boolean("secure_cookies").unwrap_or(default.secure_cookies),
+        oidc: r.section("oidc", oidc::read),
         watch_closed_days: r
             .number("watch_closed_days", 0..=3650)
             .and_then(|days| u32::try_from(days).ok())
@@ -401,6 +402,41 @@ mod tests {
         assert_eq!((route.upstream, route.hosts[0].as_str()), (1, "api.example.com"));
         assert_eq!(route.tenant, Owner::of("acme"));
         assert_eq!(config.control.listen.port(), 9999);
+    }
+
+    #[test]
+    fn an_identity_provider_is_read_whole_or_not_at_all() {
+        let text = r#"
+            [control.oidc]
+            issuer = "https://id.example"
+            client_id = "leakgate"
+            redirect_url = "https://leakgate.example/api/v1/oidc/callback"
+            [[control.oidc.roles]]
+            value = "security"
+            role = "analyst"
+            "#;
+        let secret = [("LEAKGATE_CONTROL__OIDC__CLIENT_SECRET", "a secret of tests")];
+        let read = config(text, &secret).unwrap();
+        let oidc = read.control.oidc.as_ref().unwrap();
+        assert_eq!((oidc.name_claim.as_str(), oidc.role_claim.as_str()), ("email", "groups"));
+        assert_eq!(oidc.roles[0].tenant, "default");
+        assert!(oidc.client_secret.is_some() && !format!("{read:?}").contains("a secret"));
+        let text = config(
+            "[control.oidc]\nissuer = \"id.example\"\nclient_secret_file = \"nowhere\"\n\
+             [[control.oidc.roles]]\nvalue = \"x\"\nrole = \"root\"\ntenant = \"A\"\n",
+            &[],
+        )
+        .unwrap_err();
+        for part in [
+            "control.oidc.issuer: must be a URL",
+            "control.oidc.client_id: is missing",
+            "control.oidc.redirect_url: is missing",
+            "control.oidc.client_secret_file: cannot be read",
+            "control.oidc.roles[0].role: must be one of",
+            "control.oidc.roles[0].tenant: must be a tenant's id",
+        ] {
+            assert!(text.contains(part), "no {part:?} in:\n{text}");
+        }
     }
 
     #[test]

@@ -460,3 +460,11 @@ pub const SESSION_IDLE: Duration = Duration::from_secs(12 * 60 * 60);
 pub const SESSION_LONGEST: Duration = Duration::from_secs(7 * 24 * 60 * 60);
 /// Time between two looks for sessions that are over, to forget them.
 pub const SESSION_SWEEP: Duration = Duration::from_secs(10 * 60);
+/// Bytes of an answer of the identity provider.
+pub const OIDC_ANSWER_BYTES: usize = 1024 * 1024;
+/// Time for an answer of the identity provider.
+pub const OIDC_TIME: Duration = Duration::from_secs(10);
+/// Time for which what the identity provider says of itself is kept.
+pub const OIDC_METADATA_AGE: Duration = Duration::from_secs(5 * 60);
+/// Time in which a sign-in at the identity provider is to be ended.
+pub const OIDC_UNDER_WAY: Duration = Duration::from_secs(10 * 60);

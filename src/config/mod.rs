@@ -5,6 +5,7 @@ mod access_log;
 mod file;
 pub mod limits;
 mod listener;
+mod oidc;
 mod reader;
 mod tls;
 mod upstream;
@@ -17,6 +18,7 @@ pub use access_log::{AccessLog, AccessLogFile};
 pub use file::{ConfigError, DEFAULT_FILE, load};
 use ipnet::IpNet;
 pub use listener::{Listener, Place};
+pub use oidc::{Oidc, OidcRole};
 pub use reader::Mistake;
 pub use tls::{Certificate, ClientAuth, Tls, TlsVersion};
 pub use upstream::{
@@ -193,6 +195,8 @@ pub struct Control {
     pub session_longest: Duration,
     /// Whether a session's cookie is for TLS alone, whatever came over what.
     pub secure_cookies: bool,
+    /// How users sign in at an identity provider, where they do.
+    pub oidc: Option<Oidc>,
 }
 
 /// `[store]`
@@ -315,6 +319,7 @@ impl Default for Control {
             session_idle: limits::SESSION_IDLE,
             session_longest: limits::SESSION_LONGEST,
             secure_cookies: false,
+            oidc: None,
         }
     }
 }

@@ -15,6 +15,7 @@ pub mod guard;
 mod imports;
 mod intake;
 mod live;
+mod oidc;
 mod passwords;
 mod problem;
 mod publish;
@@ -32,7 +33,7 @@ use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
-use crate::config::{Config, limits};
+use crate::config::{self, Config, limits};
 use crate::matcher::PatchsetHandle;
 use crate::store::{Store, StoreError};
 use crate::telemetry::metrics::Metrics;
@@ -49,6 +50,7 @@ pub use gateways::GatewayState;
 pub use imports::{Import, ImportStatus, LineReason};
 pub use intake::{NewLeak, RegisteredLeak};
 pub use live::LiveSink;
+pub use oidc::{Departure, Return};
 pub use problem::{Problem, ProblemDocument};
 pub use sessions::{Origin, Session, SignIn, SignInSettings, no_cookie};
 pub use users::{ChangedUser, NewUser};
@@ -67,6 +69,8 @@ pub struct Settings {
     pub gateway: String,
     /// How sessions are.
     pub sign_in: SignInSettings,
+    /// The identity provider, where there is one.
+    pub oidc: Option<config::Oidc>,
 }
 
 impl From<&Config> for Settings {
@@ -75,6 +79,7 @@ impl From<&Config> for Settings {
             watch_closed_days: config.control.watch_closed_days,
             gateway: config.gateway.name.clone(),
             sign_in: SignInSettings::from(&config.control),
+            oidc: config.control.oidc.clone(),
         }
     }
 }
@@ -103,6 +108,7 @@ struct Inner {
     bypass: bypass::Switch,
     live: LiveEvents,
     sign_ins: sessions::SignIns,
+    provider: Option<oidc::Provider>,
     metrics: Arc<Metrics>,
     stop: CancellationToken,
     calls: Arc<Semaphore>,
@@ -137,6 +143,7 @@ impl Control {
                 store,
                 publisher,
                 handle,
+                provider: settings.oidc.clone().map(oidc::Provider::new),
                 settings,
                 hooks,
                 bypass: bypass::Switch::default(),

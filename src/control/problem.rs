@@ -185,6 +185,50 @@ impl Problem {
         problem
     }
 
+    /// The identity provider sent a browser back that did not begin a sign-in.
+    pub(crate) fn sign_in_not_begun() -> Self {
+        Self::new(
+            "urn:leakgate:problem:sign-in-not-begun",
+            "The sign-in was not begun here",
+            StatusCode::FORBIDDEN,
+            "this browser did not begin the sign-in, or began it too long ago: begin again".into(),
+        )
+    }
+
+    /// The identity provider did not let the user in.
+    pub(crate) fn provider_refused() -> Self {
+        Self::new(
+            "urn:leakgate:problem:provider-refused",
+            "The identity provider refused",
+            StatusCode::FORBIDDEN,
+            "the identity provider did not let the user in: begin again, or ask its administrator"
+                .into(),
+        )
+    }
+
+    /// The identity provider cannot be used, or what it sent is not right.
+    pub(crate) fn provider_failed() -> Self {
+        Self::new(
+            "urn:leakgate:problem:provider-failed",
+            "The identity provider cannot be used",
+            StatusCode::BAD_GATEWAY,
+            "the identity provider cannot be used, and the log says why: begin again in a moment"
+                .into(),
+        )
+    }
+
+    /// The identity provider vouches for the user, who may not sign in here all the same.
+    pub(crate) fn may_not_sign_in() -> Self {
+        Self::new(
+            "urn:leakgate:problem:may-not-sign-in",
+            "The user may not sign in",
+            StatusCode::FORBIDDEN,
+            "no role follows from what the identity provider says of the user, or the user is \
+             disabled: ask an administrator"
+                .into(),
+        )
+    }
+
     /// A page of another site may have sent it.
     pub(crate) fn cross_site() -> Self {
         Self::new(

@@ -159,17 +159,21 @@ impl Control {
         Ok(session)
     }
 
-    /// Counts a try to sign in.
-    fn may_try(&self, account: &[u8; 32], address: Option<IpAddr>) -> Result<(), Problem> {
-        let (sign_ins, now) = (&self.inner.sign_ins, Instant::now());
-        if let Some(address) = address
-            && let Err(wait) = sign_ins.addresses.attempt(&network(address), now)
-        {
+    /// Counts a try to sign in from an address.
+    pub(super) fn may_come(&self, address: Option<IpAddr>) -> Result<(), Problem> {
+        let Some(address) = address else { return Ok(()) };
+        let tried = self.inner.sign_ins.addresses.attempt(&network(address), Instant::now());
+        tried.map_err(|wait| {
             self.hit("sign_in_address");
             self.count_sign_in("limited");
-            return Err(Problem::too_many(wait));
-        }
-        sign_ins.accounts.attempt(account, now).map_err(|wait| {
+            Problem::too_many(wait)
+        })
+    }
+
+    /// Counts a try to sign in.
+    fn may_try(&self, account: &[u8; 32], address: Option<IpAddr>) -> Result<(), Problem> {
+        self.may_come(address)?;
+        self.inner.sign_ins.accounts.attempt(account, Instant::now()).map_err(|wait| {
             self.hit("sign_in_account");
             self.count_sign_in("limited");
             Problem::too_many(wait)
@@ -266,12 +270,17 @@ pub fn no_cookie() -> HeaderValue {
 
 /// The session's id in the cookies of a request.
 pub(super) fn of_cookie(headers: &HeaderMap) -> Option<Secret> {
+    cookie_value(headers, COOKIE)
+}
+
+/// The value of the cookie of this name.
+pub(super) fn cookie_value(headers: &HeaderMap, name: &str) -> Option<Secret> {
     let mut pairs = headers
         .get_all(header::COOKIE)
         .iter()
         .flat_map(|field| field.as_bytes().split(|&byte| byte == b';'));
     pairs.find_map(|pair| {
-        let id = pair.trim_ascii().strip_prefix(COOKIE.as_bytes())?.strip_prefix(b"=")?;
+        let id = pair.trim_ascii().strip_prefix(name.as_bytes())?.strip_prefix(b"=")?;
         (!id.is_empty()).then(|| Secret::new(id.to_vec()))
     })
 }

@@ -19,6 +19,7 @@ mod leaks;
 mod leaks_bulk;
 mod leaks_decisions;
 mod leaks_details;
+mod oidc;
 mod openapi;
 mod planted_token;
 mod problems;

@@ -91,7 +91,8 @@ const CALLS: &[(&str, usize)] = &[
 ];
 
 /// Calls that anybody may make.
-const PUBLIC: &[&str] = &["GET /openapi.json", "POST /session"];
+const PUBLIC: &[&str] =
+    &["GET /openapi.json", "POST /session", "GET /oidc/sign-in", "GET /oidc/callback"];
 
 fn registered() -> Vec<String> {
     let calls = control::calls().into_iter();

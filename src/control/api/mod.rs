@@ -14,6 +14,7 @@ mod leak_decisions;
 mod leak_details;
 mod leaks;
 mod linger;
+mod oidc;
 mod overview;
 mod session;
 mod tenants;
@@ -88,6 +89,8 @@ fn table() -> Vec<Entry> {
     vec![
         Entry { access: Access::Public, routes: routes!(overview::document) },
         Entry { access: Access::Public, routes: routes!(session::sign_in) },
+        Entry { access: Access::Public, routes: routes!(oidc::begin) },
+        Entry { access: Access::Public, routes: routes!(oidc::callback) },
         Entry { access: Access::SignedIn, routes: routes!(session::show) },
         Entry { access: Access::SignedIn, routes: routes!(session::sign_out) },
         Entry { access: Access::SignedIn, routes: routes!(session::sign_out_everywhere) },

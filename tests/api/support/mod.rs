@@ -8,6 +8,7 @@ use axum::body::Body;
 use http::{HeaderMap, Method, Request, StatusCode, header};
 use http_body_util::BodyExt;
 use jiff::Timestamp;
+use leakgate::config::Oidc;
 use leakgate::control::{
     self, Bootstrapped, BypassControl, Control, Explain, ExplainedHit, Explanation, FirstStart,
     Hooks, MalformedRequest, Outcome, Settings, SignInSettings,
@@ -149,8 +150,22 @@ impl Api {
         Self::start(tempfile::tempdir().unwrap(), FirstStart::default()).await.0
     }
 
+    /// One whose users can sign in at this provider.
+    pub async fn with_oidc(oidc: Oidc) -> Self {
+        let directory = tempfile::tempdir().unwrap();
+        Self::start_with(directory, FirstStart::default(), Some(oidc)).await.0
+    }
+
     /// A control plane on the store in this directory, and what its start had to tell.
     pub async fn start(directory: TempDir, environment: FirstStart) -> (Self, Bootstrapped) {
+        Self::start_with(directory, environment, None).await
+    }
+
+    async fn start_with(
+        directory: TempDir,
+        environment: FirstStart,
+        oidc: Option<Oidc>,
+    ) -> (Self, Bootstrapped) {
         let url = format!("sqlite:{}", directory.path().join("leakgate.db").display());
         let key = KeySource::Environment(Secret::from("a key of a store for tests only".repeat(2)));
         let store = store::open(&url, key).await.unwrap().store;
@@ -165,6 +180,7 @@ impl Api {
                 watch_closed_days: 30,
                 gateway: "edge-1".to_owned(),
                 sign_in: SignInSettings::default(),
+                oidc,
             },
             Hooks { bypass: switch.clone(), explain: Arc::new(Search(handle.clone())) },
             Arc::clone(&metrics),
