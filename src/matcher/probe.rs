@@ -258,3 +258,49 @@ impl<const COUNT: usize> Batch<COUNT> {
 pub(super) fn gram<const Q: usize>(bytes: &[u8]) -> u64 {
     prefix(bytes) & (u64::MAX >> (64 - 8 * Q))
 }
+
+#[cfg(test)]
+mod tests {
+    use super::super::filter::Filter;
+    use super::*;
+
+    #[test]
+    fn a_far_filter_tells_what_a_near_one_tells() {
+        const Q: usize = 8;
+        const S: usize = 13;
+        let keys = Keys::random();
+        let all: Vec<u8> =
+            (0_u32..1_500).map(|n| (n.wrapping_mul(2_654_435_761) >> 24) as u8).collect();
+        // Larger than what is near, and with every third of the probed grams in it.
+        let filter = Filter::with_room(300_000);
+        let grams = all.windows(READ).step_by(3 * S).map(|bytes| keys.gram(gram::<Q>(bytes)));
+        filter.insert(grams.map(|gram| (gram, Some(0))));
+        let words = filter.words();
+        assert!(words.are_far());
+        for length in 0..all.len() {
+            let text = &all[..length];
+            let mut expected = Vec::new();
+            one_by_one::<Q, S>(&keys, words, text, 0, &mut |at, hash, word| {
+                expected.push((at, hash, word));
+            });
+            let mut found = Vec::new();
+            probe::<Q, S>(&keys, words, text, &mut |at, hash, word| found.push((at, hash, word)));
+            assert_eq!(found, expected, "{length}");
+            let whole = length.checked_sub(READ).map_or(0, |last| last / S + 1);
+            if whole < FEW {
+                continue;
+            }
+            expected.retain(|(at, ..)| *at < whole * S);
+            for far_one in [false, true] {
+                found.clear();
+                let mut report = |at, hash, word| found.push((at, hash, word));
+                if far_one {
+                    far::<Q, S>(&keys, words, text, whole, &mut report);
+                } else {
+                    near::<Q, S>(&keys, words, text, whole, &mut report);
+                }
+                assert_eq!(found, expected, "{length} {far_one}");
+            }
+        }
+    }
+}
