@@ -30,8 +30,9 @@ const DECLARATION: &[u8] = b"<!ENTITY";
 /// The words in them, which are mostly readable where the signs before them are not.
 static WORDS: LazyLock<(Finder<'static>, Finder<'static>)> =
     LazyLock::new(|| (Finder::new(b"DOCTYPE"), Finder::new(b"ENTITY")));
-/// Bytes before a piece in which the beginning of a declaration is looked for whose end is in it.
-const RECENT: usize = 128;
+/// Bytes before a piece in which the beginning of a declaration is looked for whose word ends in it: three
+/// times JSON's escapes of every character.
+const RECENT: usize = 2 * 1024;
 /// Bytes that are unescaped in one go.
 const PIECE: usize = 4 * 1024;
 /// Ways to undo escapes in one text, at once. More are beyond the budget.
@@ -104,9 +105,8 @@ fn ends(word: &Finder<'static>, begun: &mut usize, sought: bool, piece: &[u8]) -
 
 /// The documents in one text.
 pub struct Documents<S> {
-    /// The last bytes before the next piece.
-    recent: [u8; RECENT],
-    recent_len: usize,
+    /// The last bytes before the next piece, and some before them.
+    recent: Vec<u8>,
     open: Vec<Document<S>>,
 }
 
@@ -122,7 +122,7 @@ struct Document<S> {
 
 impl<S> Default for Documents<S> {
     fn default() -> Self {
-        Self { recent: [0; RECENT], recent_len: 0, open: Vec::new() }
+        Self { recent: Vec::new(), open: Vec::new() }
     }
 }
 
@@ -185,7 +185,8 @@ impl<S> Documents<S> {
             held: Vec::new(),
             expanders: Vec::new(),
         };
-        document.push(self.recent.get(..self.recent_len).unwrap_or_default(), budget, reader);
+        let skipped = self.recent.len().saturating_sub(RECENT);
+        document.push(self.recent.get(skipped..).unwrap_or_default(), budget, reader);
         document.push(piece, budget, reader);
         if document.expanders.is_empty() {
             return;
@@ -199,13 +200,13 @@ impl<S> Documents<S> {
     }
 
     fn remember(&mut self, piece: &[u8]) {
-        let kept = RECENT.saturating_sub(piece.len()).min(self.recent_len);
-        self.recent.copy_within(self.recent_len - kept..self.recent_len, 0);
         let new = piece.get(piece.len().saturating_sub(RECENT)..).unwrap_or_default();
-        for (to, from) in self.recent.iter_mut().skip(kept).zip(new) {
-            *to = *from;
+        // Cut now and then only, since pieces may be of one byte.
+        if self.recent.len() + new.len() > 2 * RECENT {
+            let kept = RECENT - new.len();
+            self.recent.drain(..self.recent.len().saturating_sub(kept));
         }
-        self.recent_len = kept + new.len();
+        self.recent.extend_from_slice(new);
     }
 }
 

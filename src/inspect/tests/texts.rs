@@ -1,5 +1,6 @@
 //! Escapes as requests carry them.
 
+use super::bodies::seen;
 use super::*;
 use crate::inspect::*;
 
@@ -109,5 +110,23 @@ fn mixed_encodings_of_ordinary_texts_fit() {
         let mut inspection = inspection(&patchset);
         inspection.head(&parts("/", &[("x-a", body.replace('\n', " ").as_bytes())]));
         assert!(inspection.incomplete().is_empty(), "{body}");
+    }
+}
+
+#[test]
+fn a_document_under_dense_escapes_is_found_however_it_is_cut() {
+    let (start, end) = TOKEN.split_at(TOKEN.len() / 2);
+    let document = format!("<!DOCTYPE r [<!ENTITY e \"{start}\">]><r>&e;{end}</r>");
+    let json = |text: &str| text.bytes().map(|byte| format!("\\u{byte:04x}")).collect::<String>();
+    let percent = |text: &str| text.bytes().map(|byte| format!("%{byte:02x}")).collect::<String>();
+    for body in [
+        json(&document),
+        json(&json(&document)),
+        percent(&json(&document)),
+        json(&percent(&document)),
+        percent(&percent(&percent(&document))),
+    ] {
+        let (hits, causes) = seen(&[], body.as_bytes());
+        assert!(!hits.is_empty() && causes.is_empty(), "{hits:?} {causes:?} {body}");
     }
 }
