@@ -8,22 +8,19 @@ use serde::{Deserialize, Serialize};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc, watch};
 use utoipa::ToSchema;
 
+use super::Control;
 use super::intake;
 use super::problem::{Problem, ProblemDocument};
 use super::publish::Touched;
-use super::redact::Redactor;
-use super::{Control, guard};
 use crate::config::limits;
 use crate::model::clock;
 use crate::model::finding::{Finding, RefusedItem};
 use crate::model::ids::{ImportId, LeakId, TokenId};
-use crate::model::kind;
-use crate::model::leak::{DetectedBy, Leak, Risk, named};
+use crate::model::leak::{Leak, named};
 use crate::model::role::Actor;
 use crate::model::secret::Secret;
 use crate::model::tenant::Tenants;
-use crate::model::token::TokenMaterial;
-use crate::store::types::{Decide, NewToken, Registration};
+use crate::store::types::{Decide, Registration};
 use crate::store::{Store, StoreError};
 
 named! {
@@ -306,12 +303,13 @@ impl Job {
         let tenant = self.actor.tenant.clone();
         // Hashing and judging many tokens would hold up calls on this thread.
         let ready = tokio::task::spawn_blocking(move || {
-            let ready = findings.into_iter().map(|(finding, belongs)| Ready {
-                line: finding.line,
-                belongs,
-                registration: control.prepared(&tenant, finding),
-            });
-            ready.collect::<Vec<_>>()
+            let (findings, belongs): (Vec<_>, Vec<_>) = findings.into_iter().unzip();
+            let lines: Vec<u64> = findings.iter().map(|finding| finding.line).collect();
+            let registrations = control.prepared(&tenant, findings);
+            let ready = lines.into_iter().zip(belongs).zip(registrations);
+            ready
+                .map(|((line, belongs), registration)| Ready { line, belongs, registration })
+                .collect::<Vec<_>>()
         })
         .await
         .map_err(|_| Problem::failed())?;
@@ -443,52 +441,6 @@ impl Group<'_> {
                 self.touched.push(Touched::Leak(leak.id));
                 Some("the store failed: apply it again".to_owned())
             }
-        }
-    }
-}
-
-impl Control {
-    /// A finding as it is registered: each token once, judged, and in no text.
-    fn prepared(&self, tenant: &str, finding: Finding) -> Registration {
-        let key = self.inner.store.fingerprint_key();
-        let mut seen = std::collections::HashSet::with_capacity(finding.tokens.len());
-        let mut tokens = Vec::with_capacity(finding.tokens.len());
-        for secret in finding.tokens {
-            let secret = intake::trimmed(secret);
-            let digest = secret.digest();
-            if secret.is_empty() || !seen.insert(digest) {
-                continue;
-            }
-            let of_form = kind::of(secret.expose());
-            let material = TokenMaterial::Text(secret);
-            tokens.push(NewToken {
-                fingerprint: key.fingerprint(&digest),
-                kind: of_form.to_owned(),
-                validity: finding.validity,
-                not_applicable: guard::check(&material),
-                material,
-            });
-        }
-        let redactor = Redactor::new(&tokens, self.inner.handle.load());
-        let title = redactor.text(intake::one_line(&finding.title));
-        let title = if title.is_empty() { "Imported".to_owned() } else { title };
-        let source = redactor.source(finding.source);
-        let owner = redactor.option(finding.owner.map(|owner| intake::one_line(&owner)));
-        let kind = redactor.option(finding.kind.map(|kind| intake::one_line(&kind)));
-        drop(redactor);
-        intake::of_kind(&mut tokens, kind.as_deref());
-        Registration {
-            tenant: tenant.to_owned(),
-            title,
-            risk: finding.risk.unwrap_or(Risk::High),
-            source,
-            detected_by: DetectedBy::Automatic,
-            kind,
-            owner,
-            contact: None,
-            comment: None,
-            tokens,
-            continues: None,
         }
     }
 }

@@ -10,6 +10,7 @@ mod credentials;
 pub mod csrf;
 mod decisions;
 mod explain;
+mod findings;
 mod gateways;
 pub mod guard;
 mod imports;

@@ -21,7 +21,8 @@ use crate::store::types::NewToken;
 /// Takes tokens out of texts: those about to be registered, and all in the patchset.
 pub(super) struct Redactor<'a> {
     own: Vec<&'a Secret>,
-    patchset: Arc<Patchset>,
+    /// Those in force, and those that come beside the registration.
+    sets: Vec<Arc<Patchset>>,
     /// Fingerprints of delimited values, by their text, that the store knows as tokens.
     known: Vec<(Secret, Fingerprint)>,
 }
@@ -89,7 +90,13 @@ impl<'a> Redactor<'a> {
             .collect();
         // The longest first, so that one inside another does not leave the rest of it standing.
         own.sort_by_key(|secret| std::cmp::Reverse(secret.len()));
-        Self { own, patchset, known: Vec::new() }
+        Self { own, sets: vec![patchset], known: Vec::new() }
+    }
+
+    /// One that also takes out the tokens of this set.
+    pub(super) fn beside(mut self, set: Arc<Patchset>) -> Self {
+        self.sets.push(set);
+        self
     }
 
     /// The text with each token of the registration masked and each known one replaced by its
@@ -136,26 +143,28 @@ impl<'a> Redactor<'a> {
                 clean = Cow::Owned(clean.replace(token, &format!("[token {fingerprint}]")));
             }
         }
-        let mut found = Vec::new();
-        self.patchset.scan(clean.as_bytes(), &mut |hit| found.push(hit));
-        if !found.is_empty() {
-            found.sort_by_key(|hit| (hit.start, std::cmp::Reverse(hit.end)));
-            let mut out = String::with_capacity(clean.len());
-            let mut done = 0;
-            for hit in found {
-                let (start, end) = (hit.start as usize, hit.end as usize);
-                if start >= done {
-                    out.push_str(clean.get(done..start).unwrap_or_default());
-                    let fingerprint = self.patchset.token(hit.token).map(|info| info.fingerprint);
-                    out.push_str(&match fingerprint {
-                        Some(fingerprint) => format!("[token {fingerprint}]"),
-                        None => "[token]".to_owned(),
-                    });
+        for set in &self.sets {
+            let mut found = Vec::new();
+            set.scan(clean.as_bytes(), &mut |hit| found.push(hit));
+            if !found.is_empty() {
+                found.sort_by_key(|hit| (hit.start, std::cmp::Reverse(hit.end)));
+                let mut out = String::with_capacity(clean.len());
+                let mut done = 0;
+                for hit in found {
+                    let (start, end) = (hit.start as usize, hit.end as usize);
+                    if start >= done {
+                        out.push_str(clean.get(done..start).unwrap_or_default());
+                        let fingerprint = set.token(hit.token).map(|info| info.fingerprint);
+                        out.push_str(&match fingerprint {
+                            Some(fingerprint) => format!("[token {fingerprint}]"),
+                            None => "[token]".to_owned(),
+                        });
+                    }
+                    done = done.max(end);
                 }
-                done = done.max(end);
+                out.push_str(clean.get(done..).unwrap_or_default());
+                clean = Cow::Owned(out);
             }
-            out.push_str(clean.get(done..).unwrap_or_default());
-            clean = Cow::Owned(out);
         }
         match clean {
             Cow::Borrowed(_) => None,

@@ -9,7 +9,10 @@ use super::token::Validity;
 pub struct Finding {
     /// A title for the leak, never with a token in it.
     pub title: String,
-    /// What the reporter calls this kind of token; absent: told from the token's form.
+    /// What the reporter calls this kind of token, in its own words ([`kind::named`] makes a name of them);
+    /// absent: told from the token's form.
+    ///
+    /// [`kind::named`]: super::kind::named
     pub kind: Option<String>,
     /// The risk, where the report tells one.
     pub risk: Option<Risk>,

@@ -47,6 +47,28 @@ pub fn of(token: &[u8]) -> &'static str {
         .map_or("unknown", |(_, kind)| kind)
 }
 
+/// A kind's name out of what a reporter calls it: small letters, digits and underscores; nothing where
+/// nothing is left.
+///
+/// # Examples
+/// ```
+/// use leakgate::model::kind;
+/// assert_eq!(kind::named("betterleaks.github-pat").as_deref(), Some("github_pat"));
+/// ```
+pub fn named(reported: &str) -> Option<String> {
+    let last = reported.rsplit('.').next().unwrap_or(reported);
+    let mut name = String::with_capacity(last.len());
+    for c in last.chars() {
+        if c.is_ascii_alphanumeric() {
+            name.push(c.to_ascii_lowercase());
+        } else if !name.ends_with('_') && !name.is_empty() {
+            name.push('_');
+        }
+    }
+    let name = name.trim_end_matches('_');
+    (!name.is_empty()).then(|| name.to_owned())
+}
+
 /// Three base64url parts, the first of which begins a JSON object (`{"` encodes to `eyJ`).
 fn is_jwt(token: &[u8]) -> bool {
     let mut parts = 0;
@@ -72,5 +94,12 @@ mod tests {
         assert_eq!(of(b"eyJhbGciOiJI.eyJzdWIi"), "unknown");
         assert_eq!(of(b"eyJ..c2ln"), "unknown");
         assert_eq!(of(b""), "unknown");
+    }
+
+    #[test]
+    fn kinds_are_plain_names() {
+        assert_eq!(named("betterleaks.github-pat").as_deref(), Some("github_pat"));
+        assert_eq!(named("Generic API  Key!").as_deref(), Some("generic_api_key"));
+        assert_eq!(named("…"), None);
     }
 }

@@ -159,7 +159,7 @@ impl Draft {
             .or(self.source_kind)
             .unwrap_or_else(|| url.as_deref().map_or(SourceKind::Other, place::kind_of));
         let kind = match kind::of(first.expose()) {
-            "unknown" => rule.as_deref().map(kind_name).filter(|name| !name.is_empty()),
+            "unknown" => rule.clone(),
             _ => None,
         };
         let own = clean(self.title, limits.title_bytes).unwrap_or_else(|| {
@@ -259,20 +259,6 @@ fn is_commit(commit: &str) -> bool {
         && commit.bytes().all(|b| b.is_ascii_alphanumeric() || matches!(b, b'.' | b'_' | b'-'))
 }
 
-/// `betterleaks.github-pat` becomes `github_pat`.
-fn kind_name(rule: &str) -> String {
-    let last = rule.rsplit('.').next().unwrap_or(rule);
-    let mut name = String::with_capacity(last.len());
-    for c in last.chars() {
-        if c.is_ascii_alphanumeric() {
-            name.push(c.to_ascii_lowercase());
-        } else if !name.ends_with('_') && !name.is_empty() {
-            name.push('_');
-        }
-    }
-    name.trim_end_matches('_').to_owned()
-}
-
 /// Whether a capture of this name holds a secret, and not a domain or an account, which would block
 /// honest traffic.
 pub(super) fn names_a_secret(name: &str) -> bool {
@@ -315,13 +301,6 @@ mod tests {
         for other in ["DOMAIN", "ACCOUNT", "AWS_ACCESS_KEY_ID", "PUBLIC_KEY", "HOST", "TOKEN_ID"] {
             assert!(!names_a_secret(other), "{other}");
         }
-    }
-
-    #[test]
-    fn kinds_are_plain_names() {
-        assert_eq!(kind_name("betterleaks.github-pat"), "github_pat");
-        assert_eq!(kind_name("Generic API  Key!"), "generic_api_key");
-        assert_eq!(kind_name("…"), "");
     }
 
     #[test]

@@ -101,7 +101,7 @@ fn kingfisher_in_both_forms() {
         assert_eq!(tokens(&found), [token(1), token(1_001), token(2), token(1_002)]);
         let one = &found[0];
         assert_eq!(one.title, "example-token in deploy.sh:1");
-        assert_eq!(one.kind.as_deref(), Some("example_token"));
+        assert_eq!(one.kind.as_deref(), Some("example-token"));
         assert_eq!(one.risk, Some(Risk::High));
         assert_eq!(one.validity, Validity::Unknown);
         assert_eq!(one.source.kind, SourceKind::Github);

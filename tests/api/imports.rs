@@ -160,3 +160,21 @@ async fn an_end_waits_for_imports() {
     let api = api.restart().await;
     assert_eq!(api.handle.load().token_count(), 12_000);
 }
+
+#[tokio::test]
+async fn no_token_is_shown_where_another_finding_names_it() {
+    let api = Api::new().await;
+    let (known, other) = (token("known"), token("two"));
+    api.leak("known", &["known"]).await;
+    // The second's token stands in the first's texts, before it is registered itself.
+    let mut report = gitleaks(&["one", "two", "three"]);
+    report[0]["RuleID"] = json!(format!("{known} beside {other}"));
+    report[0]["File"] = json!(format!("src/{other}.rs"));
+    report[2]["RuleID"] = json!(other);
+    api.post_text(&api.admin, "/imports?format=gitleaks", report.to_string()).await.expect(200);
+    let page = api.get("/leaks").await;
+    assert_eq!(page.json()["total"], 4);
+    for token in [known, other] {
+        assert!(!page.text.to_lowercase().contains(&token.to_lowercase()), "{}", page.text);
+    }
+}

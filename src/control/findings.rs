@@ -1,0 +1,98 @@
+//! Findings made ready to be registered.
+
+use std::collections::HashSet;
+use std::sync::Arc;
+
+use super::redact::Redactor;
+use super::{Control, guard, intake};
+use crate::matcher::{Patchset, PatchsetWriter, Rule};
+use crate::model::finding::Finding;
+use crate::model::ids::{LeakId, TokenId};
+use crate::model::kind;
+use crate::model::leak::{DetectedBy, Risk};
+use crate::model::rule::Action;
+use crate::model::secret::Secret;
+use crate::model::token::{TokenMaterial, Validity};
+use crate::store::types::{NewToken, Registration};
+
+impl Control {
+    /// Findings as they are registered: the tokens of each once, judged, and no token of any of them in a
+    /// text.
+    pub(super) fn prepared(&self, tenant: &str, findings: Vec<Finding>) -> Vec<Registration> {
+        let mut ready: Vec<(Finding, Vec<NewToken>)> = Vec::with_capacity(findings.len());
+        for mut finding in findings {
+            let tokens = self.judged(std::mem::take(&mut finding.tokens), finding.validity);
+            ready.push((finding, tokens));
+        }
+        let beside = set_of(ready.iter().flat_map(|(_, tokens)| tokens));
+        let ready = ready.into_iter();
+        ready.map(|(finding, tokens)| self.written(tenant, finding, tokens, &beside)).collect()
+    }
+
+    fn judged(&self, secrets: Vec<Secret>, validity: Validity) -> Vec<NewToken> {
+        let key = self.inner.store.fingerprint_key();
+        let mut seen = HashSet::with_capacity(secrets.len());
+        let mut tokens = Vec::with_capacity(secrets.len());
+        for secret in secrets {
+            let secret = intake::trimmed(secret);
+            let digest = secret.digest();
+            if secret.is_empty() || !seen.insert(digest) {
+                continue;
+            }
+            let of_form = kind::of(secret.expose());
+            let material = TokenMaterial::Text(secret);
+            tokens.push(NewToken {
+                fingerprint: key.fingerprint(&digest),
+                kind: of_form.to_owned(),
+                validity,
+                not_applicable: guard::check(&material),
+                material,
+            });
+        }
+        tokens
+    }
+
+    fn written(
+        &self,
+        tenant: &str,
+        finding: Finding,
+        mut tokens: Vec<NewToken>,
+        beside: &Arc<Patchset>,
+    ) -> Registration {
+        let redactor = Redactor::new(&tokens, self.inner.handle.load()).beside(Arc::clone(beside));
+        let title = redactor.text(intake::one_line(&finding.title));
+        let title = if title.is_empty() { "Imported".to_owned() } else { title };
+        let source = redactor.source(finding.source);
+        let owner = redactor.option(finding.owner.map(|owner| intake::one_line(&owner)));
+        // Only what has no token left in it is written in small letters: none is known again in them.
+        let kind = redactor.option(finding.kind.map(|kind| intake::one_line(&kind)));
+        let kind = kind.and_then(|kind| kind::named(&kind));
+        drop(redactor);
+        intake::of_kind(&mut tokens, kind.as_deref());
+        Registration {
+            tenant: tenant.to_owned(),
+            title,
+            risk: finding.risk.unwrap_or(Risk::High),
+            source,
+            detected_by: DetectedBy::Automatic,
+            kind,
+            owner,
+            contact: None,
+            comment: None,
+            tokens,
+            continues: None,
+        }
+    }
+}
+
+/// The tokens as a set to be looked for in texts.
+fn set_of<'t>(tokens: impl Iterator<Item = &'t NewToken>) -> Arc<Patchset> {
+    let mut writer = PatchsetWriter::new();
+    let leak = LeakId::new();
+    writer.set_rule(Rule::new(leak, Action::Observe));
+    for token in tokens {
+        // One that is too short or too long to be looked for is left out.
+        writer.add_token(leak, TokenId::new(), token.fingerprint, &token.material);
+    }
+    writer.build()
+}
