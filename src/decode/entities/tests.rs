@@ -1,29 +1,8 @@
 //! Documents against what quick-xml and the specification make of them, in pieces of any size.
 
+use super::whole::Collect;
 use super::*;
 use crate::decode::budget::Limits;
-
-/// Keeps what comes of each document, by the layers undone.
-#[derive(Default)]
-struct Collect(Vec<(Vec<Layer>, Vec<u8>)>);
-
-impl Expanded for Collect {
-    type State = Vec<u8>;
-
-    fn begin(&mut self, _: &[Layer], _: &mut Budget) -> Option<Vec<u8>> {
-        Some(Vec::new())
-    }
-
-    fn read(&mut self, state: &mut Vec<u8>, _: &[Layer], text: &[u8], _: &mut Budget) {
-        state.extend_from_slice(text);
-    }
-
-    fn settle(&mut self, _: &mut Vec<u8>, _: &[Layer]) {}
-
-    fn end(&mut self, state: Vec<u8>, layers: &[Layer], _: &mut Budget) {
-        self.0.push((layers.to_vec(), state));
-    }
-}
 
 fn budget() -> Budget {
     Budget::new(Limits { depth: 8, ratio: 32, free: 256 * 1024, texts: 256, inflaters: 8 })

@@ -10,8 +10,9 @@ use crate::decode::whole::{View, Walk};
 /// A declaration, and a reference to what it declares, have more bytes.
 const LEAST: usize = 20;
 
-/// Keeps what documents expand to.
-struct Collect(Vec<(Vec<Layer>, Vec<u8>)>);
+/// Keeps what documents expand to, and the layers undone.
+#[derive(Default)]
+pub(super) struct Collect(pub(super) Vec<(Vec<Layer>, Vec<u8>)>);
 
 impl Expanded for Collect {
     type State = Vec<u8>;
@@ -42,7 +43,7 @@ impl Walk<'_> {
         if text.len() < LEAST || !Word::default().ends_in(text, &mut false) {
             return;
         }
-        let mut collect = Collect(Vec::new());
+        let mut collect = Collect::default();
         let mut documents = Documents::default();
         documents.push(text, &[Vec::new()], self.budget, &mut collect);
         documents.finish(self.budget, &mut collect);
