@@ -1,6 +1,7 @@
 //! Wiring: the one room that sees all others. One process is put together, run and drained here.
 
 mod admin;
+mod copy;
 mod demo;
 mod descriptors;
 mod echo;
@@ -52,6 +53,9 @@ enum Command {
     /// What inspection costs on this machine, with any tokens and any text or request.
     #[command(subcommand)]
     Measure(measure::Measure),
+    /// What is done with a whole store.
+    #[command(subcommand)]
+    Store(copy::StoreCommand),
     /// Print the OpenAPI document of the control API.
     Openapi,
     #[command(flatten)]
@@ -138,6 +142,7 @@ pub fn run(arguments: Arguments) -> ExitCode {
             Ok(())
         }
         Command::Measure(measure) => measure::run(&measure),
+        Command::Store(command) => copy::run(command),
         Command::Client(command) => return local::run_client(*command, || configuration(file)),
     };
     match done {

@@ -301,10 +301,11 @@ fn control(r: &mut Reader) -> Control {
 }
 
 fn store(r: &mut Reader) -> Store {
-    let url: String = r.parsed("url", "sqlite: and a path").unwrap_or_else(|| Store::default().url);
-    if !url.starts_with("sqlite:") {
+    const URL: &str = "sqlite: and a path, or postgres://USER@HOST/DATABASE";
+    let url: String = r.parsed("url", URL).unwrap_or_else(|| Store::default().url);
+    if !["sqlite:", "postgres://", "postgresql://"].iter().any(|start| url.starts_with(start)) {
         // The URL of a database server may hold a password, so it is not repeated.
-        r.mistake("url", "must be sqlite: and a path, such as sqlite:leakgate.db");
+        r.mistake("url", "must be sqlite: and a path, such as sqlite:leakgate.db, or postgres://USER@HOST/DATABASE");
     }
     Store { url }
 }

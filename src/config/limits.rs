@@ -375,6 +375,23 @@ pub const STORE_RESERVED_READERS: u32 = 3;
 pub const STORE_READER_TIMEOUT: Duration = Duration::from_secs(10);
 /// Time for another process's lock on a database to end.
 pub const STORE_BUSY_TIMEOUT: Duration = Duration::from_secs(5);
+/// Connections to PostgreSQL that write one of its two schemas.
+pub const STORE_WRITERS: u32 = 4;
+/// Time for another process's transaction to end that writes the same of PostgreSQL.
+pub const STORE_LOCK_TIMEOUT: Duration = Duration::from_secs(20);
+/// Time after which PostgreSQL ends a transaction whose process asks nothing more.
+pub const STORE_IDLE_TRANSACTION: Duration = Duration::from_secs(10);
+/// Changes that PostgreSQL keeps for processes that have not yet taken them over; one that is further
+/// behind reads everything again.
+pub const STORE_CHANGES: i64 = 100_000;
+/// How many changes are written between two removals of old ones.
+pub const STORE_CHANGES_STEP: i64 = 1_024;
+/// Changes that are read at once.
+pub const STORE_CHANGES_PAGE: i64 = 1_000;
+/// Time between two looks for what other processes have changed, where nothing tells of it.
+pub const STORE_POLL: Duration = Duration::from_millis(250);
+/// Time between two attempts to listen for changes of other processes.
+pub const STORE_LISTEN_PAUSE: Duration = Duration::from_secs(1);
 /// Bytes to which a database's write-ahead log is cut after a checkpoint.
 pub const STORE_WAL_BYTES: u64 = 64 * 1024 * 1024;
 /// Bytes of a database that is read through for damage when it is opened.

@@ -10,6 +10,7 @@ mod reader;
 mod tls;
 mod upstream;
 
+use std::fmt;
 use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::time::Duration;
@@ -200,10 +201,17 @@ pub struct Control {
 }
 
 /// `[store]`
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, PartialEq, Eq)]
 pub struct Store {
-    /// `sqlite:` and a path.
+    /// `sqlite:` and a path, or `postgres://USER@HOST/DATABASE`, which may hold a password.
     pub url: String,
+}
+
+impl fmt::Debug for Store {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let shown = if self.url.starts_with("sqlite:") { &self.url } else { "postgres://…" };
+        f.debug_struct("Store").field("url", &shown).finish()
+    }
 }
 
 /// `[events]`

@@ -70,7 +70,11 @@ pub async fn bootstrap(
             if store.authenticate(&hash, clock::now()).await?.is_none() {
                 match store.add_api_token(api_token(store, hash), &admin).await {
                     Ok(_) => {}
-                    Err(StoreError::Exists(_)) => done.revoked_token = true,
+                    // Another process may have begun at the same time, with the same token.
+                    Err(StoreError::Exists(_)) => {
+                        let holder = store.authenticate(&hash, clock::now()).await?;
+                        done.revoked_token = holder.is_none();
+                    }
                     Err(error) => return Err(error.into()),
                 }
             }
@@ -90,8 +94,12 @@ pub async fn bootstrap(
             None => credentials::new_password()?,
         };
         let hash = credentials::hash_password(&password)?;
-        store.add_user(ADMIN, Role::GlobalAdministrator, &hash, &admin).await?;
-        done.password = given.is_none().then_some(password);
+        match store.add_user(ADMIN, Role::GlobalAdministrator, &hash, &admin).await {
+            Ok(_) => done.password = given.is_none().then_some(password),
+            // Another process began at the same time: the first start, and its password, are its.
+            Err(StoreError::Exists(_)) => done.first_start = false,
+            Err(error) => return Err(error.into()),
+        }
     }
     Ok(done)
 }

@@ -1,6 +1,7 @@
 //! What happens by itself when its time has come.
 
 use jiff::Timestamp;
+use tokio::sync::Notify;
 use tokio::time::MissedTickBehavior;
 
 use super::Control;
@@ -10,6 +11,7 @@ use crate::config::limits;
 use crate::model::clock;
 use crate::model::role::{Actor, Role};
 use crate::model::tenant::DEFAULT_TENANT;
+use crate::store::Changes;
 
 /// The name of the actor that is nobody.
 pub(super) const SYSTEM: &str = "system";
@@ -30,6 +32,10 @@ impl Control {
     /// Ends patches, watches and the bypass at their time, and publishes again what failed to be
     /// published, until [`Self::stop`] is called.
     pub async fn run(&self) {
+        tokio::join!(self.run_ticks(), self.run_with_others());
+    }
+
+    async fn run_ticks(&self) {
         let mut ticks = tokio::time::interval(limits::CONTROL_TICK);
         ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
         let mut sweeps = tokio::time::interval(limits::SESSION_SWEEP);
@@ -51,6 +57,65 @@ impl Control {
                 tracing::error!(detail = problem.detail(), "what was due could not be done yet");
             }
         }
+    }
+
+    /// Takes over what other processes change in the same store: when told of it, and at
+    /// [`limits::STORE_POLL`] in case nothing tells.
+    async fn run_with_others(&self) {
+        let Some(changes) = self.inner.store.changes() else { return };
+        let told = Notify::new();
+        let listening = &self.inner.metrics.store_listening;
+        let listen = async {
+            loop {
+                match changes.wait().await {
+                    Ok(()) => {
+                        listening.set(1);
+                        told.notify_one();
+                    }
+                    Err(error) => {
+                        if listening.get() == 1 {
+                            tracing::warn!(%error, "not told of changes by other processes: looking for them");
+                        }
+                        listening.set(0);
+                        tokio::time::sleep(limits::STORE_LISTEN_PAUSE).await;
+                    }
+                }
+            }
+        };
+        let follow = async {
+            let mut is_failing = false;
+            loop {
+                let followed = self.follow_others(changes).await;
+                if let Err(problem) = &followed
+                    && !is_failing
+                {
+                    tracing::error!(
+                        detail = problem.detail(),
+                        "what other processes changed cannot be taken over yet"
+                    );
+                }
+                is_failing = followed.is_err();
+                // Whether told or not: the wait is what ends this turn, nothing else.
+                let _ = tokio::time::timeout(limits::STORE_POLL, told.notified()).await;
+            }
+        };
+        tokio::select! {
+            () = self.inner.stop.cancelled() => {}
+            () = listen => {}
+            () = follow => {}
+        }
+    }
+
+    /// Takes over what other processes have changed so far; nothing where the store is this
+    /// process's own.
+    ///
+    /// # Errors
+    /// What could not be taken over; it is at the next call.
+    async fn follow_others(&self, changes: &dyn Changes) -> Result<(), Problem> {
+        if self.inner.publisher.catch_up(changes).await? {
+            self.restore_bypass().await?;
+        }
+        Ok(())
     }
 
     /// Does what is due at `now`.

@@ -4,7 +4,7 @@ mod cursor;
 pub mod identity;
 mod key;
 mod seal;
-mod sqlite;
+mod sql;
 pub mod types;
 mod words;
 
@@ -24,9 +24,9 @@ use crate::model::token::Token;
 use crate::model::tenant::Tenants;
 use identity::IdentityStore;
 use types::{
-    ApiToken, AuditEntry, Bypass, Decide, Edit, EnforcedLeak, EnforcedToken, EventPage, EventQuery,
-    Impact, LeakPage, LeakQuery, Lookup, NewApiToken, Page, PageRequest, Registered, Registration,
-    Stats,
+    ApiToken, AuditEntry, Bypass, Changed, Copied, Decide, Edit, EnforcedLeak, EnforcedToken,
+    EventPage, EventQuery, Impact, LeakPage, LeakQuery, Lookup, NewApiToken, Page, PageRequest,
+    Registered, Registration, Stats,
 };
 
 pub use key::KeySource;
@@ -45,14 +45,15 @@ impl std::fmt::Debug for Opened {
     }
 }
 
-/// Opens the store at `url` (`sqlite:PATH` or `sqlite://PATH`) for this process alone, makes what
-/// is not there yet, and brings its schema to this version.
+/// Opens the store at `url`, makes what is not there yet, and brings its schema to this version:
+/// `sqlite:PATH` or `sqlite://PATH` for this process alone, `postgres://USER@HOST/DATABASE` for any
+/// number of processes with the same key.
 ///
 /// # Errors
 /// [`StoreError::Unusable`] with what to do, where a file, the lock, the key file or the database
 /// is not as it should be; [`StoreError::WrongKey`].
 pub async fn open(url: &str, key: KeySource) -> Result<Opened, StoreError> {
-    let (store, notices) = sqlite::open(url, &key).await?;
+    let (store, notices) = sql::open(url, &key).await?;
     Ok(Opened { store: Arc::new(store), notices })
 }
 
@@ -62,7 +63,17 @@ pub async fn open(url: &str, key: KeySource) -> Result<Opened, StoreError> {
 /// # Errors
 /// As [`open`], and where the store is not there or has the schema of another version.
 pub async fn open_reading(url: &str, key: KeySource) -> Result<Arc<dyn Store>, StoreError> {
-    Ok(Arc::new(sqlite::open_reading(url, &key).await?))
+    Ok(Arc::new(sql::open_reading(url, &key).await?))
+}
+
+/// Copies the store of SQLite at `from`, which no process uses meanwhile, into the PostgreSQL database
+/// at `to`, in which nothing is yet. Both have the same key. The source stays as it is; the target
+/// has all of it when this returns, and nothing where it fails.
+///
+/// # Errors
+/// As [`open`], and where the target has a store already.
+pub async fn copy(from: &str, to: &str, key: KeySource) -> Result<Copied, StoreError> {
+    sql::copy(from, to, &key).await
 }
 
 /// Why the store did not do what was asked.
@@ -105,6 +116,21 @@ pub enum StoreError {
     /// The database failed while at work.
     #[error("the store failed: {0}")]
     Failed(String),
+}
+
+/// What the other processes that use a store change in it.
+#[async_trait]
+pub trait Changes: Send + Sync {
+    /// The place of the last change so far. What is read from the store afterwards has it in it.
+    async fn place(&self) -> Result<i64, StoreError>;
+
+    /// What was changed after `place`, in order, but not by this process.
+    async fn after(&self, place: i64) -> Result<Changed, StoreError>;
+
+    /// Waits until told that something may have changed, by this process or another one. Not
+    /// everything is told of where the connection breaks: look now and then, too. Must not be
+    /// given up and begun again in short intervals.
+    async fn wait(&self) -> Result<(), StoreError>;
 }
 
 /// Everything the control plane keeps. Each writing call is one transaction: the change, its
@@ -206,6 +232,17 @@ pub trait Store: IdentityStore {
         now: Timestamp,
         watch_closed_days: u32,
     ) -> Result<Vec<EnforcedLeak>, StoreError>;
+
+    /// The same of these leaks alone.
+    async fn enforced_leaks_of(
+        &self,
+        ids: &[LeakId],
+        now: Timestamp,
+        watch_closed_days: u32,
+    ) -> Result<Vec<EnforcedLeak>, StoreError>;
+
+    /// What other processes change in the store; none where this process has it for itself.
+    fn changes(&self) -> Option<&dyn Changes>;
 
     /// The tokens of one leak with their text, in pages of at most `limit`, after the token of the
     /// last page.

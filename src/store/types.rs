@@ -293,6 +293,39 @@ pub struct Impact {
     pub not_watched: u64,
 }
 
+/// What was copied from one store to another.
+#[derive(Clone, PartialEq, Eq, Debug, Default)]
+pub struct Copied {
+    /// Each table, and how many rows of it.
+    pub tables: Vec<(String, u64)>,
+}
+
+/// A change of what is enforced.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Change {
+    /// The leak's status or patch; its tokens are as before.
+    Rule(LeakId),
+    /// The leak and its tokens.
+    Tokens(LeakId),
+    /// Tokens were added to the leak, which may be new: all of them have ids after this one.
+    Appended(LeakId, TokenId),
+    /// The bypass switch.
+    Bypass,
+}
+
+/// What other processes have changed.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Changed {
+    /// The place after which to look next.
+    pub place: i64,
+    /// Whether changes are not kept any more: everything is to be read again.
+    pub missed: bool,
+    /// The changes, in order.
+    pub changes: Vec<Change>,
+    /// Whether there may be more.
+    pub more: bool,
+}
+
 /// A leak whose tokens go into the patchset.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct EnforcedLeak {

@@ -117,6 +117,12 @@ pub struct Metrics {
     /// `leakgate_publish_failures_total`: stored changes that were not in force at once; publishing
     /// them is tried again.
     pub publish_failures: IntCounter,
+    /// `leakgate_store_changes_total`: changes that other processes made in the same store, and that
+    /// this one took over.
+    pub store_changes: IntCounter,
+    /// `leakgate_store_listening`: 1 while PostgreSQL tells this process of such changes, 0 while it
+    /// looks for them by itself.
+    pub store_listening: IntGauge,
     /// `leakgate_tls_handshakes_total{kind}`: with clients, that were done: `full`, `resumed`.
     pub tls_handshakes: IntCounterVec,
     /// `leakgate_tls_handshake_failures_total{reason}`: with clients, that came to nothing: `timeout`,
@@ -345,6 +351,16 @@ impl Metrics {
                 &registry,
                 "publish_failures_total",
                 "Stored changes that were not in force at once.",
+            )?,
+            store_changes: counter(
+                &registry,
+                "store_changes_total",
+                "Changes by other processes that were taken over from the store.",
+            )?,
+            store_listening: gauge(
+                &registry,
+                "store_listening",
+                "1 while the store tells of changes by other processes.",
             )?,
             tls_handshakes: counters(
                 &registry,

@@ -12,6 +12,8 @@
 mod api_tokens;
 mod audit;
 mod bypass;
+#[path = "../postgres/mod.rs"]
+mod databases;
 mod events;
 mod explain;
 mod imports;
@@ -26,7 +28,9 @@ mod problems;
 mod publishing;
 mod roles;
 mod session;
+mod several_processes;
 mod start;
+mod store_copy;
 mod support;
 mod tenants;
 mod tokens_lookup;

@@ -5,6 +5,8 @@
 
 mod clients;
 mod crowd;
+#[path = "../postgres/mod.rs"]
+mod databases;
 mod draining;
 mod ending;
 mod evasion;

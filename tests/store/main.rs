@@ -10,5 +10,10 @@
 #![allow(unreachable_pub, missing_docs, reason = "a test binary has no door")]
 
 mod conformance;
+#[path = "../postgres/mod.rs"]
+mod databases;
 mod given;
+mod killing;
+mod postgres;
 mod sqlite;
+mod volume;

@@ -2,6 +2,7 @@
 //! patchset that is built from it. A change is enforced when its call returns.
 
 mod build;
+mod others;
 mod working;
 
 use std::collections::HashMap;
@@ -15,10 +16,11 @@ use tokio_util::task::TaskTracker;
 
 use super::problem::Problem;
 use crate::config::limits;
-use crate::matcher::PatchsetHandle;
+use crate::matcher::{PatchsetHandle, Rule};
 use crate::model::clock;
 use crate::model::ids::{LeakId, TokenId};
 use crate::model::leak::{Leak, Status};
+use crate::model::rule::VirtualPatch;
 use crate::store::types::{EnforcedLeak, EnforcedToken, NewToken};
 use crate::store::{Store, StoreError};
 use crate::telemetry::metrics::Metrics;
@@ -99,6 +101,10 @@ impl Publisher {
     pub(super) async fn load(&self) -> Result<(), StoreError> {
         let mut working = Arc::clone(&self.working).lock_owned().await;
         let now = clock::now();
+        if let Some(changes) = self.store.changes() {
+            // Asked for first: what is changed while everything is read is taken over once more.
+            working.place = changes.place().await?;
+        }
         let leaks = self.store.enforced_leaks(now, self.watch_closed_days).await?;
         let mut loading = stream::iter(leaks)
             .map(|leak| async move {
@@ -236,13 +242,14 @@ impl Publisher {
             return Ok(());
         }
         let now = clock::now();
-        let mut current: HashMap<LeakId, EnforcedLeak> = self
-            .store
-            .enforced_leaks(now, self.watch_closed_days)
-            .await?
-            .into_iter()
-            .map(|leak| (leak.id, leak))
-            .collect();
+        let days = self.watch_closed_days;
+        let current = if working.all_doubtful {
+            self.store.enforced_leaks(now, days).await?
+        } else {
+            self.store.enforced_leaks_of(&working.doubtful, now, days).await?
+        };
+        let mut current: HashMap<LeakId, EnforcedLeak> =
+            current.into_iter().map(|leak| (leak.id, leak)).collect();
         if working.all_doubtful {
             working.doubt_where_other(&current);
             working.all_doubtful = false;
@@ -296,8 +303,21 @@ impl Publisher {
         {
             rule.watch_until = Some(until);
         }
+        self.put(working, leak.id, rule, patch, tokens).await
+    }
+
+    /// Puts a leak's rule into the working copy, and the tokens that this asks for.
+    async fn put(
+        &self,
+        working: &mut Working,
+        leak: LeakId,
+        rule: Option<Rule>,
+        patch: Option<&VirtualPatch>,
+        tokens: Tokens,
+    ) -> Result<(), StoreError> {
+        let entry = working.leaks.get(&leak).copied();
         let Some(rule) = rule else {
-            working.forget(leak.id);
+            working.forget(leak);
             return Ok(());
         };
         let forced = patch.is_some_and(|patch| patch.force);
@@ -306,19 +326,19 @@ impl Publisher {
         let (removed, added) = match tokens {
             Tokens::AsBefore if same_force => (Vec::new(), Vec::new()),
             Tokens::After(after) if same_force => {
-                (Vec::new(), self.tokens_after(leak.id, Some(after)).await?)
+                (Vec::new(), self.tokens_after(leak, Some(after)).await?)
             }
-            Tokens::Changed(removed) => (removed, self.tokens_after(leak.id, None).await?),
+            Tokens::Changed(removed) => (removed, self.tokens_after(leak, None).await?),
             Tokens::AsBefore | Tokens::After(_) => {
-                (Vec::new(), self.tokens_after(leak.id, None).await?)
+                (Vec::new(), self.tokens_after(leak, None).await?)
             }
         };
         if entry.is_some_and(|entry| entry.forced && !forced) {
-            working.forget(leak.id);
+            working.forget(leak);
         }
-        working.remove(leak.id, &removed);
+        working.remove(leak, &removed);
         working.set(rule, forced);
-        working.add(leak.id, &added, forced);
+        working.add(leak, &added, forced);
         Ok(())
     }
 
@@ -330,14 +350,17 @@ impl Publisher {
         tokens: &[EnforcedToken],
         now: Timestamp,
     ) {
-        let owned = (leak.id, working.owner(&leak.tenant));
-        let (status, patch) = (leak.status, leak.virtual_patch.as_ref());
-        let days = self.watch_closed_days;
-        let rule = working::rule(owned, status, patch, leak.closed_at, days, now);
-        let Some(rule) = rule else { return };
+        let Some(rule) = self.rule(working, leak, now) else { return };
         let forced = leak.virtual_patch.as_ref().is_some_and(|patch| patch.force);
         working.set(rule, forced);
         working.add(leak.id, tokens, forced);
+    }
+
+    /// What a leak asks for its tokens, as the store tells it.
+    fn rule(&self, working: &mut Working, leak: &EnforcedLeak, now: Timestamp) -> Option<Rule> {
+        let owned = (leak.id, working.owner(&leak.tenant));
+        let (status, patch) = (leak.status, leak.virtual_patch.as_ref());
+        working::rule(owned, status, patch, leak.closed_at, self.watch_closed_days, now)
     }
 
     async fn tokens_after(

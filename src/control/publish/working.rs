@@ -30,6 +30,8 @@ pub(super) struct Working {
     pub(super) doubtful: Vec<LeakId>,
     /// Whether leaks may have been added to the store, or patches ended there, unseen.
     pub(super) all_doubtful: bool,
+    /// The last of the changes of all processes that was taken over.
+    pub(super) place: i64,
     /// How many changes were taken over, and how many of them are in the last build.
     pub(super) changes: u64,
     pub(super) built: u64,

@@ -167,8 +167,26 @@ impl Api {
         oidc: Option<Oidc>,
     ) -> (Self, Bootstrapped) {
         let url = format!("sqlite:{}", directory.path().join("leakgate.db").display());
+        Self::on_with(&url, directory, environment, oidc).await
+    }
+
+    /// The same on the store of this URL.
+    pub async fn on(
+        url: &str,
+        directory: TempDir,
+        environment: FirstStart,
+    ) -> (Self, Bootstrapped) {
+        Self::on_with(url, directory, environment, None).await
+    }
+
+    async fn on_with(
+        url: &str,
+        directory: TempDir,
+        environment: FirstStart,
+        oidc: Option<Oidc>,
+    ) -> (Self, Bootstrapped) {
         let key = KeySource::Environment(Secret::from("a key of a store for tests only".repeat(2)));
-        let store = store::open(&url, key).await.unwrap().store;
+        let store = store::open(url, key).await.unwrap().store;
         let done = control::bootstrap(&*store, environment).await.unwrap();
         let handle = PatchsetHandle::new(Arc::new(Patchset::empty()));
         let switch = Arc::new(Switch::default());
@@ -200,6 +218,13 @@ impl Api {
         let (mut api, _) = Self::start(directory, FirstStart::default()).await;
         api.admin = admin;
         api
+    }
+
+    /// Ends the process; its folder and the administrator's API token stay.
+    pub async fn close(self) -> (String, TempDir) {
+        self.control.stop();
+        self.store.close().await;
+        (self.admin, self.directory)
     }
 
     pub async fn send(&self, request: Request<Body>) -> Answer {

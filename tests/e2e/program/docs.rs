@@ -5,6 +5,10 @@ use std::path::Path;
 use std::process::{Command, Stdio};
 
 use leakgate::config::{self, Config};
+use leakgate::model::secret::Secret;
+use leakgate::store::{self, KeySource};
+
+use crate::databases;
 
 use crate::support::program::Program;
 use crate::support::upstream::AnsweringUpstream;
@@ -137,4 +141,51 @@ fn every_metric_is_documented() {
     for name in names {
         assert!(text.contains(name), "leakgate_{name} is not in docs/operations.md");
     }
+}
+
+/// Moving to PostgreSQL as docs/deploy.md says, with the real program: what it was sealed
+/// with is what it is opened with.
+#[tokio::test]
+#[ignore = "needs PostgreSQL"]
+async fn a_store_moves_to_postgresql_as_documented() {
+    let folder = tempfile::tempdir().unwrap();
+    let database = databases::Database::new().await;
+    let key = KeySource::Environment(Secret::from("k".repeat(64)));
+    let file = format!("sqlite:{}", folder.path().join("leakgate.db").display());
+    let made = store::open(&file, key.clone()).await.unwrap().store;
+    let fingerprint = made.fingerprint_key().fingerprint(&Secret::from("a".repeat(32)).digest());
+    made.close().await;
+
+    let moving = blocks(&read("docs/deploy.md"), "sh")
+        .into_iter()
+        .find(|block| block.starts_with("leakgate store copy"))
+        .unwrap();
+    let url = "postgres://leakgate@localhost/leakgate";
+    assert!(moving.contains(url));
+    let script = moving.replace(url, &format!("'{}'", database.url()));
+    let binary = Path::new(env!("CARGO_BIN_EXE_leakgate"));
+    let path = format!("{}:{}", binary.parent().unwrap().display(), std::env::var("PATH").unwrap());
+    let run = || {
+        Command::new("bash")
+            .args(["-c", &format!("set -euo pipefail\n{script}")])
+            .current_dir(folder.path())
+            .env("PATH", &path)
+            .env("LEAKGATE_KEY", "k".repeat(64))
+            .output()
+            .unwrap()
+    };
+    let done = run();
+    let said = String::from_utf8_lossy(&done.stdout).into_owned();
+    assert!(done.status.success(), "{said}{}", String::from_utf8_lossy(&done.stderr));
+    assert!(said.contains("all of it was copied") && said.contains("same LEAKGATE_KEY"), "{said}");
+    let again = run();
+    let errors = String::from_utf8_lossy(&again.stderr).into_owned();
+    assert_eq!(again.status.code(), Some(1), "{errors}");
+    assert!(errors.contains("there is a store in the PostgreSQL database"), "{errors}");
+
+    let moved = store::open(database.url(), key).await.unwrap().store;
+    let now = moved.fingerprint_key().fingerprint(&Secret::from("a".repeat(32)).digest());
+    assert_eq!(now, fingerprint);
+    moved.close().await;
+    database.end().await;
 }

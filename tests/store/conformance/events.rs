@@ -133,3 +133,37 @@ pub async fn a_use_counts_for_every_leak_of_the_token(store: &dyn Store) {
     let events = EventQuery { leak: Some(second.id), ..EventQuery::default() };
     assert!(store.events(&events).await.unwrap().items.is_empty(), "its rule did not act");
 }
+
+pub async fn an_event_with_any_character_is_kept(store: &dyn Store) {
+    let leak = leak(store, "used", &["a"]).await;
+    let mut used = event(a_use(&leak));
+    used.point = "body:json:$.a\0b".to_owned();
+    used.user_agent = Some("\u{1}\u{7f}\u{10ffff}'\"\\$1?".to_owned());
+    let plain = event(a_use(&leak));
+    store.append_events(&[used.clone(), plain.clone()]).await.unwrap();
+    let found = store.events(&EventQuery::default()).await.unwrap().items;
+    let kept = found.iter().find(|event| event.id == used.id).unwrap();
+    assert_eq!(kept.user_agent, used.user_agent);
+    // PostgreSQL's texts cannot hold a NUL.
+    assert!([used.point.clone(), used.point.replace('\0', "\u{fffd}")].contains(&kept.point));
+    assert!(found.contains(&plain));
+}
+
+pub async fn batches_of_several_at_once_are_all_counted(store: &dyn Store) {
+    let mut leaks = Vec::new();
+    for name in ["a", "b", "c", "d"] {
+        leaks.push(leak(store, name, &[name]).await);
+    }
+    let batches = (0..24).map(|batch| {
+        // The same leaks in all batches, in another order in each.
+        let events: Vec<_> =
+            (0..40).map(|number| event(a_use(&leaks[(number * (batch % 3 + 1)) % 4]))).collect();
+        async move { store.append_events(&events).await.unwrap() }
+    });
+    futures_util::future::join_all(batches).await;
+    let mut counted = 0;
+    for leak in &leaks {
+        counted += store.leak(TENANT, leak.id).await.unwrap().events_24h;
+    }
+    assert_eq!(counted, 24 * 40);
+}

@@ -274,3 +274,35 @@ pub async fn the_bypass_ends_by_itself(store: &dyn Store) {
     assert_eq!(actions, ["bypass_off", "bypass_on", "bypass_on"]);
     assert!(audit.items[1].detail.as_deref().unwrap().starts_with("false alarm; expires "));
 }
+
+pub async fn decisions_at_once_leave_one_state(store: &dyn Store) {
+    let made = leak(store, "argued about", &["a"]).await;
+    let decisions = (0..40).map(|number| async move {
+        match number % 4 {
+            0 => apply(store, made.id, patch(PatchMode::Block)).await.is_ok(),
+            1 => decide(store, made.id, Decision::Close).await.is_ok(),
+            2 => decide(store, made.id, Decision::Reopen).await.is_ok(),
+            _ => store.comment(TENANT, made.id, "hm", &actor()).await.is_ok(),
+        }
+    });
+    let ada = actor();
+    let made_known = store.register(registration("again", vec![token(store, "a")]), &ada);
+    let (taken, again) = tokio::join!(futures_util::future::join_all(decisions), made_known);
+    assert_eq!(again.unwrap().merged.len(), 1);
+    let taken = taken.into_iter().filter(|taken| *taken).count();
+
+    // What happened, one after the other, leads to what there is.
+    let mut status = Status::Open;
+    let mut is_patched = false;
+    let mut entries = 0;
+    for entry in store.history(TENANT, made.id).await.unwrap() {
+        let Some(decision) = Decision::from_name(&entry.action) else { continue };
+        entries += 1;
+        status = status.after(decision).unwrap();
+        is_patched = decision == Decision::ApplyVirtualPatch;
+    }
+    let comments = store.comments(TENANT, made.id).await.unwrap().len();
+    assert_eq!((comments, entries + comments), (10, taken));
+    let leak = store.leak(TENANT, made.id).await.unwrap();
+    assert_eq!((leak.status, leak.virtual_patch.is_some()), (status, is_patched));
+}

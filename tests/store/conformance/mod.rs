@@ -10,25 +10,28 @@ pub mod registering;
 pub mod tenants;
 pub mod tokens;
 pub mod users;
+pub(crate) use crate::volume;
 
 /// Makes a test of each of these for the store that `$fresh` opens.
 macro_rules! conformance {
-    ($fresh:path => $($subject:ident :: { $($name:ident),+ $(,)? })+) => {
+    ($fresh:path, $mark:tt => $($subject:ident :: { $($name:ident),+ $(,)? })+) => {
         $(mod $subject {
             $(#[tokio::test]
+            # $mark
             async fn $name() {
                 let fresh = $fresh().await;
                 crate::conformance::$subject::$name(fresh.store()).await;
+                fresh.end().await;
             })+
         })+
     };
 }
 pub(crate) use conformance;
 
-/// Runs the whole suite over the store that `$fresh` opens.
+/// Runs the whole suite over the store that `$fresh` opens; each test is marked with the attribute.
 macro_rules! all {
-    ($fresh:path) => {
-        crate::conformance::conformance! { $fresh =>
+    ($fresh:path, $mark:tt) => {
+        crate::conformance::conformance! { $fresh, $mark =>
             registering::{
                 a_new_leak_is_shown_whole,
                 known_tokens_become_an_occurrence,
@@ -49,6 +52,7 @@ macro_rules! all {
                 ended_patches_are_removed,
                 reopening_clears_the_resolution,
                 only_open_and_lately_closed_leaks_are_enforced,
+                decisions_at_once_leave_one_state,
                 the_bypass_ends_by_itself,
             }
             leaks::{
@@ -75,6 +79,8 @@ macro_rules! all {
                 events_are_listed_newest_first,
                 events_are_narrowed,
                 an_event_offered_twice_counts_once,
+                an_event_with_any_character_is_kept,
+                batches_of_several_at_once_are_all_counted,
                 validity_is_learnt_from_what_the_upstream_answered,
                 a_use_counts_for_every_leak_of_the_token,
             }

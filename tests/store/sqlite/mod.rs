@@ -22,6 +22,10 @@ impl Fresh {
         self.store.as_ref()
     }
 
+    pub async fn end(self) {
+        self.store.close().await;
+    }
+
     /// The file of leaks and decisions.
     fn database(&self) -> PathBuf {
         self.directory.path().join("leakgate.db")

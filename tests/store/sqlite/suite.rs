@@ -1,3 +1,3 @@
 //! The conformance suite over SQLite.
 
-crate::conformance::all!(crate::sqlite::fresh);
+crate::conformance::all!(crate::sqlite::fresh, [doc = "Over SQLite."]);

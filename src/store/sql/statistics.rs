@@ -3,11 +3,10 @@
 use std::collections::{BTreeMap, HashMap};
 
 use jiff::Timestamp;
-use sqlx::QueryBuilder;
-use sqlx::sqlite::Sqlite;
 
+use super::database::{Builder, Connection, query};
 use super::usage::{HOUR, first_of_24_hours};
-use super::{SqliteStore, list, row};
+use super::{SqlStore, list, row};
 use crate::config::limits;
 use crate::model::clock;
 use crate::model::event::EventAction;
@@ -20,7 +19,7 @@ use crate::store::types::{Count, Day, Impact, ImpactRow, Stats};
 /// Milliseconds of a day.
 const DAY: i64 = 24 * HOUR;
 
-impl SqliteStore {
+impl SqlStore {
     /// A use counts for every leak that has the token, whichever leak's rule acted.
     ///
     /// `new_since_exposure` can be told only of tokens that were watched before the leak was
@@ -41,10 +40,10 @@ impl SqliteStore {
         let shortest = if forced { row::signed(limits::TOKEN_BYTES_FORCED) } else { i64::MAX };
 
         let mut reader = self.events_readers.acquire().await?;
-        let uses = sqlx::query(
-            "SELECT COALESCE(SUM(CASE WHEN e.at >= $2 THEN e.count END), 0) AS uses_1h,
-                COALESCE(SUM(CASE WHEN e.at >= $3 THEN e.count END), 0) AS uses_24h,
-                COALESCE(SUM(e.count), 0) AS uses_7d
+        let uses = query(
+            "SELECT CAST(COALESCE(SUM(CASE WHEN e.at >= $2 THEN e.count END), 0) AS BIGINT) AS uses_1h,
+                CAST(COALESCE(SUM(CASE WHEN e.at >= $3 THEN e.count END), 0) AS BIGINT) AS uses_24h,
+                CAST(COALESCE(SUM(e.count), 0) AS BIGINT) AS uses_7d
              FROM decisions.leak_tokens lt JOIN events e ON e.token = lt.token
              WHERE lt.leak = $1 AND e.at >= $4",
         )
@@ -52,10 +51,10 @@ impl SqliteStore {
         .bind(now.saturating_sub(HOUR))
         .bind(now.saturating_sub(DAY))
         .bind(now.saturating_sub(7 * DAY))
-        .fetch_one(&mut *reader)
+        .fetch_one(&mut reader)
         .await?;
-        let rows = sqlx::query(
-            "SELECT e.source_ip, e.host, e.response_status, SUM(e.count) AS count,
+        let rows = query(
+            "SELECT e.source_ip, e.host, e.response_status, CAST(SUM(e.count) AS BIGINT) AS count,
                 MIN(e.at) AS first_at, MAX(e.at) AS last_at
              FROM decisions.leak_tokens lt JOIN events e ON e.token = lt.token
              WHERE lt.leak = $1 AND e.at >= $2
@@ -65,19 +64,20 @@ impl SqliteStore {
         .bind(id.0.as_bytes().as_slice())
         .bind(since.as_millisecond())
         .bind(row::signed(limits::IMPACT_ROWS))
-        .fetch_all(&mut *reader)
+        .fetch_all(&mut reader)
         .await?;
-        let (not_watched, watched): (i64, i64) = sqlx::query_as(
+        let watching = query(
             "SELECT COUNT(CASE WHEN t.not_applicable IS NOT NULL
-                    AND (t.length IS NULL OR t.length NOT BETWEEN $2 AND $3) THEN 1 END),
+                    AND (t.length IS NULL OR t.length NOT BETWEEN $2 AND $3) THEN 1 END) AS not_watched,
                 COUNT(CASE WHEN t.not_applicable IS NULL OR t.length BETWEEN $2 AND $3 THEN 1 END)
+                    AS watched
              FROM decisions.leak_tokens lt JOIN decisions.tokens t ON t.id = lt.token
              WHERE lt.leak = $1",
         )
         .bind(id.0.as_bytes().as_slice())
         .bind(shortest)
         .bind(row::signed(limits::TOKEN_BYTES))
-        .fetch_one(&mut *reader)
+        .fetch_one(&mut reader)
         .await?;
 
         let mut clients = Vec::with_capacity(rows.len());
@@ -93,14 +93,15 @@ impl SqliteStore {
             });
         }
         tell_new_clients(&mut reader, id, created_at, &mut clients).await?;
-        let is_watched = watched > 0 && leak.status != Status::FalsePositive;
+        let is_watched =
+            row::number(&watching, "watched")? > 0 && leak.status != Status::FalsePositive;
         Ok(Impact {
             uses_1h: row::count(&uses, "uses_1h")?,
             uses_24h: row::count(&uses, "uses_24h")?,
             uses_7d: row::count(&uses, "uses_7d")?,
             clients,
             watched_since: is_watched.then_some(leak.created_at),
-            not_watched: u64::try_from(not_watched).unwrap_or_default(),
+            not_watched: row::count(&watching, "not_watched")?,
         })
     }
 
@@ -113,7 +114,7 @@ impl SqliteStore {
             .as_millisecond()
             .div_euclid(DAY)
             .saturating_sub(limits::STATS_DAYS.saturating_sub(1));
-        let mut sql = QueryBuilder::<Sqlite>::new(
+        let mut sql = Builder::new(
             "SELECT status, risk, source_kind, remediation, COUNT(*) AS count FROM leaks WHERE 1 = 1",
         );
         list::push_tenant(&mut sql, "tenant", of);
@@ -137,13 +138,13 @@ impl SqliteStore {
                 *by_remediation.entry(remediation).or_default() += count;
             }
         }
-        let mut sql = QueryBuilder::<Sqlite>::new("SELECT COUNT(*) FROM tokens WHERE 1 = 1");
+        let mut sql = Builder::new("SELECT COUNT(*) AS count FROM tokens WHERE 1 = 1");
         list::push_tenant(&mut sql, "tenant", of);
-        let tokens: i64 = sql.build_query_scalar().fetch_one(&self.decisions_readers).await?;
+        let tokens = sql.build().fetch_one(&self.decisions_readers).await?;
         let (days, last) = self.uses(of, first_day, now).await?;
         Ok(Stats {
             leaks,
-            tokens: u64::try_from(tokens).unwrap_or_default(),
+            tokens: row::count(&tokens, "count")?,
             by_risk: counts(Risk::ALL, &by_risk, Risk::name),
             by_source: counts(SourceKind::ALL, &by_source, SourceKind::name),
             by_status: counts(Status::ALL, &by_status, Status::name),
@@ -161,7 +162,7 @@ impl SqliteStore {
         now: Timestamp,
     ) -> Result<(Vec<Day>, HashMap<EventAction, u64>), StoreError> {
         let mut days: BTreeMap<i64, Day> = BTreeMap::new();
-        let mut sql = QueryBuilder::<Sqlite>::new("SELECT created_at / ");
+        let mut sql = Builder::new("SELECT created_at / ");
         sql.push_bind(DAY).push(" AS day, COUNT(*) AS count FROM leaks WHERE created_at >= ");
         sql.push_bind(first_day.saturating_mul(DAY));
         list::push_tenant(&mut sql, "tenant", of);
@@ -170,8 +171,8 @@ impl SqliteStore {
             let number = row::number(found, "day")?;
             days.entry(number).or_insert(day(number)?).leaks = row::count(found, "count")?;
         }
-        let mut sql = QueryBuilder::<Sqlite>::new(
-            "SELECT hour, action, SUM(count) AS count FROM tenant_hours WHERE hour >= ",
+        let mut sql = Builder::new(
+            "SELECT hour, action, CAST(SUM(count) AS BIGINT) AS count FROM tenant_hours WHERE hour >= ",
         );
         sql.push_bind(first_day.saturating_mul(24));
         list::push_tenant(&mut sql, "tenant", of);
@@ -226,9 +227,9 @@ fn day(number: i64) -> Result<Day, StoreError> {
     })
 }
 
-/// Says of each client whether it is new, where that can be told (see [`SqliteStore::leak_impact`]).
+/// Says of each client whether it is new, where that can be told (see [`SqlStore::leak_impact`]).
 async fn tell_new_clients(
-    reader: &mut sqlx::SqliteConnection,
+    reader: &mut dyn Connection,
     id: LeakId,
     created_at: i64,
     clients: &mut [ImpactRow],
@@ -238,7 +239,7 @@ async fn tell_new_clients(
     }
     // Tokens before events: those that stood in an earlier leak are few, a client's events may be
     // many. SQLite keeps the order of a CROSS JOIN.
-    let mut sql = QueryBuilder::<Sqlite>::new(
+    let mut sql = Builder::new(
         "SELECT e.source_ip, MIN(e.at) AS first_at, MIN(t.created_at) AS watched_at
          FROM decisions.leak_tokens lt CROSS JOIN decisions.tokens t CROSS JOIN events e
          WHERE t.id = lt.token AND e.token = t.id AND lt.leak = ",

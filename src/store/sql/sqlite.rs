@@ -1,20 +1,18 @@
-//! Opening: files, lock, key, schema; and what to do where one of them is not as it should be.
+//! Opening a store of SQLite: files, lock, key, schema; and what to do where one of them is not as it should be.
 
 use std::fs::{self, File, OpenOptions, TryLockError};
 use std::io::{ErrorKind, Read as _, Write as _};
 use std::os::unix::fs::OpenOptionsExt as _;
 use std::path::{Path, PathBuf};
 
-use aws_lc_rs::rand;
+use sqlx::ConnectOptions as _;
 use sqlx::migrate::{MigrateError, Migrator};
 use sqlx::sqlite::{
-    SqliteConnectOptions, SqliteConnection, SqliteJournalMode, SqlitePool, SqlitePoolOptions,
-    SqliteSynchronous,
+    SqliteConnectOptions, SqliteConnection, SqliteJournalMode, SqlitePoolOptions, SqliteSynchronous,
 };
-use sqlx::{ConnectOptions as _, Connection as _, Row as _};
-use zeroize::Zeroizing;
 
-use super::{SqliteStore, Writer, row};
+use super::database::{Pool, SqliteWriter, Writer};
+use super::{SqlStore, fingerprint_key, row};
 use crate::config::limits;
 use crate::model::fingerprint::FingerprintKey;
 use crate::store::seal::DataKey;
@@ -27,8 +25,6 @@ static EVENTS: Migrator = sqlx::migrate!("migrations/sqlite/events");
 
 /// What the header of a leakgate database says: the letters `leak`.
 const APPLICATION_ID: i32 = 0x6c65_616b;
-/// The name under which the key of fingerprints stands in `meta`, and what it is bound to.
-const FINGERPRINT_KEY: &str = "fingerprint_key";
 
 /// The files of one store.
 struct Files {
@@ -75,7 +71,7 @@ impl Files {
 pub(in crate::store) async fn open(
     url: &str,
     source: &KeySource,
-) -> Result<(SqliteStore, Vec<String>), StoreError> {
+) -> Result<(SqlStore, Vec<String>), StoreError> {
     let files = Files::of_url(url)?;
     let lock = lock(&files)?;
     let mut notices = Vec::new();
@@ -105,12 +101,10 @@ pub(in crate::store) async fn open(
 
     let mut decisions = writer(&files.decisions, SqliteSynchronous::Full, &DECISIONS).await?;
     let events = writer(&files.events, SqliteSynchronous::Normal, &EVENTS).await?;
-    let fingerprint_key = match stored_fingerprint_key(&mut decisions, &data_key).await? {
-        Some(key) => key,
-        None => make_fingerprint_key(&mut decisions, &data_key).await?,
-    };
-    let decisions = Writer::new(decisions, writing(&files.decisions, SqliteSynchronous::Full));
-    let events = Writer::new(events, writing(&files.events, SqliteSynchronous::Normal));
+    let fingerprint_key = fingerprint_key::of_fingerprints(&mut decisions, &data_key).await?;
+    let decisions =
+        SqliteWriter::new(decisions, writing(&files.decisions, SqliteSynchronous::Full));
+    let events = SqliteWriter::new(events, writing(&files.events, SqliteSynchronous::Normal));
     let store =
         assembled(&files, [decisions, events], data_key, fingerprint_key, Some(lock)).await?;
     Ok((store, notices))
@@ -120,7 +114,7 @@ pub(in crate::store) async fn open(
 pub(in crate::store) async fn open_reading(
     url: &str,
     source: &KeySource,
-) -> Result<SqliteStore, StoreError> {
+) -> Result<SqlStore, StoreError> {
     let files = Files::of_url(url)?;
     for path in [&files.decisions, &files.events] {
         if !has_content(path)? {
@@ -137,36 +131,37 @@ pub(in crate::store) async fn open_reading(
     let mut decisions = reader(&files.decisions, &DECISIONS).await?;
     let events = reader(&files.events, &EVENTS).await?;
     let fingerprint_key =
-        stored_fingerprint_key(&mut decisions, &data_key).await?.ok_or_else(|| {
+        fingerprint_key::stored(&mut decisions, &data_key).await?.ok_or_else(|| {
             StoreError::Unusable(format!(
                 "the database {} was never set up to its end: start `leakgate serve` once",
                 files.decisions.display()
             ))
         })?;
-    let decisions = Writer::new(decisions, options(&files.decisions).read_only(true));
-    let events = Writer::new(events, options(&files.events).read_only(true));
+    let decisions = SqliteWriter::new(decisions, options(&files.decisions).read_only(true));
+    let events = SqliteWriter::new(events, options(&files.events).read_only(true));
     assembled(&files, [decisions, events], data_key, fingerprint_key, None).await
 }
 
 /// The store, with its reading connections.
 async fn assembled(
     files: &Files,
-    [decisions, events]: [Writer; 2],
+    [decisions, events]: [SqliteWriter; 2],
     data_key: DataKey,
     fingerprint_key: FingerprintKey,
     lock: Option<File>,
-) -> Result<SqliteStore, StoreError> {
+) -> Result<SqlStore, StoreError> {
     let of_decisions = |count| readers(&files.decisions, &files.events, "events", count);
     let of_events = |count| readers(&files.events, &files.decisions, "decisions", count);
-    Ok(SqliteStore {
-        decisions,
-        events,
+    Ok(SqlStore {
+        decisions: Writer::Sqlite(Box::new(decisions)),
+        events: Writer::Sqlite(Box::new(events)),
         decisions_readers: of_decisions(limits::STORE_READERS).await?,
         events_readers: of_events(limits::STORE_READERS).await?,
         reserved_readers: of_decisions(limits::STORE_RESERVED_READERS).await?,
         reserved_events_reader: of_events(1).await?,
         data_key,
         fingerprint_key,
+        feed: None,
         lock: lock.into(),
     })
 }
@@ -376,7 +371,7 @@ async fn readers(
     other: &Path,
     name: &'static str,
     count: u32,
-) -> Result<SqlitePool, StoreError> {
+) -> Result<Pool, StoreError> {
     let other = other.to_string_lossy().into_owned();
     SqlitePoolOptions::new()
         .max_connections(count)
@@ -396,44 +391,72 @@ async fn readers(
         })
         .connect_with(options(path).read_only(true))
         .await
+        .map(Pool::Sqlite)
         .map_err(|error| cannot_open(path, &error))
 }
 
-/// The key of fingerprints, where there is one. That it opens is what tells a right key.
-async fn stored_fingerprint_key(
-    connection: &mut SqliteConnection,
-    data_key: &DataKey,
-) -> Result<Option<FingerprintKey>, StoreError> {
-    let row = sqlx::query("SELECT value FROM meta WHERE name = $1")
-        .bind(FINGERPRINT_KEY)
-        .fetch_optional(connection)
-        .await?;
-    let Some(row) = row else { return Ok(None) };
-    let plain = data_key
-        .open(FINGERPRINT_KEY.as_bytes(), row.try_get("value")?)
-        .ok_or(StoreError::WrongKey)?;
-    let bytes: &[u8; 32] = plain.as_slice().try_into().map_err(|_| StoreError::WrongKey)?;
-    Ok(Some(FingerprintKey::new(bytes)))
-}
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::model::role::{Actor, Role};
+    use crate::store::Store as _;
+    use crate::store::sql::database::query;
+    use crate::store::types::Bypass;
 
-async fn make_fingerprint_key(
-    connection: &mut SqliteConnection,
-    data_key: &DataKey,
-) -> Result<FingerprintKey, StoreError> {
-    let mut bytes = Zeroizing::new([0_u8; 32]);
-    rand::fill(bytes.as_mut_slice())
-        .map_err(|_| StoreError::Failed("the system gave no random bytes".to_owned()))?;
-    let sealed = data_key.seal(FINGERPRINT_KEY.as_bytes(), bytes.as_slice())?;
-    sqlx::query("INSERT INTO meta (name, value) VALUES ($1, $2)")
-        .bind(FINGERPRINT_KEY)
-        .bind(sealed)
-        .execute(connection)
-        .await?;
-    Ok(FingerprintKey::new(&bytes))
-}
+    fn actor() -> Actor {
+        Actor {
+            name: "ada".to_owned(),
+            role: Role::Administrator,
+            tenant: "default".to_owned(),
+            user: None,
+            api_token: None,
+            address: None,
+        }
+    }
 
-/// Closes a connection, which brings what is in its log into the database itself.
-pub(super) async fn close(connection: SqliteConnection) {
-    // What could not be brought over is in the log still, and is found there at the next start.
-    let _ = connection.close().await;
+    async fn fresh(directory: &tempfile::TempDir) -> SqlStore {
+        let url = format!("sqlite:{}", directory.path().join("leakgate.db").display());
+        open(&url, &KeySource::File).await.unwrap().0
+    }
+
+    /// What SQLite does by itself where the disk is full or fails.
+    #[tokio::test]
+    async fn a_transaction_that_sqlite_ended_does_not_stop_writing() {
+        let directory = tempfile::tempdir().unwrap();
+        let store = fresh(&directory).await;
+        {
+            let mut writer = store.decisions.lock().await.unwrap();
+            let mut transaction = writer.begin().await.unwrap();
+            query("ROLLBACK").execute(&mut transaction).await.unwrap();
+        }
+        let on = Bypass { on: true, ..Bypass::default() };
+        store.set_bypass(on, &actor()).await.unwrap();
+        assert!(store.bypass().await.unwrap().on);
+        store.close().await;
+    }
+
+    #[tokio::test]
+    async fn a_full_disk_stops_writing_only_while_it_is_full() {
+        let directory = tempfile::tempdir().unwrap();
+        let store = fresh(&directory).await;
+        {
+            let mut writer = store.decisions.lock().await.unwrap();
+            query("PRAGMA max_page_count = 1").execute(&mut writer).await.unwrap();
+        }
+        let reason = Some("r".repeat(100_000));
+        let on = Bypass { on: true, reason, ..Bypass::default() };
+        for _ in 0..3 {
+            let error = store.set_bypass(on.clone(), &actor()).await.unwrap_err();
+            assert!(error.to_string().contains("full"), "{error}");
+            // Unless it was opened anew, the connection keeps this limit.
+            let mut writer = store.decisions.lock().await.unwrap();
+            query("PRAGMA max_page_count = 1").execute(&mut writer).await.unwrap();
+        }
+        {
+            let mut writer = store.decisions.lock().await.unwrap();
+            query("PRAGMA max_page_count = 100000").execute(&mut writer).await.unwrap();
+        }
+        store.set_bypass(on, &actor()).await.unwrap();
+        store.close().await;
+    }
 }

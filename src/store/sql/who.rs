@@ -3,7 +3,7 @@
 use async_trait::async_trait;
 use jiff::{SignedDuration, Timestamp};
 
-use super::SqliteStore;
+use super::SqlStore;
 use crate::model::ids::{ApiTokenId, LeakId, UserId};
 use crate::model::role::{Actor, Role};
 use crate::model::tenant::Tenants;
@@ -14,7 +14,7 @@ use crate::store::identity::{
 use crate::store::types::{ApiToken, Bypass, Page, PageRequest};
 
 #[async_trait]
-impl IdentityStore for SqliteStore {
+impl IdentityStore for SqlStore {
     async fn tenants(&self) -> Result<Vec<Tenant>, StoreError> {
         self.list_tenants().await
     }

@@ -1,18 +1,17 @@
 //! Changes to a leak that are not decisions: title, risk, source, people, tokens.
 
-use sqlx::sqlite::SqliteConnection;
-
 use super::audit::{Deed, record};
+use super::database::{Connection, query};
 use super::register::{search_text, source_digest};
-use super::{SqliteStore, begin, leaks, row, tokens};
+use super::{SqlStore, changes, leaks, row, tokens};
 use crate::model::clock;
 use crate::model::ids::{LeakId, TokenId};
 use crate::model::leak::{Leak, Risk, Source};
 use crate::model::role::Actor;
-use crate::store::types::Edit;
+use crate::store::types::{Change, Edit};
 use crate::store::{StoreError, words};
 
-impl SqliteStore {
+impl SqlStore {
     pub(super) async fn edit_leak(
         &self,
         tenant: &str,
@@ -22,12 +21,12 @@ impl SqliteStore {
     ) -> Result<Leak, StoreError> {
         let at = clock::now().as_millisecond();
         let mut writer = self.decisions.lock().await?;
-        let mut transaction = begin(&mut writer).await?;
+        let mut transaction = writer.begin().await?;
         leaks::status(&mut transaction, tenant, id).await?;
         let mut found = leaks::load(&mut transaction, &[id]).await?;
         let mut leak = found.pop().ok_or(StoreError::NotFound("leak"))?;
 
-        let mut changes = apply(&mut leak, &edit);
+        let mut changed = apply(&mut leak, &edit);
         write(&mut transaction, &leak).await?;
         if let Some(source) = &edit.source {
             set_first_source(&mut transaction, id, source, at).await?;
@@ -38,18 +37,21 @@ impl SqliteStore {
             let ids: Vec<TokenId> = kept.iter().map(|kept| kept.id).collect();
             let added = tokens::attach(&mut transaction, id, &ids).await?;
             if added > 0 {
-                changes.push(format!("{added} tokens added"));
+                changed.push(format!("{added} tokens added"));
             }
         }
         if !edit.remove_tokens.is_empty() {
             let removed = tokens::detach(&mut transaction, id, &edit.remove_tokens).await?;
             if removed > 0 {
-                changes.push(format!("{removed} tokens removed"));
+                changed.push(format!("{removed} tokens removed"));
             }
         }
-        if !changes.is_empty() {
+        if !edit.add_tokens.is_empty() || !edit.remove_tokens.is_empty() {
+            changes::note(&mut transaction, Change::Tokens(id)).await?;
+        }
+        if !changed.is_empty() {
             leaks::recount(&mut transaction, id, at).await?;
-            let detail = changes.join("; ");
+            let detail = changed.join("; ");
             let deed =
                 Deed { tenant, leak: id, action: "edit", comment: None, detail: Some(&detail), at };
             record(&mut transaction, deed, actor).await?;
@@ -100,8 +102,8 @@ fn apply(leak: &mut Leak, edit: &Edit) -> Vec<String> {
     changes
 }
 
-async fn write(connection: &mut SqliteConnection, leak: &Leak) -> Result<(), StoreError> {
-    sqlx::query(
+async fn write(connection: &mut dyn Connection, leak: &Leak) -> Result<(), StoreError> {
+    query(
         "UPDATE leaks SET title = $2, title_order = $3, search_text = $4, risk = $5, kind = $6,
             source_kind = $7, owner = $8, contact = $9, comment = $10
          WHERE id = $1",
@@ -124,13 +126,13 @@ async fn write(connection: &mut SqliteConnection, leak: &Leak) -> Result<(), Sto
 /// Puts another place in the first one's stead. Where the leak has that place already, it moves to
 /// the front.
 async fn set_first_source(
-    connection: &mut SqliteConnection,
+    connection: &mut dyn Connection,
     leak: LeakId,
     source: &Source,
     at: i64,
 ) -> Result<(), StoreError> {
     let digest = source_digest(source)?;
-    sqlx::query(
+    query(
         "DELETE FROM sources WHERE leak = $1 AND digest = $2
          AND seq > (SELECT MIN(seq) FROM sources WHERE leak = $1)",
     )
@@ -138,7 +140,7 @@ async fn set_first_source(
     .bind(digest.as_slice())
     .execute(&mut *connection)
     .await?;
-    sqlx::query(
+    query(
         "UPDATE sources SET kind = $2, url = $3, path = $4, commit_id = $5, line = $6,
             search_text = $7, digest = $8, last_at = $9
          WHERE seq = (SELECT MIN(seq) FROM sources WHERE leak = $1)",

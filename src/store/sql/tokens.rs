@@ -1,12 +1,9 @@
 //! Tokens: kept once for a tenant, sealed; shown, looked up, and handed out to be enforced.
 
-use std::collections::HashMap;
+use std::collections::{BTreeSet, HashMap};
 
-use sqlx::QueryBuilder;
-use sqlx::Row as _;
-use sqlx::sqlite::{Sqlite, SqliteConnection, SqliteRow};
-
-use super::{SqliteStore, leaks, list, row, usage};
+use super::database::{Builder, Connection, Row, query};
+use super::{SqlStore, changes, leaks, list, row, usage};
 use crate::config::limits;
 use crate::model::fingerprint::Fingerprint;
 use crate::model::ids::{LeakId, TokenId};
@@ -17,14 +14,14 @@ use crate::model::token::{Token, TokenMaterial, Validity};
 use crate::store::StoreError;
 use crate::store::cursor::{Binding, Place, SortKey};
 use crate::store::seal::DataKey;
-use crate::store::types::{EnforcedToken, Lookup, LookupLeak, NewToken, Page, PageRequest};
+use crate::store::types::{Change, EnforcedToken, Lookup, LookupLeak, NewToken, Page, PageRequest};
 
 /// The columns of a token as it is shown, of `tokens t`.
 pub(super) const COLUMNS: &str =
     "t.id AS token_id, t.fingerprint, t.masked, t.length, t.kind, t.validity, t.not_applicable";
 
 /// The token in a row with [`COLUMNS`], without what the events tell of it.
-pub(super) fn token(found: &SqliteRow) -> Result<Token, StoreError> {
+pub(super) fn token(found: &Row) -> Result<Token, StoreError> {
     Ok(Token {
         id: TokenId(row::uuid(found, "token_id")?),
         fingerprint: row::fingerprint(found, "fingerprint")?,
@@ -49,7 +46,7 @@ pub(super) struct Kept {
 /// Keeps these tokens, each once, in the order in which they came. What is known already stays as
 /// it is, save that a text takes the place of a digest, and a known validity that of another one.
 pub(super) async fn keep(
-    connection: &mut SqliteConnection,
+    connection: &mut dyn Connection,
     key: &DataKey,
     tenant: &str,
     tokens: &[NewToken],
@@ -57,13 +54,16 @@ pub(super) async fn keep(
 ) -> Result<Vec<Kept>, StoreError> {
     let tokens = distinct(tokens);
     let mut kept = Vec::with_capacity(tokens.len());
+    let mut learnt = Vec::new();
     for chunk in tokens.chunks(limits::STORE_ROWS) {
         let known = known(connection, tenant, chunk).await?;
         let mut new: Vec<(TokenId, &NewToken)> = Vec::new();
         for token in chunk {
             let (id, is_new) = match known.get(&token.fingerprint) {
                 Some(known) => {
-                    learn(connection, key, known, token).await?;
+                    if learn(connection, key, known, token).await? {
+                        learnt.push(known.id);
+                    }
                     (known.id, false)
                 }
                 None => {
@@ -76,7 +76,26 @@ pub(super) async fn keep(
         }
         insert(connection, key, tenant, &new, at).await?;
     }
+    for leak in having(connection, &learnt).await? {
+        changes::note(connection, Change::Tokens(leak)).await?;
+    }
     Ok(kept)
+}
+
+/// The leaks that have any of these tokens.
+async fn having(
+    connection: &mut dyn Connection,
+    tokens: &[TokenId],
+) -> Result<BTreeSet<LeakId>, StoreError> {
+    let mut leaks = BTreeSet::new();
+    for chunk in tokens.chunks(limits::STORE_VALUES) {
+        let mut sql = Builder::new("SELECT DISTINCT leak FROM leak_tokens WHERE token IN (");
+        usage::push_tokens(&mut sql, chunk.iter().copied());
+        for found in sql.build().persistent(false).fetch_all(&mut *connection).await? {
+            leaks.insert(LeakId(row::uuid(&found, "leak")?));
+        }
+    }
+    Ok(leaks)
 }
 
 /// Each token once; where one came as text and as digest, the text.
@@ -101,19 +120,14 @@ struct Known {
 }
 
 async fn known(
-    connection: &mut SqliteConnection,
+    connection: &mut dyn Connection,
     tenant: &str,
     tokens: &[&NewToken],
 ) -> Result<HashMap<Fingerprint, Known>, StoreError> {
-    let mut sql = QueryBuilder::<Sqlite>::new(
-        "SELECT id, fingerprint, length, validity FROM tokens WHERE tenant = ",
-    );
+    let mut sql =
+        Builder::new("SELECT id, fingerprint, length, validity FROM tokens WHERE tenant = ");
     sql.push_bind(tenant.to_owned()).push(" AND fingerprint IN (");
-    let mut list = sql.separated(", ");
-    for token in tokens {
-        list.push_bind(token.fingerprint.0.to_vec());
-    }
-    sql.push(")");
+    sql.push_list(tokens.iter().map(|token| token.fingerprint.0.to_vec())).push(")");
     let mut known = HashMap::new();
     for found in sql.build().fetch_all(connection).await? {
         known.insert(
@@ -128,15 +142,15 @@ async fn known(
     Ok(known)
 }
 
-/// Takes over what a new report of a known token adds.
+/// Takes over what a new report of a known token adds; answers whether that is its text.
 async fn learn(
-    connection: &mut SqliteConnection,
+    connection: &mut dyn Connection,
     key: &DataKey,
     known: &Known,
     token: &NewToken,
-) -> Result<(), StoreError> {
+) -> Result<bool, StoreError> {
     if token.validity != Validity::Unknown && token.validity != known.validity {
-        sqlx::query("UPDATE tokens SET validity = $2 WHERE id = $1")
+        query("UPDATE tokens SET validity = $2 WHERE id = $1")
             .bind(known.id.0.as_bytes().as_slice())
             .bind(row::validity_name(token.validity))
             .execute(&mut *connection)
@@ -144,9 +158,9 @@ async fn learn(
     }
     // A text that the guard refuses does not come in this way: it would take a digest out of a rule.
     if known.has_text || token.material.length().is_none() || token.not_applicable.is_some() {
-        return Ok(());
+        return Ok(false);
     }
-    sqlx::query("UPDATE tokens SET masked = $2, length = $3, kind = $4, sealed = $5 WHERE id = $1")
+    query("UPDATE tokens SET masked = $2, length = $3, kind = $4, sealed = $5 WHERE id = $1")
         .bind(known.id.0.as_bytes().as_slice())
         .bind(token.material.masked())
         .bind(token.material.length().map(row::signed))
@@ -154,11 +168,11 @@ async fn learn(
         .bind(key.seal_token(known.id, &token.material)?)
         .execute(connection)
         .await?;
-    Ok(())
+    Ok(true)
 }
 
 async fn insert(
-    connection: &mut SqliteConnection,
+    connection: &mut dyn Connection,
     key: &DataKey,
     tenant: &str,
     tokens: &[(TokenId, &NewToken)],
@@ -171,11 +185,11 @@ async fn insert(
     for (id, token) in tokens {
         sealed.push(key.seal_token(*id, &token.material)?);
     }
-    let mut sql = QueryBuilder::<Sqlite>::new(
+    let mut sql = Builder::new(
         "INSERT INTO tokens (id, tenant, fingerprint, masked, length, kind, validity,
             not_applicable, sealed, created_at) ",
     );
-    sql.push_values(tokens.iter().zip(sealed), |mut values, ((id, token), sealed)| {
+    sql.push_values(tokens.iter().zip(sealed), |values, ((id, token), sealed)| {
         values
             .push_bind(id.0.as_bytes().to_vec())
             .push_bind(tenant.to_owned())
@@ -196,20 +210,20 @@ async fn insert(
 
 /// Puts tokens into a leak; those that it has stay. Answers with how many it had not.
 pub(super) async fn attach(
-    connection: &mut SqliteConnection,
+    connection: &mut dyn Connection,
     leak: LeakId,
     tokens: &[TokenId],
 ) -> Result<u64, StoreError> {
     let mut added = 0;
     for chunk in tokens.chunks(limits::STORE_ROWS) {
-        let mut sql = QueryBuilder::<Sqlite>::new("INSERT INTO leak_tokens (leak, token) ");
-        sql.push_values(chunk, |mut values, token| {
+        let mut sql = Builder::new("INSERT INTO leak_tokens (leak, token) ");
+        sql.push_values(chunk.iter(), |values, token| {
             values.push_bind(leak.0.as_bytes().to_vec()).push_bind(token.0.as_bytes().to_vec());
         });
         sql.push(" ON CONFLICT (leak, token) DO NOTHING");
         let is_whole = chunk.len() == limits::STORE_ROWS;
         let done = sql.build().persistent(is_whole).execute(&mut *connection).await?;
-        added += done.rows_affected();
+        added += done;
     }
     Ok(added)
 }
@@ -217,22 +231,22 @@ pub(super) async fn attach(
 /// Takes tokens out of a leak, and out of the store where no other leak has them. Answers with how
 /// many it had.
 pub(super) async fn detach(
-    connection: &mut SqliteConnection,
+    connection: &mut dyn Connection,
     leak: LeakId,
     tokens: &[TokenId],
 ) -> Result<u64, StoreError> {
     let mut removed = 0;
     for token in tokens {
-        let done = sqlx::query("DELETE FROM leak_tokens WHERE leak = $1 AND token = $2")
+        let done = query("DELETE FROM leak_tokens WHERE leak = $1 AND token = $2")
             .bind(leak.0.as_bytes().as_slice())
             .bind(token.0.as_bytes().as_slice())
             .execute(&mut *connection)
             .await?;
-        if done.rows_affected() == 0 {
+        if done == 0 {
             continue;
         }
         removed += 1;
-        sqlx::query(
+        query(
             "DELETE FROM tokens WHERE id = $1
              AND NOT EXISTS (SELECT 1 FROM leak_tokens WHERE token = $1)",
         )
@@ -243,7 +257,7 @@ pub(super) async fn detach(
     Ok(removed)
 }
 
-impl SqliteStore {
+impl SqlStore {
     pub(super) async fn leak_tokens(
         &self,
         tenant: &str,
@@ -255,7 +269,7 @@ impl SqliteStore {
         let limit = list::page_limit(page);
         let mut reader = self.decisions_readers.acquire().await?;
         leaks::status(&mut reader, tenant, id).await?;
-        let mut sql = QueryBuilder::<Sqlite>::new("SELECT ");
+        let mut sql = Builder::new("SELECT ");
         sql.push(COLUMNS);
         sql.push(" FROM leak_tokens lt JOIN tokens t ON t.id = lt.token WHERE lt.leak = ");
         sql.push_bind(id.0.as_bytes().to_vec());
@@ -263,7 +277,7 @@ impl SqliteStore {
             sql.push(" AND lt.token > ").push_bind(after);
         }
         sql.push(" ORDER BY lt.token LIMIT ").push_bind(row::signed(limit.saturating_add(1)));
-        let rows = sql.build().fetch_all(&mut *reader).await?;
+        let rows = sql.build().fetch_all(&mut reader).await?;
         drop(reader);
         let mut page = list::page(rows, limit, &binding, place, token)?;
         usage::add_token_use(&self.events_readers, page.items.iter_mut()).await?;
@@ -282,7 +296,7 @@ impl SqliteStore {
             validity: Validity::Unknown,
             last_used_at: None,
         };
-        let mut sql = QueryBuilder::<Sqlite>::new("SELECT ");
+        let mut sql = Builder::new("SELECT ");
         sql.push(COLUMNS).push(" FROM tokens t WHERE t.fingerprint = ");
         sql.push_bind(fingerprint.0.to_vec());
         list::push_each_tenant(&mut sql, "t.tenant", of);
@@ -292,7 +306,7 @@ impl SqliteStore {
         if tokens.is_empty() {
             return Ok(lookup);
         }
-        let mut sql = QueryBuilder::<Sqlite>::new(
+        let mut sql = Builder::new(
             "SELECT l.id, l.tenant, l.title, l.status, l.remediation, p.mode FROM leak_tokens lt
              JOIN leaks l ON l.id = lt.leak LEFT JOIN virtual_patches p ON p.leak = l.id
              WHERE lt.token IN (",
@@ -328,14 +342,9 @@ impl SqliteStore {
     ) -> Result<Vec<Fingerprint>, StoreError> {
         let mut known = Vec::new();
         for chunk in fingerprints.chunks(limits::STORE_VALUES) {
-            let mut sql =
-                QueryBuilder::<Sqlite>::new("SELECT fingerprint FROM tokens WHERE tenant = ");
+            let mut sql = Builder::new("SELECT fingerprint FROM tokens WHERE tenant = ");
             sql.push_bind(tenant.to_owned()).push(" AND fingerprint IN (");
-            let mut list = sql.separated(", ");
-            for fingerprint in chunk {
-                list.push_bind(fingerprint.0.to_vec());
-            }
-            sql.push(")");
+            sql.push_list(chunk.iter().map(|fingerprint| fingerprint.0.to_vec())).push(")");
             let rows = sql.build().persistent(false).fetch_all(&self.reserved_readers).await?;
             for found in &rows {
                 known.push(row::fingerprint(found, "fingerprint")?);
@@ -351,7 +360,7 @@ impl SqliteStore {
         limit: usize,
     ) -> Result<Vec<EnforcedToken>, StoreError> {
         let after = after.map_or([0; 16], |id| *id.0.as_bytes());
-        let rows = sqlx::query(
+        let rows = query(
             "SELECT t.id, t.fingerprint, t.not_applicable, t.sealed
              FROM leak_tokens lt JOIN tokens t ON t.id = lt.token
              WHERE lt.leak = $1 AND lt.token > $2 ORDER BY lt.token LIMIT $3",
@@ -377,6 +386,6 @@ impl SqliteStore {
     }
 }
 
-fn place(found: &SqliteRow) -> Result<Place, StoreError> {
+fn place(found: &Row) -> Result<Place, StoreError> {
     Ok(Place { key: SortKey::Number(0), id: found.try_get("token_id")? })
 }

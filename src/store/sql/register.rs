@@ -3,21 +3,20 @@
 use std::collections::BTreeMap;
 
 use aws_lc_rs::digest;
-use sqlx::QueryBuilder;
-use sqlx::sqlite::{Sqlite, SqliteConnection};
 
 use super::audit::{Deed, record};
+use super::database::{Builder, Connection, query};
 use super::tokens::Kept;
-use super::{SqliteStore, begin, leaks, row, tokens};
+use super::{SqlStore, changes, leaks, row, tokens};
 use crate::config::limits;
 use crate::model::clock;
 use crate::model::ids::{LeakId, TokenId};
 use crate::model::leak::{Remediation, Risk, Source, Status};
 use crate::model::role::Actor;
-use crate::store::types::{Merged, Registered, Registration};
+use crate::store::types::{Change, Merged, Registered, Registration};
 use crate::store::{StoreError, words};
 
-impl SqliteStore {
+impl SqlStore {
     pub(super) async fn register_tokens(
         &self,
         registration: Registration,
@@ -25,7 +24,7 @@ impl SqliteStore {
     ) -> Result<Registered, StoreError> {
         let at = clock::now().as_millisecond();
         let mut writer = self.decisions.lock().await?;
-        let mut transaction = begin(&mut writer).await?;
+        let mut transaction = writer.begin().await?;
         let kept = tokens::keep(
             &mut transaction,
             &self.data_key,
@@ -62,7 +61,7 @@ impl SqliteStore {
 
 /// Adds the source to every leak that has one of the known tokens.
 async fn add_occurrences(
-    connection: &mut SqliteConnection,
+    connection: &mut dyn Connection,
     registration: &Registration,
     known: &[TokenId],
     actor: &Actor,
@@ -70,13 +69,9 @@ async fn add_occurrences(
 ) -> Result<Vec<Merged>, StoreError> {
     let mut counts: BTreeMap<LeakId, u64> = BTreeMap::new();
     for chunk in known.chunks(limits::STORE_VALUES) {
-        let mut sql = QueryBuilder::<Sqlite>::new(
-            "SELECT leak, COUNT(*) AS count FROM leak_tokens WHERE token IN (",
-        );
-        let mut list = sql.separated(", ");
-        for token in chunk {
-            list.push_bind(token.0.as_bytes().to_vec());
-        }
+        let mut sql =
+            Builder::new("SELECT leak, COUNT(*) AS count FROM leak_tokens WHERE token IN (");
+        sql.push_list(chunk.iter().map(|token| token.0.as_bytes().to_vec()));
         sql.push(") GROUP BY leak");
         for found in sql.build().persistent(false).fetch_all(&mut *connection).await? {
             *counts.entry(LeakId(row::uuid(&found, "leak")?)).or_default() +=
@@ -116,7 +111,7 @@ async fn add_occurrences(
 }
 
 async fn insert_leak(
-    connection: &mut SqliteConnection,
+    connection: &mut dyn Connection,
     registration: &Registration,
     at: i64,
 ) -> Result<LeakId, StoreError> {
@@ -126,7 +121,7 @@ async fn insert_leak(
         .as_deref()
         .or_else(|| registration.tokens.first().map(|token| token.kind.as_str()))
         .unwrap_or("unknown");
-    sqlx::query(
+    query(
         "INSERT INTO leaks (id, tenant, title, title_order, search_text, risk, status, remediation,
             detected_by, kind, source_kind, owner, contact, comment, token_count, applicable_count,
             created_at, updated_at)
@@ -155,7 +150,7 @@ async fn insert_leak(
 
 /// Puts new tokens into the leak that was made or is continued.
 async fn add_tokens(
-    connection: &mut SqliteConnection,
+    connection: &mut dyn Connection,
     registration: &Registration,
     id: LeakId,
     tokens: &[&Kept],
@@ -163,6 +158,9 @@ async fn add_tokens(
     at: i64,
 ) -> Result<(), StoreError> {
     let ids: Vec<TokenId> = tokens.iter().map(|kept| kept.id).collect();
+    if let Some(first) = ids.iter().min() {
+        changes::note(connection, Change::Appended(id, just_before(*first))).await?;
+    }
     tokens::attach(connection, id, &ids).await?;
     let applicable = tokens.iter().filter(|kept| kept.is_applicable).count();
     leaks::grow(connection, id, tokens.len(), applicable, at).await?;
@@ -193,12 +191,12 @@ pub(super) fn source_digest(source: &Source) -> Result<Vec<u8>, StoreError> {
 /// Adds a place to a leak; one that it has was reported once more. Answers with how often it was
 /// reported.
 async fn add_source(
-    connection: &mut SqliteConnection,
+    connection: &mut dyn Connection,
     leak: LeakId,
     source: &Source,
     at: i64,
 ) -> Result<i64, StoreError> {
-    let times = sqlx::query_scalar(
+    let found = query(
         "INSERT INTO sources (leak, kind, url, path, commit_id, line, search_text, digest,
             first_at, last_at, times)
          VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $9, 1)
@@ -217,5 +215,10 @@ async fn add_source(
     .bind(at)
     .fetch_one(connection)
     .await?;
-    Ok(times)
+    row::number(&found, "times")
+}
+
+/// The last id before this one.
+fn just_before(id: TokenId) -> TokenId {
+    TokenId(uuid::Uuid::from_u128(id.0.as_u128().saturating_sub(1)))
 }

@@ -1,21 +1,20 @@
 //! Tenants, whose objects are whose, and their bypass switches.
 
-use sqlx::sqlite::SqliteRow;
-
 use super::audit::record_audit;
+use super::database::{Row, query};
 use super::identity::exists;
-use super::{SqliteStore, begin, row};
+use super::{SqlStore, changes, row};
 use crate::model::clock;
 use crate::model::ids::LeakId;
 use crate::model::role::Actor;
 use crate::store::StoreError;
 use crate::store::identity::Tenant;
-use crate::store::types::Bypass;
+use crate::store::types::{Bypass, Change};
 use crate::store::words;
 
-impl SqliteStore {
+impl SqlStore {
     pub(super) async fn list_tenants(&self) -> Result<Vec<Tenant>, StoreError> {
-        sqlx::query("SELECT id, title, created_at FROM tenants ORDER BY id")
+        query("SELECT id, title, created_at FROM tenants ORDER BY id")
             .fetch_all(&self.reserved_readers)
             .await?
             .iter()
@@ -24,7 +23,7 @@ impl SqliteStore {
     }
 
     pub(super) async fn one_tenant(&self, id: &str) -> Result<Option<Tenant>, StoreError> {
-        sqlx::query("SELECT id, title, created_at FROM tenants WHERE id = $1")
+        query("SELECT id, title, created_at FROM tenants WHERE id = $1")
             .bind(id)
             .fetch_optional(&self.reserved_readers)
             .await?
@@ -42,12 +41,12 @@ impl SqliteStore {
         let now = clock::now();
         let at = now.as_millisecond();
         let mut writer = self.decisions.lock().await?;
-        let mut transaction = begin(&mut writer).await?;
-        sqlx::query("INSERT INTO tenants (id, title, created_at) VALUES ($1, $2, $3)")
+        let mut transaction = writer.begin().await?;
+        query("INSERT INTO tenants (id, title, created_at) VALUES ($1, $2, $3)")
             .bind(id)
             .bind(title)
             .bind(at)
-            .execute(&mut *transaction)
+            .execute(&mut transaction)
             .await
             .map_err(exists("tenant"))?;
         record_audit(&mut transaction, id, at, "add_tenant", Some(id), Some(title), actor).await?;
@@ -63,17 +62,17 @@ impl SqliteStore {
     ) -> Result<Tenant, StoreError> {
         let at = clock::now().as_millisecond();
         let mut writer = self.decisions.lock().await?;
-        let mut transaction = begin(&mut writer).await?;
-        let before = sqlx::query("SELECT id, title, created_at FROM tenants WHERE id = $1")
+        let mut transaction = writer.begin().await?;
+        let before = query("SELECT id, title, created_at FROM tenants WHERE id = $1")
             .bind(id)
-            .fetch_optional(&mut *transaction)
+            .fetch_optional(&mut transaction)
             .await?
             .ok_or(StoreError::NotFound("tenant"))?;
         let before = tenant(&before)?;
-        sqlx::query("UPDATE tenants SET title = $2 WHERE id = $1")
+        query("UPDATE tenants SET title = $2 WHERE id = $1")
             .bind(id)
             .bind(title)
-            .execute(&mut *transaction)
+            .execute(&mut transaction)
             .await?;
         let detail = words::of_change("title", Some(&before.title), Some(title));
         record_audit(&mut transaction, id, at, "change_tenant", Some(id), Some(&detail), actor)
@@ -85,25 +84,23 @@ impl SqliteStore {
     pub(super) async fn delete_tenant(&self, id: &str, actor: &Actor) -> Result<(), StoreError> {
         let at = clock::now().as_millisecond();
         let mut writer = self.decisions.lock().await?;
-        let mut transaction = begin(&mut writer).await?;
+        let mut transaction = writer.begin().await?;
         for used in [
             "SELECT 1 FROM leaks WHERE tenant = $1 LIMIT 1",
             "SELECT 1 FROM users WHERE tenant = $1 LIMIT 1",
             "SELECT 1 FROM api_tokens WHERE tenant = $1 AND revoked_at IS NULL LIMIT 1",
         ] {
-            if sqlx::query(used).bind(id).fetch_optional(&mut *transaction).await?.is_some() {
+            if query(used).bind(id).fetch_optional(&mut transaction).await?.is_some() {
                 return Err(StoreError::NotEmpty);
             }
         }
-        sqlx::query("DELETE FROM tenant_bypass WHERE tenant = $1")
+        query("DELETE FROM tenant_bypass WHERE tenant = $1")
             .bind(id)
-            .execute(&mut *transaction)
+            .execute(&mut transaction)
             .await?;
-        let removed = sqlx::query("DELETE FROM tenants WHERE id = $1")
-            .bind(id)
-            .execute(&mut *transaction)
-            .await?;
-        if removed.rows_affected() == 0 {
+        let removed =
+            query("DELETE FROM tenants WHERE id = $1").bind(id).execute(&mut transaction).await?;
+        if removed == 0 {
             return Err(StoreError::NotFound("tenant"));
         }
         record_audit(&mut transaction, id, at, "remove_tenant", Some(id), None, actor).await?;
@@ -112,14 +109,16 @@ impl SqliteStore {
     }
 
     pub(super) async fn leaks_tenant(&self, id: LeakId) -> Result<Option<String>, StoreError> {
-        Ok(sqlx::query_scalar("SELECT tenant FROM leaks WHERE id = $1")
+        query("SELECT tenant FROM leaks WHERE id = $1")
             .bind(id.0.as_bytes().as_slice())
             .fetch_optional(&self.reserved_readers)
-            .await?)
+            .await?
+            .map(|found| row::text(&found, "tenant"))
+            .transpose()
     }
 
     pub(super) async fn read_tenant_bypasses(&self) -> Result<Vec<(String, Bypass)>, StoreError> {
-        sqlx::query(
+        query(
             "SELECT tenant, is_on, reason, expires_at, changed_by, changed_at FROM tenant_bypass
              ORDER BY tenant",
         )
@@ -138,8 +137,8 @@ impl SqliteStore {
     ) -> Result<(), StoreError> {
         let at = bypass.changed_at.unwrap_or_else(clock::now).as_millisecond();
         let mut writer = self.decisions.lock().await?;
-        let mut transaction = begin(&mut writer).await?;
-        sqlx::query(
+        let mut transaction = writer.begin().await?;
+        query(
             "INSERT INTO tenant_bypass (tenant, is_on, reason, expires_at, changed_by, changed_at)
              VALUES ($1, $2, $3, $4, $5, $6)
              ON CONFLICT (tenant) DO UPDATE SET is_on = excluded.is_on, reason = excluded.reason,
@@ -152,7 +151,7 @@ impl SqliteStore {
         .bind(bypass.expires_at.map(|at| at.as_millisecond()))
         .bind(&actor.name)
         .bind(at)
-        .execute(&mut *transaction)
+        .execute(&mut transaction)
         .await?;
         let action = if bypass.on { "bypass_on" } else { "bypass_off" };
         let end = bypass.expires_at.map(|at| format!("expires {at}"));
@@ -160,12 +159,13 @@ impl SqliteStore {
         let detail = (!parts.is_empty()).then(|| parts.join("; "));
         record_audit(&mut transaction, tenant, at, action, Some(tenant), detail.as_deref(), actor)
             .await?;
+        changes::note(&mut transaction, Change::Bypass).await?;
         transaction.commit().await?;
         Ok(())
     }
 }
 
-fn tenant(found: &SqliteRow) -> Result<Tenant, StoreError> {
+fn tenant(found: &Row) -> Result<Tenant, StoreError> {
     Ok(Tenant {
         id: row::text(found, "id")?,
         title: row::text(found, "title")?,
@@ -174,7 +174,7 @@ fn tenant(found: &SqliteRow) -> Result<Tenant, StoreError> {
 }
 
 /// A bypass switch out of its row; off where its time is over.
-pub(super) fn bypass(found: &SqliteRow) -> Result<Bypass, StoreError> {
+pub(super) fn bypass(found: &Row) -> Result<Bypass, StoreError> {
     let expires_at = row::time_or_none(found, "expires_at")?;
     let has_ended = expires_at.is_some_and(|at| at <= clock::now());
     Ok(Bypass {

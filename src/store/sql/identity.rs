@@ -1,11 +1,10 @@
 //! Users and API tokens.
 
 use jiff::Timestamp;
-use sqlx::QueryBuilder;
-use sqlx::sqlite::{Sqlite, SqliteRow};
 
 use super::audit::record_audit;
-use super::{SqliteStore, begin, list, row};
+use super::database::{Builder, Row, query};
+use super::{SqlStore, list, row};
 use crate::config::limits;
 use crate::model::clock;
 use crate::model::ids::{ApiTokenId, UserId};
@@ -22,11 +21,10 @@ pub(super) fn exists(what: &'static str) -> impl Fn(sqlx::Error) -> StoreError {
     }
 }
 
-impl SqliteStore {
+impl SqlStore {
     pub(super) async fn has_no_user(&self) -> Result<bool, StoreError> {
-        let user = sqlx::query("SELECT 1 FROM users LIMIT 1")
-            .fetch_optional(&self.decisions_readers)
-            .await?;
+        let user =
+            query("SELECT 1 FROM users LIMIT 1").fetch_optional(&self.decisions_readers).await?;
         Ok(user.is_none())
     }
 
@@ -40,8 +38,8 @@ impl SqliteStore {
         let id = UserId::new();
         let at = clock::now().as_millisecond();
         let mut writer = self.decisions.lock().await?;
-        let mut transaction = begin(&mut writer).await?;
-        sqlx::query(
+        let mut transaction = writer.begin().await?;
+        query(
             "INSERT INTO users (id, tenant, name, role, password_hash, created_at)
              VALUES ($1, $2, $3, $4, $5, $6)",
         )
@@ -51,7 +49,7 @@ impl SqliteStore {
         .bind(role.name())
         .bind(password_hash)
         .bind(at)
-        .execute(&mut *transaction)
+        .execute(&mut transaction)
         .await
         .map_err(exists("user"))?;
         record_audit(
@@ -77,8 +75,8 @@ impl SqliteStore {
         let now = clock::now();
         let at = now.as_millisecond();
         let mut writer = self.decisions.lock().await?;
-        let mut transaction = begin(&mut writer).await?;
-        sqlx::query(
+        let mut transaction = writer.begin().await?;
+        query(
             "INSERT INTO api_tokens (id, tenant, name, role, hash, created_at, expires_at)
              VALUES ($1, $2, $3, $4, $5, $6, $7)",
         )
@@ -89,7 +87,7 @@ impl SqliteStore {
         .bind(token.hash.as_slice())
         .bind(at)
         .bind(token.expires_at.map(|at| at.as_millisecond()))
-        .execute(&mut *transaction)
+        .execute(&mut transaction)
         .await
         .map_err(exists("API token"))?;
         let end = token.expires_at.map(|at| format!(", expires {at}")).unwrap_or_default();
@@ -117,7 +115,7 @@ impl SqliteStore {
     }
 
     pub(super) async fn list_api_tokens(&self, of: &Tenants) -> Result<Vec<ApiToken>, StoreError> {
-        let mut sql = QueryBuilder::<Sqlite>::new("SELECT ");
+        let mut sql = Builder::new("SELECT ");
         sql.push(COLUMNS).push(" FROM api_tokens WHERE 1 = 1");
         list::push_tenant(&mut sql, "tenant", of);
         let rows = sql.push(" ORDER BY id").build().fetch_all(&self.decisions_readers).await?;
@@ -128,7 +126,7 @@ impl SqliteStore {
         &self,
         id: ApiTokenId,
     ) -> Result<Option<ApiToken>, StoreError> {
-        let mut sql = QueryBuilder::<Sqlite>::new("SELECT ");
+        let mut sql = Builder::new("SELECT ");
         sql.push(COLUMNS).push(" FROM api_tokens WHERE id = ");
         sql.push_bind(id.0.as_bytes().to_vec());
         let found = sql.build().fetch_optional(&self.reserved_readers).await?;
@@ -143,21 +141,20 @@ impl SqliteStore {
     ) -> Result<(), StoreError> {
         let at = clock::now().as_millisecond();
         let mut writer = self.decisions.lock().await?;
-        let mut transaction = begin(&mut writer).await?;
-        let found =
-            sqlx::query("SELECT name, revoked_at FROM api_tokens WHERE id = $1 AND tenant = $2")
-                .bind(id.0.as_bytes().as_slice())
-                .bind(tenant)
-                .fetch_optional(&mut *transaction)
-                .await?
-                .ok_or(StoreError::NotFound("API token"))?;
+        let mut transaction = writer.begin().await?;
+        let found = query("SELECT name, revoked_at FROM api_tokens WHERE id = $1 AND tenant = $2")
+            .bind(id.0.as_bytes().as_slice())
+            .bind(tenant)
+            .fetch_optional(&mut transaction)
+            .await?
+            .ok_or(StoreError::NotFound("API token"))?;
         if row::time_or_none(&found, "revoked_at")?.is_some() {
             return Ok(());
         }
-        sqlx::query("UPDATE api_tokens SET revoked_at = $2 WHERE id = $1")
+        query("UPDATE api_tokens SET revoked_at = $2 WHERE id = $1")
             .bind(id.0.as_bytes().as_slice())
             .bind(at)
-            .execute(&mut *transaction)
+            .execute(&mut transaction)
             .await?;
         record_audit(
             &mut transaction,
@@ -178,7 +175,7 @@ impl SqliteStore {
         hash: &[u8; 32],
         now: Timestamp,
     ) -> Result<Option<Actor>, StoreError> {
-        let found = sqlx::query(
+        let found = query(
             "SELECT id, tenant, name, role, last_used_at FROM api_tokens
              WHERE hash = $1 AND revoked_at IS NULL AND (expires_at IS NULL OR expires_at > $2)",
         )
@@ -207,10 +204,10 @@ impl SqliteStore {
     /// it refused because the store can only be read: the next use is as good.
     async fn note_use(&self, id: ApiTokenId, now: Timestamp) {
         let Some(mut writer) = self.decisions.try_lock() else { return };
-        let written = sqlx::query("UPDATE api_tokens SET last_used_at = $2 WHERE id = $1")
+        let written = query("UPDATE api_tokens SET last_used_at = $2 WHERE id = $1")
             .bind(id.0.as_bytes().as_slice())
             .bind(now.as_millisecond())
-            .execute(&mut *writer)
+            .execute(&mut writer)
             .await;
         drop(written);
     }
@@ -219,7 +216,7 @@ impl SqliteStore {
 /// What is shown of an API token.
 const COLUMNS: &str = "id, tenant, name, role, created_at, expires_at, last_used_at, revoked_at";
 
-fn api_token(found: &SqliteRow) -> Result<ApiToken, StoreError> {
+fn api_token(found: &Row) -> Result<ApiToken, StoreError> {
     Ok(ApiToken {
         id: ApiTokenId(row::uuid(found, "id")?),
         tenant: row::text(found, "tenant")?,

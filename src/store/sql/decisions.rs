@@ -1,12 +1,10 @@
 //! Decisions about leaks, the rules that follow from them, and the bypass switch.
 
 use jiff::{Timestamp, ToSpan as _};
-use sqlx::QueryBuilder;
-use sqlx::Row as _;
-use sqlx::sqlite::{Sqlite, SqliteConnection, SqliteRow};
 
 use super::audit::{Deed, record, record_audit};
-use super::{SqliteStore, begin, leaks, list, row, tenants};
+use super::database::{Builder, Connection, Row, query};
+use super::{SqlStore, changes, leaks, list, row, tenants};
 use crate::config::limits;
 use crate::model::clock;
 use crate::model::ids::{LeakId, PatchId};
@@ -15,10 +13,10 @@ use crate::model::role::{Actor, Role};
 use crate::model::rule::VirtualPatch;
 use crate::model::tenant::Tenants;
 use crate::store::cursor::{Binding, Place, SortKey};
-use crate::store::types::{Bypass, Decide, EnforcedLeak, NewPatch, Page, PageRequest};
+use crate::store::types::{Bypass, Change, Decide, EnforcedLeak, NewPatch, Page, PageRequest};
 use crate::store::{StoreError, words};
 
-impl SqliteStore {
+impl SqlStore {
     pub(super) async fn decide_leak(
         &self,
         tenant: &str,
@@ -28,7 +26,7 @@ impl SqliteStore {
     ) -> Result<Leak, StoreError> {
         let at = clock::now().as_millisecond();
         let mut writer = self.decisions.lock().await?;
-        let mut transaction = begin(&mut writer).await?;
+        let mut transaction = writer.begin().await?;
         let status = leaks::status(&mut transaction, tenant, id).await?;
         let next = status.after(decide.decision)?;
         let detail = match decide.decision {
@@ -68,6 +66,7 @@ impl SqliteStore {
             at,
         };
         record(&mut transaction, deed, actor).await?;
+        changes::note(&mut transaction, Change::Rule(id)).await?;
         let leaks = leaks::load(&mut transaction, &[id]).await?;
         transaction.commit().await?;
         drop(writer);
@@ -82,12 +81,12 @@ impl SqliteStore {
         let expired = "SELECT p.leak, l.tenant FROM virtual_patches p JOIN leaks l ON l.id = p.leak
              WHERE p.expires_at <= $1 ORDER BY p.expires_at, p.leak";
         // Looked for by a reader first: the writer is not to be waited for every second in vain.
-        if sqlx::query(expired).bind(at).fetch_optional(&self.reserved_readers).await?.is_none() {
+        if query(expired).bind(at).fetch_optional(&self.reserved_readers).await?.is_none() {
             return Ok(Vec::new());
         }
         let mut writer = self.decisions.lock().await?;
-        let mut transaction = begin(&mut writer).await?;
-        let rows = sqlx::query(expired).bind(at).fetch_all(&mut *transaction).await?;
+        let mut transaction = writer.begin().await?;
+        let rows = query(expired).bind(at).fetch_all(&mut transaction).await?;
         let mut ended = Vec::with_capacity(rows.len());
         for found in &rows {
             let id = LeakId(row::uuid(found, "leak")?);
@@ -104,6 +103,7 @@ impl SqliteStore {
                 at,
             };
             record(&mut transaction, deed, &system(&tenant)).await?;
+            changes::note(&mut transaction, Change::Rule(id)).await?;
             ended.push(id);
         }
         transaction.commit().await?;
@@ -118,7 +118,7 @@ impl SqliteStore {
         let binding = Binding::new("virtual-patches", &of.only());
         let before = binding.place(page.cursor.as_deref())?.map(|place| place.id);
         let limit = list::page_limit(page);
-        let mut sql = QueryBuilder::<Sqlite>::new("SELECT ");
+        let mut sql = Builder::new("SELECT ");
         sql.push(leaks::PATCH_COLUMNS).push(" FROM virtual_patches p WHERE 1 = 1");
         list::push_tenant(&mut sql, "p.tenant", of);
         if let Some(before) = before {
@@ -136,30 +136,33 @@ impl SqliteStore {
         now: Timestamp,
         watch_closed_days: u32,
     ) -> Result<Vec<EnforcedLeak>, StoreError> {
-        let watched = i64::from(watch_closed_days).saturating_mul(24).hours();
-        let since = now.checked_sub(watched).unwrap_or(Timestamp::MIN).as_millisecond();
-        let mut sql = QueryBuilder::<Sqlite>::new("SELECT l.id, l.tenant, l.status, l.closed_at, ");
-        sql.push(leaks::PATCH_COLUMNS);
-        sql.push(" FROM leaks l LEFT JOIN virtual_patches p ON p.leak = l.id WHERE l.status = ");
-        sql.push_bind(row::rank(Status::Open, Status::ALL)).push(" OR (l.status = ");
-        sql.push_bind(row::rank(Status::Closed, Status::ALL)).push(" AND l.closed_at > ");
-        sql.push_bind(since).push(") ORDER BY l.id");
-        let rows = sql.build().fetch_all(&self.reserved_readers).await?;
-        rows.iter()
-            .map(|found| {
-                Ok(EnforcedLeak {
-                    id: LeakId(row::uuid(found, "id")?),
-                    tenant: row::text(found, "tenant")?,
-                    status: row::ranked(found, "status", Status::ALL)?,
-                    virtual_patch: leaks::patch(found)?,
-                    closed_at: row::time_or_none(found, "closed_at")?,
-                })
-            })
-            .collect()
+        let mut sql = select_enforced(now, watch_closed_days);
+        sql.push(" ORDER BY l.id");
+        sql.build().fetch_all(&self.reserved_readers).await?.iter().map(enforced_leak).collect()
+    }
+
+    pub(super) async fn list_enforced_leaks_of(
+        &self,
+        ids: &[LeakId],
+        now: Timestamp,
+        watch_closed_days: u32,
+    ) -> Result<Vec<EnforcedLeak>, StoreError> {
+        let mut leaks = Vec::with_capacity(ids.len());
+        for chunk in ids.chunks(limits::STORE_VALUES) {
+            let mut sql = select_enforced(now, watch_closed_days);
+            sql.push(" AND l.id IN (");
+            leaks::push_ids(&mut sql, chunk);
+            sql.push(" ORDER BY l.id");
+            let rows = sql.build().persistent(false).fetch_all(&self.reserved_readers).await?;
+            for found in &rows {
+                leaks.push(enforced_leak(found)?);
+            }
+        }
+        Ok(leaks)
     }
 
     pub(super) async fn read_bypass(&self) -> Result<Bypass, StoreError> {
-        let found = sqlx::query(
+        let found = query(
             "SELECT is_on, reason, expires_at, changed_by, changed_at FROM bypass WHERE id = 1",
         )
         .fetch_optional(&self.decisions_readers)
@@ -174,8 +177,8 @@ impl SqliteStore {
     ) -> Result<(), StoreError> {
         let at = bypass.changed_at.unwrap_or_else(clock::now).as_millisecond();
         let mut writer = self.decisions.lock().await?;
-        let mut transaction = begin(&mut writer).await?;
-        sqlx::query(
+        let mut transaction = writer.begin().await?;
+        query(
             "INSERT INTO bypass (id, is_on, reason, expires_at, changed_by, changed_at)
              VALUES (1, $1, $2, $3, $4, $5)
              ON CONFLICT (id) DO UPDATE SET is_on = excluded.is_on, reason = excluded.reason,
@@ -187,7 +190,7 @@ impl SqliteStore {
         .bind(bypass.expires_at.map(|at| at.as_millisecond()))
         .bind(&actor.name)
         .bind(at)
-        .execute(&mut *transaction)
+        .execute(&mut transaction)
         .await?;
         let action = if bypass.on { "bypass_on" } else { "bypass_off" };
         let end = bypass.expires_at.map(|at| format!("expires {at}"));
@@ -195,9 +198,33 @@ impl SqliteStore {
         let detail = (!parts.is_empty()).then(|| parts.join("; "));
         record_audit(&mut transaction, &actor.tenant, at, action, None, detail.as_deref(), actor)
             .await?;
+        changes::note(&mut transaction, Change::Bypass).await?;
         transaction.commit().await?;
         Ok(())
     }
+}
+
+/// The leaks that are enforced or watched at `now`, up to the condition that they are.
+fn select_enforced(now: Timestamp, watch_closed_days: u32) -> Builder {
+    let watched = i64::from(watch_closed_days).saturating_mul(24).hours();
+    let since = now.checked_sub(watched).unwrap_or(Timestamp::MIN).as_millisecond();
+    let mut sql = Builder::new("SELECT l.id, l.tenant, l.status, l.closed_at, ");
+    sql.push(leaks::PATCH_COLUMNS);
+    sql.push(" FROM leaks l LEFT JOIN virtual_patches p ON p.leak = l.id WHERE (l.status = ");
+    sql.push_bind(row::rank(Status::Open, Status::ALL)).push(" OR (l.status = ");
+    sql.push_bind(row::rank(Status::Closed, Status::ALL)).push(" AND l.closed_at > ");
+    sql.push_bind(since).push("))");
+    sql
+}
+
+fn enforced_leak(found: &Row) -> Result<EnforcedLeak, StoreError> {
+    Ok(EnforcedLeak {
+        id: LeakId(row::uuid(found, "id")?),
+        tenant: row::text(found, "tenant")?,
+        status: row::ranked(found, "status", Status::ALL)?,
+        virtual_patch: leaks::patch(found)?,
+        closed_at: row::time_or_none(found, "closed_at")?,
+    })
 }
 
 /// Who does what the program does by itself.
@@ -215,13 +242,13 @@ fn system(tenant: &str) -> Actor {
 /// Sets the status, and what goes with it: only a leak that is ended has a resolution, only a
 /// closed one was closed.
 async fn set_status(
-    connection: &mut SqliteConnection,
+    connection: &mut dyn Connection,
     id: LeakId,
     status: Status,
     resolution: Option<Resolution>,
     at: i64,
 ) -> Result<(), StoreError> {
-    sqlx::query("UPDATE leaks SET status = $2, resolution = $3, closed_at = $4 WHERE id = $1")
+    query("UPDATE leaks SET status = $2, resolution = $3, closed_at = $4 WHERE id = $1")
         .bind(id.0.as_bytes().as_slice())
         .bind(row::rank(status, Status::ALL))
         .bind(resolution.filter(|_| status != Status::Open).map(Resolution::name))
@@ -234,7 +261,7 @@ async fn set_status(
 /// Makes the leak's rule, or changes the one that it has, which keeps its id and beginning. Answers
 /// with what it is, in words.
 async fn apply(
-    connection: &mut SqliteConnection,
+    connection: &mut dyn Connection,
     tenant: &str,
     leak: LeakId,
     patch: &NewPatch,
@@ -242,7 +269,7 @@ async fn apply(
     at: i64,
 ) -> Result<String, StoreError> {
     let left_out = refuse_inapplicable(connection, leak, patch.force).await?;
-    sqlx::query(
+    query(
         "INSERT INTO virtual_patches (id, leak, tenant, mode, scope, expires_at, force, created_by,
             created_at)
          VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9)
@@ -272,14 +299,15 @@ async fn apply(
 
 /// Answers with how many of the leak's tokens the patch leaves out, where it takes at least one.
 async fn refuse_inapplicable(
-    connection: &mut SqliteConnection,
+    connection: &mut dyn Connection,
     leak: LeakId,
     force: bool,
 ) -> Result<usize, StoreError> {
     let shortest = if force { row::signed(limits::TOKEN_BYTES_FORCED) } else { i64::MAX };
     // A token of unknown length is known by its digest alone, of which the guard says nothing.
-    let (all, taken): (i64, i64) = sqlx::query_as(
-        "SELECT COUNT(*), COUNT(CASE WHEN t.not_applicable IS NULL OR t.length BETWEEN $2 AND $3 THEN 1 END)
+    let counted = query(
+        "SELECT COUNT(*) AS every, COUNT(CASE WHEN t.not_applicable IS NULL
+            OR t.length BETWEEN $2 AND $3 THEN 1 END) AS taken
          FROM leak_tokens lt JOIN tokens t ON t.id = lt.token WHERE lt.leak = $1",
     )
     .bind(leak.0.as_bytes().as_slice())
@@ -287,17 +315,21 @@ async fn refuse_inapplicable(
     .bind(row::signed(limits::TOKEN_BYTES))
     .fetch_one(&mut *connection)
     .await?;
+    let (every, taken) = (row::number(&counted, "every")?, row::number(&counted, "taken")?);
     if taken > 0 {
-        return Ok(usize::try_from(all.saturating_sub(taken)).unwrap_or_default());
+        return Ok(usize::try_from(every.saturating_sub(taken)).unwrap_or_default());
     }
-    let mut reasons: Vec<String> = sqlx::query_scalar(
+    let mut reasons = query(
         "SELECT DISTINCT t.not_applicable FROM leak_tokens lt JOIN tokens t ON t.id = lt.token
          WHERE lt.leak = $1 AND t.not_applicable IS NOT NULL ORDER BY t.not_applicable LIMIT $2",
     )
     .bind(leak.0.as_bytes().as_slice())
     .bind(limits::REASONS)
     .fetch_all(connection)
-    .await?;
+    .await?
+    .iter()
+    .map(|found| row::text(found, "not_applicable"))
+    .collect::<Result<Vec<String>, _>>()?;
     if force {
         reasons.push(format!(
             "force is for tokens of {} to {} bytes",
@@ -310,15 +342,15 @@ async fn refuse_inapplicable(
 
 /// Removes the leak's rule; answers with what it was, in words, where there was one.
 async fn remove(
-    connection: &mut SqliteConnection,
+    connection: &mut dyn Connection,
     leak: LeakId,
 ) -> Result<Option<String>, StoreError> {
-    let mut sql = QueryBuilder::<Sqlite>::new("SELECT ");
+    let mut sql = Builder::new("SELECT ");
     sql.push(leaks::PATCH_COLUMNS).push(" FROM virtual_patches p WHERE p.leak = ");
     sql.push_bind(leak.0.as_bytes().to_vec());
     let Some(found) = sql.build().fetch_optional(&mut *connection).await? else { return Ok(None) };
     let Some(patch) = leaks::patch(&found)? else { return Ok(None) };
-    sqlx::query("DELETE FROM virtual_patches WHERE leak = $1")
+    query("DELETE FROM virtual_patches WHERE leak = $1")
         .bind(leak.0.as_bytes().as_slice())
         .execute(connection)
         .await?;
@@ -326,6 +358,6 @@ async fn remove(
     Ok(Some(format!("virtual patch removed: {rule}")))
 }
 
-fn place(found: &SqliteRow) -> Result<Place, StoreError> {
+fn place(found: &Row) -> Result<Place, StoreError> {
     Ok(Place { key: SortKey::Number(0), id: found.try_get("patch_id")? })
 }

@@ -1,19 +1,25 @@
-//! The embedded store: SQLite, in two files, one of leaks and decisions and one of events.
+//! The store in SQL: the embedded one, SQLite, and PostgreSQL.
 //!
-//! Each file has one writing connection, behind a lock that is fair, and a few that read. Readers
-//! see the other file attached; writers never do, since a transaction would then lock both.
+//! Leaks and decisions are one database, events are another: two files of SQLite, two schemas of
+//! PostgreSQL. Each has what writes it and connections that read it, which see the other one too,
+//! by its name; what writes never does, since a transaction would then lock both.
 
 mod audit;
+mod changes;
+mod copy;
+mod database;
 mod decisions;
 mod edit;
 mod events;
+mod fingerprint_key;
 mod identity;
 mod leaks;
 mod list;
-mod open;
+mod postgres;
 mod register;
 mod row;
 mod sessions;
+mod sqlite;
 mod statistics;
 mod tenants;
 mod tokens;
@@ -26,9 +32,6 @@ use std::sync::Mutex;
 
 use async_trait::async_trait;
 use jiff::Timestamp;
-use sqlx::sqlite::{SqliteConnectOptions, SqliteConnection, SqlitePool};
-use sqlx::{ConnectOptions as _, Connection as _, Sqlite, Transaction};
-use tokio::sync::{MappedMutexGuard, MutexGuard};
 
 use super::seal::DataKey;
 use super::types::{
@@ -36,7 +39,7 @@ use super::types::{
     Impact, LeakPage, LeakQuery, Lookup, NewApiToken, Page, PageRequest, Registered, Registration,
     Stats,
 };
-use super::{Store, StoreError};
+use super::{Changes, KeySource, Store, StoreError};
 use crate::model::event::Event;
 use crate::model::fingerprint::{Fingerprint, FingerprintKey};
 use crate::model::ids::{ApiTokenId, LeakId, TokenId, UserId};
@@ -46,76 +49,55 @@ use crate::model::rule::VirtualPatch;
 use crate::model::tenant::Tenants;
 use crate::model::token::Token;
 
-pub(super) use open::{open, open_reading};
+use changes::Feed;
+use database::{Pool, Writer, query};
+
+pub(super) use copy::copy;
 
 /// The store.
-pub(super) struct SqliteStore {
+pub(super) struct SqlStore {
     decisions: Writer,
     events: Writer,
-    /// Read the decisions; the other file is attached as `events`.
-    decisions_readers: SqlitePool,
-    /// Read the events; the other file is attached as `decisions`.
-    events_readers: SqlitePool,
+    /// Read the decisions, and see the other database as `events`.
+    decisions_readers: Pool,
+    /// Read the events, and see the other database as `decisions`.
+    events_readers: Pool,
     /// Read the decisions for decisions, publishing, authentication and the writing of events.
-    reserved_readers: SqlitePool,
+    reserved_readers: Pool,
     /// Reads the events for decisions.
-    reserved_events_reader: SqlitePool,
+    reserved_events_reader: Pool,
     data_key: DataKey,
     fingerprint_key: FingerprintKey,
-    /// What keeps other processes out; absent in a store that is opened to be read.
+    /// What other processes change; absent where none can.
+    feed: Option<Feed>,
+    /// What keeps other processes out of the files; absent in a store that is opened to be read,
+    /// and with PostgreSQL.
     lock: Mutex<Option<File>>,
 }
 
-/// The one connection that writes a database.
-struct Writer {
-    connection: tokio::sync::Mutex<Option<SqliteConnection>>,
-    /// How it is opened again.
-    options: SqliteConnectOptions,
-}
-
-impl Writer {
-    fn new(connection: SqliteConnection, options: SqliteConnectOptions) -> Self {
-        Self { connection: tokio::sync::Mutex::new(Some(connection)), options }
-    }
-
-    /// Waits for the connection, which is in no transaction.
-    ///
-    /// SQLite ends a transaction by itself where the disk is full or fails; the library does not
-    /// learn of it, and would begin none ever again. Such a connection is opened anew.
-    async fn lock(&self) -> Result<MappedMutexGuard<'_, SqliteConnection>, StoreError> {
-        let mut held = MutexGuard::try_map(self.connection.lock().await, Option::as_mut)
-            .map_err(|_| StoreError::Failed("the store is closed".to_owned()))?;
-        if held.is_in_transaction() {
-            // A transaction that was dropped is rolled back behind our back: that is waited for.
-            let answers = held.ping().await.is_ok();
-            if !answers || held.is_in_transaction() {
-                tracing::warn!("a database's writing connection is opened anew after a failure");
-                *held = self.options.connect().await?;
-            }
-        }
-        Ok(held)
-    }
-
-    /// The connection, where nobody has it at the moment.
-    fn try_lock(&self) -> Option<MappedMutexGuard<'_, SqliteConnection>> {
-        MutexGuard::try_map(self.connection.try_lock().ok()?, Option::as_mut).ok()
-    }
-
-    async fn close(&self) {
-        if let Some(connection) = self.connection.lock().await.take() {
-            open::close(connection).await;
-        }
+/// Opens the store at `url` for reading and writing.
+pub(super) async fn open(
+    url: &str,
+    source: &KeySource,
+) -> Result<(SqlStore, Vec<String>), StoreError> {
+    if postgres::is_url(url) {
+        postgres::open(url, source).await
+    } else {
+        sqlite::open(url, source).await
     }
 }
 
-/// Begins a transaction that writes from the start: one that began by reading could find that
-/// another process has written meanwhile.
-async fn begin(connection: &mut SqliteConnection) -> Result<Transaction<'_, Sqlite>, StoreError> {
-    Ok(connection.begin_with("BEGIN IMMEDIATE").await?)
+/// Opens the store at `url` for reading, beside a process that writes.
+pub(super) async fn open_reading(url: &str, source: &KeySource) -> Result<SqlStore, StoreError> {
+    if postgres::is_url(url) {
+        postgres::open_reading(url, source).await
+    } else {
+        sqlite::open_reading(url, source).await
+    }
 }
 
 #[async_trait]
-impl Store for SqliteStore {
+impl Store for SqlStore {
     fn fingerprint_key(&self) -> &FingerprintKey {
         &self.fingerprint_key
     }
@@ -224,6 +206,19 @@ impl Store for SqliteStore {
         self.list_enforced_leaks(now, watch_closed_days).await
     }
 
+    async fn enforced_leaks_of(
+        &self,
+        ids: &[LeakId],
+        now: Timestamp,
+        watch_closed_days: u32,
+    ) -> Result<Vec<EnforcedLeak>, StoreError> {
+        self.list_enforced_leaks_of(ids, now, watch_closed_days).await
+    }
+
+    fn changes(&self) -> Option<&dyn Changes> {
+        self.feed.as_ref().map(|feed| feed as &dyn Changes)
+    }
+
     async fn enforced_tokens(
         &self,
         leak: LeakId,
@@ -307,7 +302,7 @@ impl Store for SqliteStore {
     async fn ping(&self) -> Result<(), StoreError> {
         // Not the others: many lists and statistics do not make the store one that does not answer.
         for readers in [&self.reserved_readers, &self.reserved_events_reader] {
-            sqlx::query("SELECT 1").execute(readers).await?;
+            query("SELECT 1").execute(readers).await?;
         }
         Ok(())
     }
@@ -325,71 +320,10 @@ impl Store for SqliteStore {
         }
         self.decisions.close().await;
         self.events.close().await;
+        if let Some(feed) = &self.feed {
+            feed.close().await;
+        }
         let mut lock = self.lock.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
         drop(lock.take());
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::store::KeySource;
-    use crate::store::types::Bypass;
-
-    fn actor() -> Actor {
-        Actor {
-            name: "ada".to_owned(),
-            role: Role::Administrator,
-            tenant: "default".to_owned(),
-            user: None,
-            api_token: None,
-            address: None,
-        }
-    }
-
-    async fn fresh(directory: &tempfile::TempDir) -> SqliteStore {
-        let url = format!("sqlite:{}", directory.path().join("leakgate.db").display());
-        open(&url, &KeySource::File).await.unwrap().0
-    }
-
-    /// What SQLite does by itself where the disk is full or fails.
-    #[tokio::test]
-    async fn a_transaction_that_sqlite_ended_does_not_stop_writing() {
-        let directory = tempfile::tempdir().unwrap();
-        let store = fresh(&directory).await;
-        {
-            let mut writer = store.decisions.lock().await.unwrap();
-            let mut transaction = begin(&mut writer).await.unwrap();
-            sqlx::query("ROLLBACK").execute(&mut *transaction).await.unwrap();
-        }
-        let on = Bypass { on: true, ..Bypass::default() };
-        store.set_bypass(on, &actor()).await.unwrap();
-        assert!(store.bypass().await.unwrap().on);
-        store.close().await;
-    }
-
-    #[tokio::test]
-    async fn a_full_disk_stops_writing_only_while_it_is_full() {
-        let directory = tempfile::tempdir().unwrap();
-        let store = fresh(&directory).await;
-        {
-            let mut writer = store.decisions.lock().await.unwrap();
-            sqlx::query("PRAGMA max_page_count = 1").execute(&mut *writer).await.unwrap();
-        }
-        let reason = Some("r".repeat(100_000));
-        let on = Bypass { on: true, reason, ..Bypass::default() };
-        for _ in 0..3 {
-            let error = store.set_bypass(on.clone(), &actor()).await.unwrap_err();
-            assert!(error.to_string().contains("full"), "{error}");
-            // Unless it was opened anew, the connection keeps this limit.
-            let mut writer = store.decisions.lock().await.unwrap();
-            sqlx::query("PRAGMA max_page_count = 1").execute(&mut *writer).await.unwrap();
-        }
-        {
-            let mut writer = store.decisions.lock().await.unwrap();
-            sqlx::query("PRAGMA max_page_count = 100000").execute(&mut *writer).await.unwrap();
-        }
-        store.set_bypass(on, &actor()).await.unwrap();
-        store.close().await;
     }
 }

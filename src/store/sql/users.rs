@@ -1,12 +1,9 @@
 //! Users and what they sign in with.
 
-use sqlx::QueryBuilder;
-use sqlx::Row as _;
-use sqlx::sqlite::{Sqlite, SqliteConnection, SqliteRow};
-
 use super::audit::record_audit;
+use super::database::{Builder, Connection, Row, query};
 use super::identity::exists;
-use super::{SqliteStore, begin, list, row};
+use super::{SqlStore, list, row};
 use crate::model::clock;
 use crate::model::ids::UserId;
 use crate::model::role::{Actor, Role};
@@ -20,7 +17,7 @@ use crate::store::words;
 const COLUMNS: &str =
     "id, tenant, name, role, password_hash, issuer, disabled_at, last_sign_in_at, created_at";
 
-impl SqliteStore {
+impl SqlStore {
     pub(super) async fn list_users(
         &self,
         of: &Tenants,
@@ -29,7 +26,7 @@ impl SqliteStore {
         let binding = Binding::new("users", &of.only());
         let after = binding.place(page.cursor.as_deref())?.map(|place| place.id);
         let limit = list::page_limit(page);
-        let mut sql = QueryBuilder::<Sqlite>::new("SELECT ");
+        let mut sql = Builder::new("SELECT ");
         sql.push(COLUMNS).push(" FROM users WHERE 1 = 1");
         list::push_tenant(&mut sql, "tenant", of);
         if let Some(after) = after {
@@ -46,7 +43,7 @@ impl SqliteStore {
     }
 
     pub(super) async fn named_user(&self, name: &str) -> Result<Option<SignInUser>, StoreError> {
-        let mut sql = QueryBuilder::<Sqlite>::new("SELECT ");
+        let mut sql = Builder::new("SELECT ");
         sql.push(COLUMNS).push(" FROM users WHERE name = ").push_bind(name.to_owned());
         let found = sql.build().fetch_optional(&self.reserved_readers).await?;
         let Some(found) = found else { return Ok(None) };
@@ -58,7 +55,7 @@ impl SqliteStore {
         &self,
         identity: &Identity,
     ) -> Result<Option<User>, StoreError> {
-        let mut sql = QueryBuilder::<Sqlite>::new("SELECT ");
+        let mut sql = Builder::new("SELECT ");
         sql.push(COLUMNS).push(" FROM users WHERE issuer = ");
         sql.push_bind(identity.issuer.clone());
         sql.push(" AND subject = ").push_bind(identity.subject.clone());
@@ -77,8 +74,8 @@ impl SqliteStore {
         let now = clock::now();
         let at = now.as_millisecond();
         let mut writer = self.decisions.lock().await?;
-        let mut transaction = begin(&mut writer).await?;
-        sqlx::query(
+        let mut transaction = writer.begin().await?;
+        query(
             "INSERT INTO users (id, tenant, name, role, password_hash, issuer, subject, created_at)
              VALUES ($1, $2, $3, $4, '', $5, $6, $7)",
         )
@@ -89,7 +86,7 @@ impl SqliteStore {
         .bind(&identity.issuer)
         .bind(&identity.subject)
         .bind(at)
-        .execute(&mut *transaction)
+        .execute(&mut transaction)
         .await
         .map_err(exists("user"))?;
         let object = id.to_string();
@@ -118,7 +115,7 @@ impl SqliteStore {
     ) -> Result<User, StoreError> {
         let at = clock::now().as_millisecond();
         let mut writer = self.decisions.lock().await?;
-        let mut transaction = begin(&mut writer).await?;
+        let mut transaction = writer.begin().await?;
         let row = found(&mut transaction, id).await?.ok_or(StoreError::NotFound("user"))?;
         let before = user(&row)?;
         let mut after = before.clone();
@@ -140,7 +137,7 @@ impl SqliteStore {
         if words.is_empty() {
             return Ok(before);
         }
-        sqlx::query(
+        query(
             "UPDATE users SET role = $2, tenant = $3, password_hash = $4,
                 disabled_at = CASE WHEN $5 THEN COALESCE(disabled_at, $6) END WHERE id = $1",
         )
@@ -150,7 +147,7 @@ impl SqliteStore {
         .bind(hash)
         .bind(after.disabled)
         .bind(at)
-        .execute(&mut *transaction)
+        .execute(&mut transaction)
         .await?;
         if ends {
             end_all(&mut transaction, id).await?;
@@ -166,16 +163,16 @@ impl SqliteStore {
     pub(super) async fn delete_user(&self, id: UserId, actor: &Actor) -> Result<(), StoreError> {
         let at = clock::now().as_millisecond();
         let mut writer = self.decisions.lock().await?;
-        let mut transaction = begin(&mut writer).await?;
+        let mut transaction = writer.begin().await?;
         let before = found(&mut transaction, id).await?.ok_or(StoreError::NotFound("user"))?;
         let before = user(&before)?;
         if is_deciding(&before) {
             another_is_left(&mut transaction, id).await?;
         }
         end_all(&mut transaction, id).await?;
-        sqlx::query("DELETE FROM users WHERE id = $1")
+        query("DELETE FROM users WHERE id = $1")
             .bind(id.0.as_bytes().as_slice())
-            .execute(&mut *transaction)
+            .execute(&mut transaction)
             .await?;
         let object = id.to_string();
         let (object, detail) = (Some(object.as_str()), Some(before.name.as_str()));
@@ -192,14 +189,13 @@ fn is_deciding(user: &User) -> bool {
 }
 
 /// Fails where no global administrator beside this one can sign in.
-async fn another_is_left(connection: &mut SqliteConnection, id: UserId) -> Result<(), StoreError> {
-    let another = sqlx::query(
-        "SELECT 1 FROM users WHERE role = $1 AND disabled_at IS NULL AND id <> $2 LIMIT 1",
-    )
-    .bind(Role::GlobalAdministrator.name())
-    .bind(id.0.as_bytes().as_slice())
-    .fetch_optional(connection)
-    .await?;
+async fn another_is_left(connection: &mut dyn Connection, id: UserId) -> Result<(), StoreError> {
+    let another =
+        query("SELECT 1 FROM users WHERE role = $1 AND disabled_at IS NULL AND id <> $2 LIMIT 1")
+            .bind(Role::GlobalAdministrator.name())
+            .bind(id.0.as_bytes().as_slice())
+            .fetch_optional(connection)
+            .await?;
     another.map(drop).ok_or(StoreError::LastAdministrator)
 }
 
@@ -221,31 +217,31 @@ fn changed(before: &User, after: &User) -> Vec<String> {
 
 /// Ends all sessions of a user; answers with how many there were.
 pub(super) async fn end_all(
-    connection: &mut SqliteConnection,
+    connection: &mut dyn Connection,
     id: UserId,
 ) -> Result<u64, StoreError> {
-    let ended = sqlx::query("DELETE FROM sessions WHERE user_id = $1")
+    let ended = query("DELETE FROM sessions WHERE user_id = $1")
         .bind(id.0.as_bytes().as_slice())
         .execute(connection)
         .await?;
-    Ok(ended.rows_affected())
+    Ok(ended)
 }
 
 /// The row of a user.
 pub(super) async fn found(
-    connection: &mut SqliteConnection,
+    connection: &mut dyn Connection,
     id: UserId,
-) -> Result<Option<SqliteRow>, StoreError> {
-    let mut sql = QueryBuilder::<Sqlite>::new("SELECT ");
+) -> Result<Option<Row>, StoreError> {
+    let mut sql = Builder::new("SELECT ");
     sql.push(COLUMNS).push(" FROM users WHERE id = ").push_bind(id.0.as_bytes().to_vec());
     Ok(sql.build().fetch_optional(connection).await?)
 }
 
-fn place(found: &SqliteRow) -> Result<Place, StoreError> {
+fn place(found: &Row) -> Result<Place, StoreError> {
     Ok(Place { key: SortKey::Number(0), id: found.try_get("id")? })
 }
 
-pub(super) fn user(found: &SqliteRow) -> Result<User, StoreError> {
+pub(super) fn user(found: &Row) -> Result<User, StoreError> {
     Ok(User {
         id: UserId(row::uuid(found, "id")?),
         tenant: row::text(found, "tenant")?,

@@ -2,12 +2,9 @@
 
 use std::collections::{BTreeSet, HashMap, HashSet};
 
-use sqlx::QueryBuilder;
-use sqlx::Row as _;
-use sqlx::sqlite::{Sqlite, SqliteConnection, SqliteRow};
-
+use super::database::{Builder, Connection, Row};
 use super::usage::Tally;
-use super::{SqliteStore, begin, list, row};
+use super::{SqlStore, list, row};
 use crate::config::limits;
 use crate::model::event::{Event, EventAction, EventType};
 use crate::model::ids::{EventId, LeakId, PatchId, TokenId};
@@ -15,7 +12,13 @@ use crate::store::StoreError;
 use crate::store::cursor::{Binding, Place, SortKey};
 use crate::store::types::{EventPage, EventQuery, PageRequest};
 
-impl SqliteStore {
+/// The columns of an event, in the order in which they are written.
+const COLUMNS: &str =
+    "id, at, tenant, type, action, leak, virtual_patch, token, fingerprint, point,
+    encodings, source_ip, peer_ip, forwarded_for, client_cert, user_agent, method, host, path,
+    response_status, count, gateway, request_id";
+
+impl SqlStore {
     /// An event whose id is there already is the same one offered again: it is neither written nor
     /// counted a second time.
     pub(super) async fn append(&self, events: &[Event]) -> Result<(), StoreError> {
@@ -25,7 +28,7 @@ impl SqliteStore {
         let tenants = self.tenants_of(events).await?;
         let leaks = self.leaks_of(events).await?;
         let mut writer = self.events.lock().await?;
-        let mut transaction = begin(&mut writer).await?;
+        let mut transaction = writer.begin().await?;
         let mut tally = Tally::default();
         for chunk in events.chunks(limits::STORE_ROWS) {
             let mut written = insert(&mut transaction, chunk, &tenants).await?;
@@ -48,7 +51,7 @@ impl SqliteStore {
         let ids: Vec<LeakId> = ids.into_iter().collect();
         let mut tenants = HashMap::with_capacity(ids.len());
         for chunk in ids.chunks(limits::STORE_VALUES) {
-            let mut sql = QueryBuilder::<Sqlite>::new("SELECT id, tenant FROM leaks WHERE id IN (");
+            let mut sql = Builder::new("SELECT id, tenant FROM leaks WHERE id IN (");
             super::leaks::push_ids(&mut sql, chunk);
             let rows = sql.build().persistent(false).fetch_all(&self.reserved_readers).await?;
             for found in &rows {
@@ -67,8 +70,7 @@ impl SqliteStore {
         let ids: Vec<TokenId> = ids.into_iter().collect();
         let mut leaks: HashMap<TokenId, Vec<LeakId>> = HashMap::with_capacity(ids.len());
         for chunk in ids.chunks(limits::STORE_VALUES) {
-            let mut sql =
-                QueryBuilder::<Sqlite>::new("SELECT token, leak FROM leak_tokens WHERE token IN (");
+            let mut sql = Builder::new("SELECT token, leak FROM leak_tokens WHERE token IN (");
             super::usage::push_tokens(&mut sql, chunk.iter().copied());
             let rows = sql.build().persistent(false).fetch_all(&self.reserved_readers).await?;
             for found in &rows {
@@ -85,7 +87,8 @@ impl SqliteStore {
         let parameters = EventQuery { page: PageRequest::default(), ..query.clone() };
         let binding = Binding::new("events", &parameters);
         let limit = list::page_limit(&query.page);
-        let mut sql = QueryBuilder::<Sqlite>::new("SELECT e.* FROM events e WHERE 1 = 1");
+        let mut sql = Builder::new("SELECT ");
+        sql.push(COLUMNS).push(" FROM events e WHERE 1 = 1");
         if let Some(tenant) = &query.tenant {
             sql.push(" AND e.tenant = ").push_bind(tenant.clone());
         }
@@ -125,7 +128,7 @@ impl SqliteStore {
 
 /// Writes events; answers with the ids of those that were not there yet.
 async fn insert(
-    connection: &mut SqliteConnection,
+    connection: &mut dyn Connection,
     events: &[Event],
     tenants: &HashMap<LeakId, String>,
 ) -> Result<HashSet<EventId>, StoreError> {
@@ -133,12 +136,9 @@ async fn insert(
     for event in events {
         encodings.push(row::to_json(&event.encodings)?);
     }
-    let mut sql = QueryBuilder::<Sqlite>::new(
-        "INSERT INTO events (id, at, tenant, type, action, leak, virtual_patch, token, fingerprint,
-            point, encodings, source_ip, peer_ip, forwarded_for, client_cert, user_agent, method,
-            host, path, response_status, count, gateway, request_id) ",
-    );
-    sql.push_values(events.iter().zip(encodings), |mut values, (event, encodings)| {
+    let mut sql = Builder::new("INSERT INTO events (");
+    sql.push(COLUMNS).push(") ");
+    sql.push_values(events.iter().zip(encodings), |values, (event, encodings)| {
         values
             .push_bind(event.id.0.as_bytes().to_vec())
             .push_bind(event.at.as_millisecond())
@@ -175,11 +175,11 @@ async fn insert(
         .collect()
 }
 
-fn place(found: &SqliteRow) -> Result<Place, StoreError> {
+fn place(found: &Row) -> Result<Place, StoreError> {
     Ok(Place { key: SortKey::Number(row::number(found, "at")?), id: found.try_get("id")? })
 }
 
-fn event(found: &SqliteRow) -> Result<Event, StoreError> {
+fn event(found: &Row) -> Result<Event, StoreError> {
     Ok(Event {
         id: EventId(row::uuid(found, "id")?),
         at: row::time(found, "at")?,

@@ -3,10 +3,9 @@
 use std::collections::{BTreeSet, HashMap};
 
 use jiff::Timestamp;
-use sqlx::QueryBuilder;
-use sqlx::sqlite::{Sqlite, SqliteConnection, SqlitePool};
 
-use super::{SqliteStore, leaks, row};
+use super::database::{Builder, Connection, Pool, query};
+use super::{SqlStore, leaks, row};
 use crate::config::limits;
 use crate::model::clock;
 use crate::model::event::{Event, EventAction};
@@ -76,9 +75,9 @@ impl Tally {
     }
 
     /// Adds it all to what is stored.
-    pub(super) async fn write(self, connection: &mut SqliteConnection) -> Result<(), StoreError> {
+    pub(super) async fn write(self, connection: &mut dyn Connection) -> Result<(), StoreError> {
         for ((leak, hour, action), count) in self.leak_hours {
-            sqlx::query(
+            query(
                 "INSERT INTO leak_hours (leak, hour, action, count) VALUES ($1, $2, $3, $4)
                  ON CONFLICT (leak, hour, action) DO UPDATE
                     SET count = leak_hours.count + excluded.count",
@@ -91,7 +90,7 @@ impl Tally {
             .await?;
         }
         for ((tenant, hour, action), count) in self.tenant_hours {
-            sqlx::query(
+            query(
                 "INSERT INTO tenant_hours (tenant, hour, action, count) VALUES ($1, $2, $3, $4)
                  ON CONFLICT (tenant, hour, action) DO UPDATE
                     SET count = tenant_hours.count + excluded.count",
@@ -104,7 +103,7 @@ impl Tally {
             .await?;
         }
         for (leak, last_event_at) in self.leaks {
-            sqlx::query(
+            query(
                 "INSERT INTO leak_use (leak, last_event_at) VALUES ($1, $2)
                  ON CONFLICT (leak) DO UPDATE SET last_event_at = excluded.last_event_at
                     WHERE excluded.last_event_at > leak_use.last_event_at",
@@ -125,9 +124,9 @@ impl TokenUse {
     async fn write(
         self,
         token: TokenId,
-        connection: &mut SqliteConnection,
+        connection: &mut dyn Connection,
     ) -> Result<(), StoreError> {
-        sqlx::query(
+        query(
             "INSERT INTO token_use (token, last_used_at) VALUES ($1, $2)
              ON CONFLICT (token) DO UPDATE SET last_used_at = excluded.last_used_at
                 WHERE excluded.last_used_at > token_use.last_used_at",
@@ -138,7 +137,7 @@ impl TokenUse {
         .await?;
         let Some((at, validity)) = self.told else { return Ok(()) };
         // Batches may come late: what was told last counts, not what was written last.
-        sqlx::query(
+        query(
             "UPDATE token_use SET validity = $2, validity_at = $3
              WHERE token = $1 AND (validity_at IS NULL OR validity_at <= $3)",
         )
@@ -152,32 +151,28 @@ impl TokenUse {
 }
 
 /// A list of tokens' ids and the bracket that ends it.
-pub(super) fn push_tokens(sql: &mut QueryBuilder<Sqlite>, ids: impl Iterator<Item = TokenId>) {
-    let mut list = sql.separated(", ");
-    for id in ids {
-        list.push_bind(id.0.as_bytes().to_vec());
-    }
-    sql.push(")");
+pub(super) fn push_tokens(sql: &mut Builder, ids: impl Iterator<Item = TokenId>) {
+    sql.push_list(ids.map(|id| id.0.as_bytes().to_vec())).push(")");
 }
 
-impl SqliteStore {
+impl SqlStore {
     /// Adds to the leaks, and to the tokens shown in them, what the events tell of them.
     pub(super) async fn add_use(
         &self,
-        readers: &SqlitePool,
+        readers: &Pool,
         found: &mut [Leak],
     ) -> Result<(), StoreError> {
         if found.is_empty() {
             return Ok(());
         }
         let ids: Vec<LeakId> = found.iter().map(|leak| leak.id).collect();
-        let mut sql = QueryBuilder::<Sqlite>::new(
+        let mut sql = Builder::new(
             "SELECT u.leak, u.last_event_at,
-                COALESCE((SELECT SUM(h.count) FROM leak_hours h
+                CAST(COALESCE((SELECT SUM(h.count) FROM leak_hours h
                     WHERE h.leak = u.leak AND h.hour >= ",
         );
         sql.push_bind(first_of_24_hours(clock::now()));
-        sql.push("), 0) AS events_24h FROM leak_use u WHERE u.leak IN (");
+        sql.push("), 0) AS BIGINT) AS events_24h FROM leak_use u WHERE u.leak IN (");
         leaks::push_ids(&mut sql, &ids);
         let mut used = HashMap::new();
         for row in sql.build().fetch_all(readers).await? {
@@ -196,14 +191,13 @@ impl SqliteStore {
 
 /// Adds to the tokens what the events tell of them.
 pub(super) async fn add_token_use(
-    readers: &SqlitePool,
+    readers: &Pool,
     tokens: impl Iterator<Item = &mut Token>,
 ) -> Result<(), StoreError> {
     let mut tokens: Vec<&mut Token> = tokens.collect();
     for chunk in tokens.chunks_mut(limits::STORE_VALUES) {
-        let mut sql = QueryBuilder::<Sqlite>::new(
-            "SELECT token, last_used_at, validity FROM token_use WHERE token IN (",
-        );
+        let mut sql =
+            Builder::new("SELECT token, last_used_at, validity FROM token_use WHERE token IN (");
         push_tokens(&mut sql, chunk.iter().map(|token| token.id));
         let rows = sql.build().persistent(false).fetch_all(readers).await?;
         let mut used = HashMap::with_capacity(rows.len());

@@ -3,7 +3,8 @@
 use jiff::{SignedDuration, Timestamp};
 
 use super::audit::record_audit;
-use super::{SqliteStore, begin, row, users};
+use super::database::query;
+use super::{SqlStore, row, users};
 use crate::config::limits;
 use crate::model::clock;
 use crate::model::ids::UserId;
@@ -16,7 +17,7 @@ fn idle_since(now: Timestamp, idle: SignedDuration) -> i64 {
     now.checked_sub(idle).unwrap_or(Timestamp::MIN).as_millisecond()
 }
 
-impl SqliteStore {
+impl SqlStore {
     pub(super) async fn insert_session(
         &self,
         session: NewSession,
@@ -25,7 +26,7 @@ impl SqliteStore {
         let at = session.at.as_millisecond();
         let id = session.user.0.as_bytes().as_slice();
         let mut writer = self.decisions.lock().await?;
-        let mut transaction = begin(&mut writer).await?;
+        let mut transaction = writer.begin().await?;
         let Some(found) = users::found(&mut transaction, session.user).await? else {
             return Ok(false);
         };
@@ -35,21 +36,21 @@ impl SqliteStore {
             return Ok(false);
         }
         if let Some(old) = session.replaces {
-            sqlx::query("DELETE FROM sessions WHERE hash = $1")
+            query("DELETE FROM sessions WHERE hash = $1")
                 .bind(old.as_slice())
-                .execute(&mut *transaction)
+                .execute(&mut transaction)
                 .await?;
         }
         // A user has no more than a number of them: the one used longest ago makes room.
-        sqlx::query(
+        query(
             "DELETE FROM sessions WHERE user_id = $1 AND hash NOT IN
                 (SELECT hash FROM sessions WHERE user_id = $1 ORDER BY last_seen_at DESC LIMIT $2)",
         )
         .bind(id)
         .bind(row::signed(limits::SESSIONS_PER_USER.saturating_sub(1)))
-        .execute(&mut *transaction)
+        .execute(&mut transaction)
         .await?;
-        sqlx::query(
+        query(
             "INSERT INTO sessions (hash, user_id, created_at, last_seen_at, expires_at)
              VALUES ($1, $2, $3, $3, $4)",
         )
@@ -57,12 +58,12 @@ impl SqliteStore {
         .bind(id)
         .bind(at)
         .bind(session.expires_at.as_millisecond())
-        .execute(&mut *transaction)
+        .execute(&mut transaction)
         .await?;
-        sqlx::query("UPDATE users SET last_sign_in_at = $2 WHERE id = $1")
+        query("UPDATE users SET last_sign_in_at = $2 WHERE id = $1")
             .bind(id)
             .bind(at)
-            .execute(&mut *transaction)
+            .execute(&mut transaction)
             .await?;
         let object = session.user.to_string();
         record_audit(&mut transaction, &user.tenant, at, "sign_in", Some(&object), None, actor)
@@ -77,7 +78,7 @@ impl SqliteStore {
         now: Timestamp,
         idle: SignedDuration,
     ) -> Result<Option<Actor>, StoreError> {
-        let found = sqlx::query(
+        let found = query(
             "SELECT u.id, u.tenant, u.name, u.role, s.last_seen_at
              FROM sessions s JOIN users u ON u.id = s.user_id
              WHERE s.hash = $1 AND s.expires_at > $2 AND s.last_seen_at > $3
@@ -106,10 +107,10 @@ impl SqliteStore {
     /// As with API tokens: nobody waits for it, and the next use is as good.
     async fn note_session_use(&self, hash: &[u8; 32], now: Timestamp) {
         let Some(mut writer) = self.decisions.try_lock() else { return };
-        let written = sqlx::query("UPDATE sessions SET last_seen_at = $2 WHERE hash = $1")
+        let written = query("UPDATE sessions SET last_seen_at = $2 WHERE hash = $1")
             .bind(hash.as_slice())
             .bind(now.as_millisecond())
-            .execute(&mut *writer)
+            .execute(&mut writer)
             .await;
         drop(written);
     }
@@ -121,12 +122,12 @@ impl SqliteStore {
     ) -> Result<bool, StoreError> {
         let at = clock::now().as_millisecond();
         let mut writer = self.decisions.lock().await?;
-        let mut transaction = begin(&mut writer).await?;
-        let ended = sqlx::query("DELETE FROM sessions WHERE hash = $1")
+        let mut transaction = writer.begin().await?;
+        let ended = query("DELETE FROM sessions WHERE hash = $1")
             .bind(hash.as_slice())
-            .execute(&mut *transaction)
+            .execute(&mut transaction)
             .await?;
-        if ended.rows_affected() == 0 {
+        if ended == 0 {
             return Ok(false);
         }
         let object = actor.user.map(|id| id.to_string());
@@ -143,7 +144,7 @@ impl SqliteStore {
     ) -> Result<u64, StoreError> {
         let at = clock::now().as_millisecond();
         let mut writer = self.decisions.lock().await?;
-        let mut transaction = begin(&mut writer).await?;
+        let mut transaction = writer.begin().await?;
         let found = users::found(&mut transaction, id).await?;
         let user = users::user(&found.ok_or(StoreError::NotFound("user"))?)?;
         let ended = users::end_all(&mut transaction, id).await?;
@@ -161,14 +162,13 @@ impl SqliteStore {
         idle: SignedDuration,
     ) -> Result<u64, StoreError> {
         let mut writer = self.decisions.lock().await?;
-        let mut transaction = begin(&mut writer).await?;
-        let ended =
-            sqlx::query("DELETE FROM sessions WHERE expires_at <= $1 OR last_seen_at <= $2")
-                .bind(now.as_millisecond())
-                .bind(idle_since(now, idle))
-                .execute(&mut *transaction)
-                .await?;
+        let mut transaction = writer.begin().await?;
+        let ended = query("DELETE FROM sessions WHERE expires_at <= $1 OR last_seen_at <= $2")
+            .bind(now.as_millisecond())
+            .bind(idle_since(now, idle))
+            .execute(&mut transaction)
+            .await?;
         transaction.commit().await?;
-        Ok(ended.rows_affected())
+        Ok(ended)
     }
 }

@@ -2,10 +2,8 @@
 
 use std::collections::HashMap;
 
-use sqlx::sqlite::{Sqlite, SqliteConnection, SqliteRow};
-use sqlx::{Acquire as _, QueryBuilder};
-
-use super::{SqliteStore, row, tokens};
+use super::database::{Builder, Connection, Row, query};
+use super::{SqlStore, row, tokens};
 use crate::config::limits;
 use crate::model::ids::{LeakId, PatchId};
 use crate::model::leak::{
@@ -14,6 +12,10 @@ use crate::model::leak::{
 use crate::model::rule::{PatchMode, VirtualPatch};
 use crate::store::StoreError;
 
+/// The columns of `leaks l`, by name: what a later version adds does not change this answer.
+const COLUMNS: &str = "l.id, l.tenant, l.title, l.risk, l.status, l.resolution, l.remediation,
+    l.detected_by, l.kind, l.source_kind, l.owner, l.contact, l.comment, l.token_count,
+    l.created_at, l.updated_at";
 /// The columns of a rule, where `virtual_patches p` is joined to its leak.
 pub(super) const PATCH_COLUMNS: &str =
     "p.id AS patch_id, p.leak AS patch_leak, p.mode AS patch_mode,
@@ -22,11 +24,11 @@ pub(super) const PATCH_COLUMNS: &str =
 
 /// The status of the tenant's leak.
 pub(super) async fn status(
-    connection: &mut SqliteConnection,
+    connection: &mut dyn Connection,
     tenant: &str,
     id: LeakId,
 ) -> Result<Status, StoreError> {
-    let found = sqlx::query("SELECT status FROM leaks WHERE id = $1 AND tenant = $2")
+    let found = query("SELECT status FROM leaks WHERE id = $1 AND tenant = $2")
         .bind(id.0.as_bytes().as_slice())
         .bind(tenant)
         .fetch_optional(connection)
@@ -37,11 +39,11 @@ pub(super) async fn status(
 
 /// Notes the time of a leak's last change.
 pub(super) async fn touch(
-    connection: &mut SqliteConnection,
+    connection: &mut dyn Connection,
     id: LeakId,
     at: i64,
 ) -> Result<(), StoreError> {
-    sqlx::query("UPDATE leaks SET updated_at = $2 WHERE id = $1")
+    query("UPDATE leaks SET updated_at = $2 WHERE id = $1")
         .bind(id.0.as_bytes().as_slice())
         .bind(at)
         .execute(connection)
@@ -52,13 +54,13 @@ pub(super) async fn touch(
 /// Counts tokens that were added to a leak, and brings up to date what follows from them. A leak
 /// that grows in many parts is not counted anew for each.
 pub(super) async fn grow(
-    connection: &mut SqliteConnection,
+    connection: &mut dyn Connection,
     id: LeakId,
     tokens: usize,
     applicable: usize,
     at: i64,
 ) -> Result<(), StoreError> {
-    sqlx::query(
+    query(
         "UPDATE leaks SET token_count = token_count + $2, applicable_count = applicable_count + $3
          WHERE id = $1",
     )
@@ -72,11 +74,11 @@ pub(super) async fn grow(
 
 /// Counts a leak's tokens anew, and brings up to date what follows from them.
 pub(super) async fn recount(
-    connection: &mut SqliteConnection,
+    connection: &mut dyn Connection,
     id: LeakId,
     at: i64,
 ) -> Result<(), StoreError> {
-    sqlx::query(
+    query(
         "UPDATE leaks SET
             token_count = (SELECT COUNT(*) FROM leak_tokens WHERE leak = $1),
             applicable_count = (SELECT COUNT(*) FROM leak_tokens lt JOIN tokens t ON t.id = lt.token
@@ -91,11 +93,11 @@ pub(super) async fn recount(
 
 /// Brings the remediation in line with status, rule and tokens, and notes the time of the change.
 pub(super) async fn settle(
-    connection: &mut SqliteConnection,
+    connection: &mut dyn Connection,
     id: LeakId,
     at: i64,
 ) -> Result<(), StoreError> {
-    sqlx::query(
+    query(
         "UPDATE leaks SET updated_at = $6, remediation = CASE
             WHEN EXISTS (SELECT 1 FROM virtual_patches p WHERE p.leak = $1) THEN $2
             WHEN status = $3 AND applicable_count = 0 THEN $4
@@ -116,14 +118,14 @@ pub(super) async fn settle(
 /// The leaks of these ids, in this order, without what the events tell of them. One that is not
 /// there is left out.
 pub(super) async fn load(
-    connection: &mut SqliteConnection,
+    connection: &mut dyn Connection,
     ids: &[LeakId],
 ) -> Result<Vec<Leak>, StoreError> {
     if ids.is_empty() {
         return Ok(Vec::new());
     }
-    let mut sql = QueryBuilder::new("SELECT l.*, ");
-    sql.push(PATCH_COLUMNS);
+    let mut sql = Builder::new("SELECT ");
+    sql.push(COLUMNS).push(", ").push(PATCH_COLUMNS);
     sql.push(" FROM leaks l LEFT JOIN virtual_patches p ON p.leak = l.id WHERE l.id IN (");
     push_ids(&mut sql, ids);
     let mut leaks: HashMap<LeakId, Leak> = HashMap::with_capacity(ids.len());
@@ -137,16 +139,12 @@ pub(super) async fn load(
 }
 
 /// A list of ids and the bracket that ends it.
-pub(super) fn push_ids(sql: &mut QueryBuilder<Sqlite>, ids: &[LeakId]) {
-    let mut list = sql.separated(", ");
-    for id in ids {
-        list.push_bind(id.0.as_bytes().to_vec());
-    }
-    sql.push(")");
+pub(super) fn push_ids(sql: &mut Builder, ids: &[LeakId]) {
+    sql.push_list(ids.iter().map(|id| id.0.as_bytes().to_vec())).push(")");
 }
 
 /// A leak without sources and tokens.
-fn bare(found: &SqliteRow) -> Result<Leak, StoreError> {
+fn bare(found: &Row) -> Result<Leak, StoreError> {
     Ok(Leak {
         id: LeakId(row::uuid(found, "id")?),
         tenant: row::text(found, "tenant")?,
@@ -174,7 +172,7 @@ fn bare(found: &SqliteRow) -> Result<Leak, StoreError> {
 }
 
 /// The rule in a row with [`PATCH_COLUMNS`].
-pub(super) fn patch(found: &SqliteRow) -> Result<Option<VirtualPatch>, StoreError> {
+pub(super) fn patch(found: &Row) -> Result<Option<VirtualPatch>, StoreError> {
     let Some(id) = row::uuid_or_none(found, "patch_id")? else { return Ok(None) };
     Ok(Some(VirtualPatch {
         id: PatchId(id),
@@ -191,11 +189,11 @@ pub(super) fn patch(found: &SqliteRow) -> Result<Option<VirtualPatch>, StoreErro
 /// The first sources of each leak. A leak's last wanted row is looked up once, so that of a leak
 /// with many rows no more than those are read.
 async fn add_sources(
-    connection: &mut SqliteConnection,
+    connection: &mut dyn Connection,
     ids: &[LeakId],
     leaks: &mut HashMap<LeakId, Leak>,
 ) -> Result<(), StoreError> {
-    let mut sql = QueryBuilder::new(
+    let mut sql = Builder::new(
         "WITH wanted AS MATERIALIZED (SELECT l.id AS leak,
             (SELECT x.seq FROM sources x WHERE x.leak = l.id ORDER BY x.seq LIMIT 1 OFFSET ",
     );
@@ -219,7 +217,7 @@ async fn add_sources(
 }
 
 /// The source in a row.
-pub(super) fn source(found: &SqliteRow) -> Result<Source, StoreError> {
+pub(super) fn source(found: &Row) -> Result<Source, StoreError> {
     Ok(Source {
         kind: row::named(found, "kind", SourceKind::from_name)?,
         url: row::text_or_none(found, "url")?,
@@ -231,11 +229,11 @@ pub(super) fn source(found: &SqliteRow) -> Result<Source, StoreError> {
 
 /// The first tokens of each leak, and why no rule can be made where none can.
 async fn add_tokens(
-    connection: &mut SqliteConnection,
+    connection: &mut dyn Connection,
     ids: &[LeakId],
     leaks: &mut HashMap<LeakId, Leak>,
 ) -> Result<(), StoreError> {
-    let mut sql = QueryBuilder::new(
+    let mut sql = Builder::new(
         "WITH wanted AS MATERIALIZED (SELECT l.id AS leak,
             (SELECT x.token FROM leak_tokens x WHERE x.leak = l.id ORDER BY x.token LIMIT 1 OFFSET ",
     );
@@ -264,11 +262,11 @@ async fn add_tokens(
     Ok(())
 }
 
-impl SqliteStore {
+impl SqlStore {
     pub(super) async fn one_leak(&self, tenant: &str, id: LeakId) -> Result<Leak, StoreError> {
         let mut reader = self.decisions_readers.acquire().await?;
         // One transaction, so that rule and tokens are of one state.
-        let mut transaction = reader.begin().await?;
+        let mut transaction = reader.snapshot().await?;
         status(&mut transaction, tenant, id).await?;
         let leaks = load(&mut transaction, &[id]).await?;
         transaction.rollback().await?;

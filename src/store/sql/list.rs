@@ -1,10 +1,7 @@
 //! The list of leaks: filters, search, order, pages.
 
-use sqlx::Row as _;
-use sqlx::sqlite::{Sqlite, SqliteRow};
-use sqlx::{Acquire as _, QueryBuilder};
-
-use super::{SqliteStore, leaks, row};
+use super::database::{Builder, Row, Value};
+use super::{SqlStore, leaks, row};
 use crate::config::limits;
 use crate::model::ids::LeakId;
 use crate::model::leak::{Risk, Status};
@@ -20,11 +17,11 @@ pub(super) fn page_limit(page: &PageRequest) -> usize {
 
 /// A page out of up to one row more than it has items; the row more tells that a next page is.
 pub(super) fn page<T>(
-    mut rows: Vec<SqliteRow>,
+    mut rows: Vec<Row>,
     limit: usize,
     binding: &Binding,
-    place: fn(&SqliteRow) -> Result<Place, StoreError>,
-    item: fn(&SqliteRow) -> Result<T, StoreError>,
+    place: fn(&Row) -> Result<Place, StoreError>,
+    item: fn(&Row) -> Result<T, StoreError>,
 ) -> Result<Page<T>, StoreError> {
     let next_cursor = next_cursor(&mut rows, limit, binding, place)?;
     Ok(Page { items: rows.iter().map(item).collect::<Result<_, _>>()?, next_cursor })
@@ -32,10 +29,10 @@ pub(super) fn page<T>(
 
 /// Takes the row off that is more than a page has, and makes a cursor where there was one.
 fn next_cursor(
-    rows: &mut Vec<SqliteRow>,
+    rows: &mut Vec<Row>,
     limit: usize,
     binding: &Binding,
-    place: impl Fn(&SqliteRow) -> Result<Place, StoreError>,
+    place: impl Fn(&Row) -> Result<Place, StoreError>,
 ) -> Result<Option<String>, StoreError> {
     if rows.len() <= limit {
         return Ok(None);
@@ -55,7 +52,7 @@ fn sort_column(sort: LeakSort) -> &'static str {
     }
 }
 
-impl SqliteStore {
+impl SqlStore {
     pub(super) async fn list_leaks(
         &self,
         of: &Tenants,
@@ -69,14 +66,14 @@ impl SqliteStore {
 
         let mut reader = self.decisions_readers.acquire().await?;
         // One transaction, so that a page shows one state.
-        let mut transaction = reader.begin().await?;
+        let mut transaction = reader.snapshot().await?;
 
-        let mut count = QueryBuilder::new("SELECT COUNT(*) FROM (SELECT 1 FROM leaks l WHERE ");
+        let mut count = Builder::new("SELECT COUNT(*) AS total FROM (SELECT 1 FROM leaks l WHERE ");
         push_conditions(&mut count, of, query);
         count.push(" LIMIT ").push_bind(row::signed(limits::TOTAL_COUNT)).push(") AS counted");
-        let total: i64 = count.build_query_scalar().fetch_one(&mut *transaction).await?;
+        let counted = count.build().fetch_one(&mut transaction).await?;
 
-        let mut ids = QueryBuilder::new("SELECT l.id, l.");
+        let mut ids = Builder::new("SELECT l.id, l.");
         ids.push(column).push(" AS sort_key FROM leaks l WHERE ");
         push_conditions(&mut ids, of, query);
         if let Some(place) = after {
@@ -92,7 +89,7 @@ impl SqliteStore {
         let order = if query.descending { " DESC" } else { "" };
         ids.push(" ORDER BY l.").push(column).push(order).push(", l.id").push(order);
         ids.push(" LIMIT ").push_bind(row::signed(limit.saturating_add(1)));
-        let mut rows = ids.build().fetch_all(&mut *transaction).await?;
+        let mut rows = ids.build().fetch_all(&mut transaction).await?;
 
         let is_text = query.sort == LeakSort::Title;
         let next_cursor = next_cursor(&mut rows, limit, &binding, |last| {
@@ -111,12 +108,12 @@ impl SqliteStore {
         transaction.rollback().await?;
         drop(reader);
         self.add_use(&self.events_readers, &mut items).await?;
-        Ok(LeakPage { items, next_cursor, total: u64::try_from(total).unwrap_or_default() })
+        Ok(LeakPage { items, next_cursor, total: row::count(&counted, "total")? })
     }
 }
 
 /// The conditions on `leaks l` that the query asks for.
-fn push_conditions(sql: &mut QueryBuilder<Sqlite>, of: &Tenants, query: &LeakQuery) {
+fn push_conditions(sql: &mut Builder, of: &Tenants, query: &LeakQuery) {
     sql.push("1 = 1");
     push_tenant(sql, "l.tenant", of);
     push_in(sql, " AND l.status", query.status.iter().map(|&it| row::rank(it, Status::ALL)));
@@ -144,7 +141,7 @@ fn push_conditions(sql: &mut QueryBuilder<Sqlite>, of: &Tenants, query: &LeakQue
 }
 
 /// `text` in title, comment or the URL of a source, or as the beginning of a fingerprint.
-fn push_search(sql: &mut QueryBuilder<Sqlite>, of: &Tenants, text: &str) {
+fn push_search(sql: &mut Builder, of: &Tenants, text: &str) {
     let lower = text.to_lowercase();
     let escaped = lower.replace('\\', "\\\\").replace('%', "\\%").replace('_', "\\_");
     let pattern = format!("%{escaped}%");
@@ -164,7 +161,7 @@ fn push_search(sql: &mut QueryBuilder<Sqlite>, of: &Tenants, text: &str) {
 }
 
 /// Narrows to a tenant, where it is to be one.
-pub(super) fn push_tenant(sql: &mut QueryBuilder<Sqlite>, column: &str, of: &Tenants) {
+pub(super) fn push_tenant(sql: &mut Builder, column: &str, of: &Tenants) {
     if let Some(tenant) = of.only() {
         sql.push(" AND ").push(column).push(" = ").push_bind(tenant.to_owned());
     }
@@ -172,7 +169,7 @@ pub(super) fn push_tenant(sql: &mut QueryBuilder<Sqlite>, column: &str, of: &Ten
 
 /// The same for what is found by an index that begins with the tenant: where it is to be all, each
 /// is looked at.
-pub(super) fn push_each_tenant(sql: &mut QueryBuilder<Sqlite>, column: &str, of: &Tenants) {
+pub(super) fn push_each_tenant(sql: &mut Builder, column: &str, of: &Tenants) {
     match of {
         Tenants::One(_) => push_tenant(sql, column, of),
         Tenants::All => {
@@ -200,23 +197,16 @@ fn fingerprint_range(text: &str) -> Option<(Vec<u8>, Vec<u8>)> {
 }
 
 /// `name IN (…)`, where there is anything to be in.
-pub(super) fn push_in<'t, T>(
-    sql: &mut QueryBuilder<Sqlite>,
+pub(super) fn push_in<V: Into<Value>>(
+    sql: &mut Builder,
     name: &str,
-    values: impl Iterator<Item = T>,
-) where
-    T: sqlx::Encode<'t, Sqlite> + sqlx::Type<Sqlite>,
-{
+    values: impl Iterator<Item = V>,
+) {
     let mut values = values.peekable();
     if values.peek().is_none() {
         return;
     }
-    sql.push(name).push(" IN (");
-    let mut list = sql.separated(", ");
-    for value in values {
-        list.push_bind(value);
-    }
-    sql.push(")");
+    sql.push(name).push(" IN (").push_list(values).push(")");
 }
 
 #[cfg(test)]

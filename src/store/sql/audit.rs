@@ -1,10 +1,7 @@
 //! What was done and by whom: history of a leak, comments on it, the audit log.
 
-use sqlx::QueryBuilder;
-use sqlx::Row as _;
-use sqlx::sqlite::{Sqlite, SqliteConnection, SqliteRow};
-
-use super::{SqliteStore, begin, leaks, row};
+use super::database::{Builder, Connection, Row, query};
+use super::{SqlStore, leaks, row};
 use crate::model::clock;
 use crate::model::ids::LeakId;
 use crate::model::leak::{Comment, HistoryEntry};
@@ -29,11 +26,11 @@ pub(super) struct Deed<'a> {
 
 /// Writes a deed down, in the leak's history and in the audit log.
 pub(super) async fn record(
-    connection: &mut SqliteConnection,
+    connection: &mut dyn Connection,
     deed: Deed<'_>,
     actor: &Actor,
 ) -> Result<(), StoreError> {
-    sqlx::query(
+    query(
         "INSERT INTO history (leak, at, actor, action, comment, detail)
          VALUES ($1, $2, $3, $4, $5, $6)",
     )
@@ -52,7 +49,7 @@ pub(super) async fn record(
 
 /// Writes a row of the audit log.
 pub(super) async fn record_audit(
-    connection: &mut SqliteConnection,
+    connection: &mut dyn Connection,
     tenant: &str,
     at: i64,
     action: &str,
@@ -60,7 +57,7 @@ pub(super) async fn record_audit(
     detail: Option<&str>,
     actor: &Actor,
 ) -> Result<(), StoreError> {
-    sqlx::query(
+    query(
         "INSERT INTO audit (tenant, at, actor, address, action, object, detail)
          VALUES ($1, $2, $3, $4, $5, $6, $7)",
     )
@@ -76,7 +73,7 @@ pub(super) async fn record_audit(
     Ok(())
 }
 
-impl SqliteStore {
+impl SqlStore {
     pub(super) async fn leak_history(
         &self,
         tenant: &str,
@@ -84,23 +81,21 @@ impl SqliteStore {
     ) -> Result<Vec<HistoryEntry>, StoreError> {
         let mut reader = self.decisions_readers.acquire().await?;
         leaks::status(&mut reader, tenant, id).await?;
-        sqlx::query(
-            "SELECT at, actor, action, comment, detail FROM history WHERE leak = $1 ORDER BY id",
-        )
-        .bind(id.0.as_bytes().as_slice())
-        .fetch_all(&mut *reader)
-        .await?
-        .iter()
-        .map(|found| {
-            Ok(HistoryEntry {
-                at: row::time(found, "at")?,
-                actor: row::text(found, "actor")?,
-                action: row::text(found, "action")?,
-                comment: row::text_or_none(found, "comment")?,
-                detail: row::text_or_none(found, "detail")?,
+        query("SELECT at, actor, action, comment, detail FROM history WHERE leak = $1 ORDER BY id")
+            .bind(id.0.as_bytes().as_slice())
+            .fetch_all(&mut reader)
+            .await?
+            .iter()
+            .map(|found| {
+                Ok(HistoryEntry {
+                    at: row::time(found, "at")?,
+                    actor: row::text(found, "actor")?,
+                    action: row::text(found, "action")?,
+                    comment: row::text_or_none(found, "comment")?,
+                    detail: row::text_or_none(found, "detail")?,
+                })
             })
-        })
-        .collect()
+            .collect()
     }
 
     pub(super) async fn leak_comments(
@@ -110,9 +105,9 @@ impl SqliteStore {
     ) -> Result<Vec<Comment>, StoreError> {
         let mut reader = self.decisions_readers.acquire().await?;
         leaks::status(&mut reader, tenant, id).await?;
-        sqlx::query("SELECT at, author, text FROM comments WHERE leak = $1 ORDER BY id")
+        query("SELECT at, author, text FROM comments WHERE leak = $1 ORDER BY id")
             .bind(id.0.as_bytes().as_slice())
-            .fetch_all(&mut *reader)
+            .fetch_all(&mut reader)
             .await?
             .iter()
             .map(|found| {
@@ -134,14 +129,14 @@ impl SqliteStore {
     ) -> Result<Comment, StoreError> {
         let at = clock::now();
         let mut writer = self.decisions.lock().await?;
-        let mut transaction = begin(&mut writer).await?;
+        let mut transaction = writer.begin().await?;
         leaks::status(&mut transaction, tenant, id).await?;
-        sqlx::query("INSERT INTO comments (leak, at, author, text) VALUES ($1, $2, $3, $4)")
+        query("INSERT INTO comments (leak, at, author, text) VALUES ($1, $2, $3, $4)")
             .bind(id.0.as_bytes().as_slice())
             .bind(at.as_millisecond())
             .bind(&actor.name)
             .bind(text)
-            .execute(&mut *transaction)
+            .execute(&mut transaction)
             .await?;
         record_audit(
             &mut transaction,
@@ -169,7 +164,7 @@ impl SqliteStore {
             None => i64::MAX,
         };
         let limit = super::list::page_limit(page);
-        let mut sql = QueryBuilder::<Sqlite>::new(
+        let mut sql = Builder::new(
             "SELECT id, tenant, at, actor, address, action, object, detail FROM audit WHERE id < ",
         );
         sql.push_bind(before);
@@ -180,11 +175,11 @@ impl SqliteStore {
     }
 }
 
-fn audit_place(found: &SqliteRow) -> Result<Place, StoreError> {
+fn audit_place(found: &Row) -> Result<Place, StoreError> {
     Ok(Place { key: SortKey::Number(found.try_get("id")?), id: Vec::new() })
 }
 
-fn audit_entry(found: &SqliteRow) -> Result<AuditEntry, StoreError> {
+fn audit_entry(found: &Row) -> Result<AuditEntry, StoreError> {
     Ok(AuditEntry {
         tenant: row::text(found, "tenant")?,
         at: row::time(found, "at")?,

@@ -1,0 +1,5 @@
+//! How long volumes take with PostgreSQL.
+
+crate::conformance::conformance! { crate::postgres::fresh, [ignore = "measures"] =>
+    volume::{ a_hundred_thousand_tokens, ten_thousand_leaks_and_a_hundred_thousand_events }
+}

@@ -1,0 +1,96 @@
+//! How long volumes take. Run by hand:
+//! `cargo nextest run -E 'binary(store)' --run-ignored only --no-capture volume::`, with PostgreSQL where
+//! `LEAKGATE_TEST_POSTGRES` is set.
+
+#![allow(clippy::print_stdout, reason = "what it measures is for whoever runs it")]
+
+use std::time::Instant;
+
+use jiff::SignedDuration;
+use leakgate::model::leak::Leak;
+use leakgate::store::Store;
+use leakgate::store::types::{LeakQuery, NewToken, Registration};
+
+use crate::given::{TENANT, Use, a_use, actor, event, one, page, registration, token};
+
+fn tokens(store: &dyn Store, from: usize, to: usize) -> Vec<NewToken> {
+    (from..to).map(|number| token(store, &format!("token {number}"))).collect()
+}
+
+async fn register(store: &dyn Store, asked: Registration) -> Leak {
+    store.register(asked, &actor()).await.unwrap().leak.unwrap()
+}
+
+pub async fn a_hundred_thousand_tokens(store: &dyn Store) {
+    const TOKENS: usize = 100_000;
+    let new = tokens(store, 0, TOKENS);
+    let start = Instant::now();
+    let made = register(store, registration("whole", new)).await;
+    println!("{TOKENS} tokens registered in one call: {:?}", start.elapsed());
+
+    let start = Instant::now();
+    let mut parted =
+        register(store, registration("parts", tokens(store, TOKENS, TOKENS + 2_000))).await;
+    for part in 1..50 {
+        let new = tokens(store, TOKENS + part * 2_000, TOKENS + (part + 1) * 2_000);
+        let asked = Registration { continues: Some(parted.id), ..registration("parts", new) };
+        parted = register(store, asked).await;
+    }
+    assert_eq!(parted.token_count, 100_000);
+    println!("{TOKENS} tokens registered in parts of 2,000: {:?}", start.elapsed());
+
+    for limit in [200, 1_000] {
+        let start = Instant::now();
+        let (mut after, mut count) = (None, 0);
+        loop {
+            let page = store.enforced_tokens(made.id, after, limit).await.unwrap();
+            let Some(last) = page.last() else { break };
+            after = Some(last.id);
+            count += page.len();
+        }
+        assert_eq!(count, TOKENS);
+        println!("{TOKENS} tokens read to be enforced, {limit} at once: {:?}", start.elapsed());
+    }
+    let start = Instant::now();
+    store.leak(TENANT, made.id).await.unwrap();
+    println!("one leak of them: {:?}", start.elapsed());
+}
+
+pub async fn ten_thousand_leaks_and_a_hundred_thousand_events(store: &dyn Store) {
+    let start = Instant::now();
+    let mut leaks = Vec::new();
+    for number in 0..10_000 {
+        let new = tokens(store, number, number + 1);
+        leaks.push(register(store, registration(&format!("leak {number}"), new)).await);
+    }
+    println!("10,000 leaks registered one by one: {:?}", start.elapsed());
+    let start = Instant::now();
+    for batch in 0..100 {
+        let events: Vec<_> = (0..1_000)
+            .map(|number| {
+                let ago = SignedDuration::from_secs(batch * 60);
+                event(Use { ago, ..a_use(&leaks[(number * 7) % 500]) })
+            })
+            .collect();
+        store.append_events(&events).await.unwrap();
+    }
+    println!("100,000 events in batches of 1,000: {:?}", start.elapsed());
+
+    let week = crate::given::before(SignedDuration::from_hours(24 * 7));
+    let timed = [
+        ("the first page", LeakQuery { descending: true, ..LeakQuery::default() }),
+        ("a page of 200", LeakQuery { page: page(200, None), ..LeakQuery::default() }),
+        ("a search", LeakQuery { text: Some("leak 77".to_owned()), ..LeakQuery::default() }),
+    ];
+    for (name, query) in timed {
+        let start = Instant::now();
+        let found = store.leaks(&one(TENANT), &query).await.unwrap();
+        println!("{name} of {}: {:?}", found.total, start.elapsed());
+    }
+    let start = Instant::now();
+    store.stats(&one(TENANT), leakgate::model::clock::now()).await.unwrap();
+    println!("the statistics: {:?}", start.elapsed());
+    let start = Instant::now();
+    store.impact(TENANT, leaks[0].id, week).await.unwrap();
+    println!("an impact: {:?}", start.elapsed());
+}
