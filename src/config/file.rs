@@ -12,7 +12,7 @@ use super::listener::{LISTENER, UNIX_MODE, UnixMode};
 use super::reader::{Mistake, Reader, nearest};
 use super::{
     Block, Config, Connections, Control, Events, Fail, FailMode, Gateway, Hold, Listener, Log,
-    LogFormat, Route, Store, Timeouts, limits, oidc, tls, upstream,
+    LogFormat, Route, Store, Timeouts, hooks, limits, oidc, tls, upstream,
 };
 use crate::model::rule::FiltrationMode;
 use crate::model::tenant::{Owner, is_tenant_id};
@@ -293,6 +293,7 @@ fn control(r: &mut Reader) -> Control {
         session_longest: r.duration("session_longest").unwrap_or(default.session_longest),
         secure_cookies: r.boolean("secure_cookies").unwrap_or(default.secure_cookies),
         oidc: r.section("oidc", oidc::read),
+        hooks: r.section("hooks", hooks::read),
         watch_closed_days: r
             .number("watch_closed_days", 0..=3650)
             .and_then(|days| u32::try_from(days).ok())

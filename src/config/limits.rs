@@ -485,3 +485,31 @@ pub const OIDC_TIME: Duration = Duration::from_secs(10);
 pub const OIDC_METADATA_AGE: Duration = Duration::from_secs(5 * 60);
 /// Time in which a sign-in at the identity provider is to be ended.
 pub const OIDC_UNDER_WAY: Duration = Duration::from_secs(10 * 60);
+
+/// Bytes of a partner's report.
+pub const HOOK_BODY_BYTES: usize = 1024 * 1024;
+/// Matches of one report.
+pub const HOOK_MATCHES: usize = 500;
+/// Matches that are registered in one piece; decisions wait for no more than that.
+pub const HOOK_GROUP: usize = 50;
+/// Reports whose signature was verified and that are registered at once.
+pub const HOOK_REPORTS: usize = 4;
+/// Calls of one hook from one address (an IPv6 network of 64 bits) at once; a call is forgotten after
+/// [`HOOK_STEP`].
+pub const HOOK_BURST: u32 = 60;
+/// Time in which a call is forgotten: 120 a minute.
+pub const HOOK_STEP: Duration = Duration::from_millis(500);
+/// Hooks and addresses whose calls are counted one by one; beyond, all others count together.
+pub const HOOK_REMEMBERED: usize = 10_000;
+/// Bytes of a hook's shared secret, at least.
+pub const HOOK_SECRET_BYTES: usize = 16;
+/// How far a signed time may lie from now.
+pub const HOOK_SKEW: Duration = Duration::from_secs(5 * 60);
+/// Keys of a partner that are kept.
+pub const HOOK_KEYS: usize = 32;
+/// Bytes of the answer in which a partner shows its keys.
+pub const HOOK_KEYS_BYTES: usize = 256 * 1024;
+/// Time for that answer.
+pub const HOOK_KEYS_TIME: Duration = Duration::from_secs(10);
+/// Time before a partner's keys are asked for again, however many unknown ones are used.
+pub const HOOK_KEYS_STEP: Duration = Duration::from_secs(60);

@@ -3,6 +3,7 @@
 
 mod access_log;
 mod file;
+mod hooks;
 pub mod limits;
 mod listener;
 mod oidc;
@@ -17,6 +18,7 @@ use std::time::Duration;
 
 pub use access_log::{AccessLog, AccessLogFile};
 pub use file::{ConfigError, DEFAULT_FILE, load};
+pub use hooks::{Hook, Policy, Proof, PublicKey, public_key};
 use ipnet::IpNet;
 pub use listener::{Listener, Place};
 pub use oidc::{Oidc, OidcRole};
@@ -198,6 +200,8 @@ pub struct Control {
     pub secure_cookies: bool,
     /// How users sign in at an identity provider, where they do.
     pub oidc: Option<Oidc>,
+    /// The hooks of partners that report leaks, each partner's once.
+    pub hooks: Vec<Hook>,
 }
 
 /// `[store]`
@@ -328,6 +332,7 @@ impl Default for Control {
             session_longest: limits::SESSION_LONGEST,
             secure_cookies: false,
             oidc: None,
+            hooks: Vec::new(),
         }
     }
 }

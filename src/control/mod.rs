@@ -13,6 +13,7 @@ mod explain;
 mod findings;
 mod gateways;
 pub mod guard;
+mod hooks;
 mod imports;
 mod intake;
 mod live;
@@ -48,6 +49,7 @@ pub use credentials::CredentialError;
 pub use decisions::{LeakChange, PatchRequest};
 pub use explain::{Explain, ExplainedHit, Explanation, MalformedRequest, Outcome};
 pub use gateways::GatewayState;
+pub use hooks::{HookAnswer, Label};
 pub use imports::{Import, ImportStatus, LineReason};
 pub use intake::{NewLeak, RegisteredLeak};
 pub use live::LiveSink;
@@ -72,6 +74,8 @@ pub struct Settings {
     pub sign_in: SignInSettings,
     /// The identity provider, where there is one.
     pub oidc: Option<config::Oidc>,
+    /// The hooks of partners that report leaks.
+    pub hooks: Vec<config::Hook>,
 }
 
 impl From<&Config> for Settings {
@@ -81,6 +85,7 @@ impl From<&Config> for Settings {
             gateway: config.gateway.name.clone(),
             sign_in: SignInSettings::from(&config.control),
             oidc: config.control.oidc.clone(),
+            hooks: config.control.hooks.clone(),
         }
     }
 }
@@ -110,6 +115,7 @@ struct Inner {
     live: LiveEvents,
     sign_ins: sessions::SignIns,
     provider: Option<oidc::Provider>,
+    receivers: hooks::Receivers,
     metrics: Arc<Metrics>,
     stop: CancellationToken,
     calls: Arc<Semaphore>,
@@ -145,6 +151,7 @@ impl Control {
                 publisher,
                 handle,
                 provider: settings.oidc.clone().map(oidc::Provider::new),
+                receivers: hooks::Receivers::new(&settings.hooks),
                 settings,
                 hooks,
                 bypass: bypass::Switch::default(),

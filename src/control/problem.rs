@@ -185,6 +185,18 @@ impl Problem {
         problem
     }
 
+    /// A report whose sender did not prove to be the partner.
+    pub(crate) fn unproven() -> Self {
+        Self::new(
+            "urn:leakgate:problem:unproven-report",
+            "The sender did not prove to be the partner",
+            StatusCode::UNAUTHORIZED,
+            "the signature or secret is missing, wrong or too old; nothing of the report was kept: \
+             compare what the partner has with control.hooks in the configuration"
+                .into(),
+        )
+    }
+
     /// The identity provider sent a browser back that did not begin a sign-in.
     pub(crate) fn sign_in_not_begun() -> Self {
         Self::new(

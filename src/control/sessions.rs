@@ -246,7 +246,7 @@ pub(super) fn account_name(name: &str) -> String {
 }
 
 /// What counts as one address: of IPv6, the network that one customer has.
-fn network(address: IpAddr) -> IpAddr {
+pub(super) fn network(address: IpAddr) -> IpAddr {
     match address.to_canonical() {
         IpAddr::V4(address) => IpAddr::V4(address),
         IpAddr::V6(address) => IpAddr::V6((u128::from(address) & !u128::from(u64::MAX)).into()),

@@ -8,6 +8,7 @@ pub mod ids;
 pub mod kind;
 pub mod leak;
 pub mod object;
+pub mod partner;
 pub mod role;
 pub mod rule;
 pub mod secret;

@@ -34,6 +34,7 @@ mod gitleaks;
 mod kingfisher;
 mod lenient;
 mod list;
+pub mod partners;
 mod place;
 mod sarif;
 mod sniff;

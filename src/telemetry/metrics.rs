@@ -108,12 +108,17 @@ pub struct Metrics {
     pub api_requests: IntCounterVec,
     /// `leakgate_api_limits_hit_total{limit}`: calls of the control API refused since a limit was
     /// reached: `calls`, `event_streams`, `event_exports`, `imports`, `explanations`, `passwords`,
-    /// `sign_in_account`, `sign_in_address`.
+    /// `sign_in_account`, `sign_in_address`, `hook_calls`, `hook_reports`, `hook_matches`.
     pub api_limits_hit: IntCounterVec,
     /// `leakgate_bypass_tenants`: tenants whose own bypass switch is on.
     pub bypass_tenants: IntGauge,
     /// `leakgate_sign_ins_total{outcome}`: tries to sign in: `accepted`, `refused`, `limited`.
     pub sign_ins: IntCounterVec,
+    /// `leakgate_hook_reports_total{outcome}`: reports of partners: `accepted`, `unproven` (401),
+    /// `unreadable`, `limited` (429, 413, 503), `failed`.
+    pub hook_reports: IntCounterVec,
+    /// `leakgate_hook_matches_total{outcome}`: matches of accepted reports: `new`, `known`, `refused`.
+    pub hook_matches: IntCounterVec,
     /// `leakgate_publish_failures_total`: stored changes that were not in force at once; publishing
     /// them is tried again.
     pub publish_failures: IntCounter,
@@ -345,6 +350,18 @@ impl Metrics {
                 &registry,
                 "sign_ins_total",
                 "Tries to sign in at the control plane by outcome.",
+                "outcome",
+            )?,
+            hook_reports: counters(
+                &registry,
+                "hook_reports_total",
+                "Reports of partners by outcome.",
+                "outcome",
+            )?,
+            hook_matches: counters(
+                &registry,
+                "hook_matches_total",
+                "Matches of accepted reports by outcome.",
                 "outcome",
             )?,
             publish_failures: counter(

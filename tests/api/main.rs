@@ -16,6 +16,7 @@ mod bypass;
 mod databases;
 mod events;
 mod explain;
+mod hooks;
 mod imports;
 mod leaks;
 mod leaks_bulk;

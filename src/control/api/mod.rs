@@ -9,6 +9,7 @@ mod event_stream;
 mod events;
 mod explain;
 mod extract;
+mod hooks;
 mod imports;
 mod leak_decisions;
 mod leak_details;
@@ -91,6 +92,10 @@ fn table() -> Vec<Entry> {
         Entry { access: Access::Public, routes: routes!(session::sign_in) },
         Entry { access: Access::Public, routes: routes!(oidc::begin) },
         Entry { access: Access::Public, routes: routes!(oidc::callback) },
+        Entry { access: Access::Public, routes: routes!(hooks::github) },
+        Entry { access: Access::Public, routes: routes!(hooks::gitlab) },
+        Entry { access: Access::Public, routes: routes!(hooks::gitguardian) },
+        Entry { access: Access::Public, routes: routes!(hooks::trufflehog) },
         Entry { access: Access::SignedIn, routes: routes!(session::show) },
         Entry { access: Access::SignedIn, routes: routes!(session::sign_out) },
         Entry { access: Access::SignedIn, routes: routes!(session::sign_out_everywhere) },

@@ -8,7 +8,7 @@ use axum::body::Body;
 use http::{HeaderMap, Method, Request, StatusCode, header};
 use http_body_util::BodyExt;
 use jiff::Timestamp;
-use leakgate::config::Oidc;
+use leakgate::config::{Hook, Oidc};
 use leakgate::control::{
     self, Bootstrapped, BypassControl, Control, Explain, ExplainedHit, Explanation, FirstStart,
     Hooks, MalformedRequest, Outcome, Settings, SignInSettings,
@@ -153,18 +153,25 @@ impl Api {
     /// One whose users can sign in at this provider.
     pub async fn with_oidc(oidc: Oidc) -> Self {
         let directory = tempfile::tempdir().unwrap();
-        Self::start_with(directory, FirstStart::default(), Some(oidc)).await.0
+        Self::start_with(directory, FirstStart::default(), Some(oidc), Vec::new()).await.0
+    }
+
+    /// One with these hooks.
+    pub async fn with_hooks(hooks: Vec<Hook>) -> Self {
+        let directory = tempfile::tempdir().unwrap();
+        Self::start_with(directory, FirstStart::default(), None, hooks).await.0
     }
 
     /// A control plane on the store in this directory, and what its start had to tell.
     pub async fn start(directory: TempDir, environment: FirstStart) -> (Self, Bootstrapped) {
-        Self::start_with(directory, environment, None).await
+        Self::start_with(directory, environment, None, Vec::new()).await
     }
 
     async fn start_with(
         directory: TempDir,
         environment: FirstStart,
         oidc: Option<Oidc>,
+        hooks: Vec<Hook>,
     ) -> (Self, Bootstrapped) {
         let url = format!("sqlite:{}", directory.path().join("leakgate.db").display());
         Self::on_with(&url, directory, environment, oidc).await
@@ -199,6 +206,7 @@ impl Api {
                 gateway: "edge-1".to_owned(),
                 sign_in: SignInSettings::default(),
                 oidc,
+                hooks,
             },
             Hooks { bypass: switch.clone(), explain: Arc::new(Search(handle.clone())) },
             Arc::clone(&metrics),

@@ -6,6 +6,7 @@ mod bad_input;
 mod demo;
 mod deploy;
 mod docs;
+mod hooks;
 mod kill;
 mod main_job;
 mod planted;
