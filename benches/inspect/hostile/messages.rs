@@ -1,7 +1,7 @@
 //! Hostile messages of a WebSocket.
 
 use super::texts::*;
-use super::{Carried, Hostile, LEAKED};
+use super::{Carried, Hostile};
 
 /// Hostile messages of a WebSocket.
 pub(crate) fn messages(bytes: usize) -> Vec<Hostile> {

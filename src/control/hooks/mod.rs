@@ -23,11 +23,12 @@ use crate::config::{self, limits};
 use crate::model::clock;
 use crate::model::fingerprint::Fingerprint;
 use crate::model::ids::TokenId;
+use crate::model::kind;
 use crate::model::leak::{Decision, Leak, Remediation, Status, named};
 use crate::model::partner::Partner;
 use crate::model::role::{Actor, Role};
 use crate::model::tenant::Tenants;
-use crate::model::token::Validity;
+use crate::model::token::{TokenMaterial, Validity};
 use crate::reports::{self, Item, partners};
 use crate::store::types::{Decide, NewPatch, Registration};
 use crate::store::{Store, StoreError};
@@ -274,22 +275,25 @@ impl Control {
         let (control, of) = (self.clone(), tenant.to_owned());
         // Hashing and judging many tokens would hold up calls on this thread.
         let work = move || {
-            let mut ready = Vec::with_capacity(matches.len());
             let mut refused = Vec::new();
+            let (mut places, mut findings) = (Vec::new(), Vec::new());
             for found in matches {
                 match found.item {
                     Item::Refused(item) => {
                         refused.push(LineReason { line: item.line, reason: item.reason });
                     }
                     Item::Finding(finding) => {
-                        let line = finding.line;
-                        let registration = control.prepared(&of, finding);
-                        let Some(token) = registration.tokens.first() else { continue };
-                        let (hash, fingerprint) = (token.material.digest().0, token.fingerprint);
-                        let kind = found.kind;
-                        ready.push(Ready { line, kind, hash, fingerprint, registration });
+                        places.push((finding.line, found.kind));
+                        findings.push(finding);
                     }
                 }
+            }
+            let registrations = control.prepared(&of, findings);
+            let mut ready = Vec::with_capacity(registrations.len());
+            for ((line, kind), registration) in places.into_iter().zip(registrations) {
+                let Some(token) = registration.tokens.first() else { continue };
+                let (hash, fingerprint) = (token.material.digest().0, token.fingerprint);
+                ready.push(Ready { line, kind, hash, fingerprint, registration });
             }
             (ready, refused)
         };
@@ -299,20 +303,30 @@ impl Control {
         let tokens: Vec<_> =
             ready.iter().flat_map(|one| one.registration.tokens.iter().cloned()).collect();
         let texts = ready.iter().flat_map(|one| {
-            let of = &one.registration;
-            let source = [&of.source.url, &of.source.path].into_iter().flatten();
-            [Some(&of.title), of.kind.as_ref()].into_iter().flatten().chain(source)
+            let source = &one.registration.source;
+            [
+                Some(&one.registration.title),
+                one.kind.as_ref(),
+                source.url.as_ref(),
+                source.path.as_ref(),
+            ]
         });
-        let texts: Vec<&str> = texts.map(String::as_str).collect();
+        let texts: Vec<&str> = texts.flatten().map(String::as_str).collect();
         let redactor = self.redactor(tenant, &tokens, &texts).await?;
         for one in &mut ready {
             let of = &mut one.registration;
             of.title = redactor.text(std::mem::take(&mut of.title));
             of.source = redactor.source(of.source.clone());
-            of.kind = redactor.option(of.kind.take());
-            // A type that had to be changed is not repeated.
-            one.kind = one.kind.take().filter(|kind| redactor.text(kind.clone()) == *kind);
-            intake::of_kind(&mut of.tokens, of.kind.as_deref());
+            // A type in which a token stands is not repeated, nor kept as the leak's kind.
+            if one.kind.as_ref().is_some_and(|kind| redactor.text(kind.clone()) != *kind) {
+                one.kind = None;
+                of.kind = None;
+                for token in &mut of.tokens {
+                    if let TokenMaterial::Text(secret) = &token.material {
+                        kind::of(secret.expose()).clone_into(&mut token.kind);
+                    }
+                }
+            }
             for token in &of.tokens {
                 if let Some(reason) = token.not_applicable.clone() {
                     answer.not_applicable.push(LineReason { line: one.line, reason });
