@@ -5,6 +5,7 @@
 pub mod app;
 pub mod client;
 pub mod config;
+pub mod console;
 pub mod control;
 pub mod decode;
 pub mod events;

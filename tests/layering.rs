@@ -19,6 +19,7 @@ const ARROWS: &[(&str, &[&str])] = &[
     ("store", &["model", "config"]),
     ("reports", &["model"]),
     ("control", &["model", "config", "telemetry", "store", "matcher", "events", "reports"]),
+    ("console", &["model", "control"]),
     ("client", &["model", "config", "reports"]),
 ];
 

@@ -12,7 +12,7 @@ use crate::telemetry::health::Readiness;
 use crate::telemetry::metrics::Metrics;
 
 const ELSEWHERE: &str = "\
-leakgate control plane. There is nothing here: the API is under /api/v1 (described at
+leakgate control plane. There is nothing here: the console is at /, the API is under /api/v1 (described at
 /api/v1/openapi.json), metrics at /metrics, health at /healthz and /readyz.
 ";
 

@@ -31,10 +31,14 @@ pub(super) async fn run() -> Result<(), Failure> {
 
     let mut config = configuration(folder.url(), upstream);
     let token = temporary::sample("lgt_", 43).map_err(Failure::Temporary)?;
+    let password = temporary::sample("demo-", 16).map_err(Failure::Temporary)?;
     let start = || Start {
         passed: PassedSockets::default(),
         key: KeySource::File,
-        admin: FirstStart { admin_password: None, admin_token: Some(Secret::from(token.clone())) },
+        admin: FirstStart {
+            admin_password: Some(Secret::from(password.clone())),
+            admin_token: Some(Secret::from(token.clone())),
+        },
         tell: |_| {},
     };
     let mut process = match Process::start(config.clone(), start()).await {
@@ -48,7 +52,7 @@ pub(super) async fn run() -> Result<(), Failure> {
     };
     let desk = Desk::new(&process, token.clone());
     let samples = desk.register_samples().await?;
-    for line in text(&process, &desk, &samples, upstream).lines() {
+    for line in text(&process, &desk, &samples, &password, upstream).lines() {
         if !print(line) {
             break;
         }
@@ -160,7 +164,13 @@ impl Desk {
 }
 
 /// What to try: each command is whole, and the last number of its comment is the status that comes.
-fn text(process: &Process, desk: &Desk, samples: &Samples, upstream: SocketAddr) -> String {
+fn text(
+    process: &Process,
+    desk: &Desk,
+    samples: &Samples,
+    password: &str,
+    upstream: SocketAddr,
+) -> String {
     let Samples { blocked, monitored, watched, watched_leak, closed, honest } = samples;
     let gateway = process.gateway_address();
     let api = &desk.url;
@@ -172,6 +182,7 @@ fn text(process: &Process, desk: &Desk, samples: &Samples, upstream: SocketAddr)
 leakgate demo: nothing of it stays when you end it.
 
   gateway        http://{gateway}  in front of an echo upstream, http://{upstream}
+  console        http://{control}/  sign in as admin, password {password}
   control plane  {api}
   sample leaks   one blocked, one monitored, one watched, one closed, one marked false
 

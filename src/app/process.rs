@@ -13,6 +13,7 @@ use super::reload::Reload;
 use super::signals::{Asked, Signals};
 use super::{Failure, admin};
 use crate::config::{Config, Listener, Route, limits};
+use crate::console;
 use crate::control::{
     self, Bootstrapped, BypassControl, Control, Explain, FirstStart, Hooks, LiveSink, Settings,
 };
@@ -137,6 +138,7 @@ impl Process {
         let stop_gateway = CancellationToken::new();
         let stop_api = CancellationToken::new();
         let router = control::router(control.clone())
+            .merge(console::router(control.clone()))
             .merge(admin::router(readiness.clone(), Arc::clone(&metrics)));
         let admin_address = admin_listener.as_ref().and_then(|l| l.local_addr().ok());
         if let Some(listener) = admin_listener {

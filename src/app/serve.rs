@@ -58,6 +58,7 @@ fn announce(process: &Process) {
         say(format!("  gateway listening on {}", shown(listener)));
     }
     say(format!("  control plane listening on http://{}", process.control_address()));
+    say(format!("  console at http://{}/, for users such as admin", process.control_address()));
     if let Some(address) = process.admin_address() {
         say(format!("  metrics and health listening on http://{address}"));
     }

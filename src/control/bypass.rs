@@ -44,15 +44,15 @@ pub(super) struct BypassRequest {
 
 /// How a bypass switch stands, and whose it is.
 #[derive(Clone, PartialEq, Eq, Debug, Serialize, ToSchema)]
-pub(super) struct BypassState {
+pub struct BypassState {
     /// The switch.
     #[serde(flatten)]
-    bypass: Bypass,
+    pub bypass: Bypass,
     /// The tenant whose switch it is; absent: that of the whole installation.
-    tenant: Option<String>,
+    pub tenant: Option<String>,
     /// Whether the switch of the whole installation is on: nothing is blocked then, however this
     /// one stands.
-    everywhere: bool,
+    pub everywhere: bool,
 }
 
 /// What the process keeps of the switches.

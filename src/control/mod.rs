@@ -40,11 +40,13 @@ use crate::matcher::PatchsetHandle;
 use crate::store::{Store, StoreError};
 use crate::telemetry::metrics::Metrics;
 
-pub use api::{Access, Call, LeakFilter, calls, openapi, router};
+pub use api::{
+    Access, Call, Desk, LeakFilter, NewlyMadeApiToken, bounded, calls, form_body, openapi, router,
+};
 pub use auth::{Credential, Visitor};
 pub use bootstrap::{BootstrapError, Bootstrapped, FirstStart, bootstrap};
 pub use bulk::{BulkAnswer, BulkRequest, BulkTarget};
-pub use bypass::BypassControl;
+pub use bypass::{BypassControl, BypassState};
 pub use credentials::CredentialError;
 pub use decisions::{LeakChange, PatchRequest};
 pub use explain::{Explain, ExplainedHit, Explanation, MalformedRequest, Outcome};
@@ -59,6 +61,10 @@ pub use sessions::{Origin, Session, SignIn, SignInSettings, no_cookie};
 pub use users::{ChangedUser, NewUser};
 
 pub use crate::model::tenant::DEFAULT_TENANT;
+pub use crate::store::identity::{Tenant, User};
+pub use crate::store::types::{
+    ApiToken, AuditEntry, Bypass, Count, Day, EventPage, Impact, ImpactRow, LeakPage, Page, Stats,
+};
 
 use live::LiveEvents;
 use publish::Publisher;
@@ -190,6 +196,11 @@ impl Control {
                 Err(Problem::busy("calls that look through much of the store"))
             }
         }
+    }
+
+    /// Whether users can sign in at an identity provider.
+    pub fn has_provider(&self) -> bool {
+        self.inner.provider.is_some()
     }
 
     /// Where everything is kept.

@@ -34,18 +34,18 @@ pub(super) struct ApiTokenRequest {
 
 /// A new API token, with its text: it is shown here and never again.
 #[derive(Serialize, ToSchema)]
-pub(super) struct NewlyMadeApiToken {
+pub struct NewlyMadeApiToken {
     /// Its id.
-    id: ApiTokenId,
+    pub id: ApiTokenId,
     /// Its name.
-    name: String,
+    pub name: String,
     /// What it may do.
-    role: Role,
+    pub role: Role,
     /// Its text.
     #[schema(example = "lgt_…")]
-    token: String,
+    pub token: String,
     /// When it ends.
-    expires_at: Option<Timestamp>,
+    pub expires_at: Option<Timestamp>,
 }
 
 /// List API tokens, without their texts.

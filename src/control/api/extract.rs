@@ -40,6 +40,11 @@ impl<S: Send + Sync, T: DeserializeOwned> FromRequest<S> for Body<T> {
 }
 
 impl<T: DeserializeOwned> Body<T> {
+    /// The body out of what would be sent as JSON.
+    pub(super) fn of_value(value: Value) -> Result<Self, Problem> {
+        serde_path_to_error::deserialize(value).map(Self).map_err(|error| misfit(&error))
+    }
+
     /// The body of this request.
     pub(super) async fn of(request: Request) -> Result<Self, Problem> {
         must_be_json(request.headers())?;

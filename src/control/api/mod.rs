@@ -3,6 +3,7 @@
 
 mod api_tokens;
 mod bypass;
+mod desk;
 mod edge;
 mod event_export;
 mod event_stream;
@@ -47,6 +48,8 @@ use crate::config::limits;
 use crate::model::role::Permission;
 use crate::store::types::PageRequest;
 
+pub use api_tokens::NewlyMadeApiToken;
+pub use desk::{Desk, form_body};
 pub use leaks::LeakFilter;
 pub(in crate::control) use values::{nullable, time};
 
@@ -167,6 +170,11 @@ pub fn router(control: Control) -> Router {
         .layer(from_fn(linger::linger))
         .layer(from_fn(edge::headers))
         .with_state(control)
+}
+
+/// Puts other pages of the process under the same limits as the API's calls.
+pub fn bounded(control: Control, pages: Router) -> Router {
+    pages.layer(from_fn_with_state(control, edge::bounded)).layer(from_fn(linger::linger))
 }
 
 /// Every call and who may make it.

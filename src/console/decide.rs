@@ -1,0 +1,82 @@
+//! What the forms of a leak's page do.
+
+use axum::extract::Path;
+use axum::response::{IntoResponse, Redirect};
+use jiff::SignedDuration;
+
+use super::decisions;
+use super::form::Form;
+use super::leak::id;
+use super::refused::Answer;
+use super::visit::Sent;
+use crate::control::{PatchRequest, Problem};
+use crate::model::clock;
+use crate::model::leak::{Decision, Leak, Resolution};
+use crate::model::rule::{ExceptClient, PatchMode, Scope};
+
+/// How long a client is spared.
+const GRACE: SignedDuration = SignedDuration::from_hours(1);
+
+pub(super) async fn comment(Path(text): Path<String>, sent: Sent) -> Answer {
+    let id = id(&text)?;
+    sent.visit.desk.comment(id, sent.form.text("text").unwrap_or_default()).await?;
+    Ok(Redirect::to(&format!("/leaks/{id}?done=commented")).into_response())
+}
+
+pub(super) async fn decide(Path((text, name)): Path<(String, String)>, sent: Sent) -> Answer {
+    let id = id(&text)?;
+    let (desk, form) = (&sent.visit.desk, &sent.form);
+    let decision =
+        Decision::ALL.iter().copied().find(|decision| decisions::path(*decision) == name);
+    let decision = decision.ok_or_else(|| Problem::not_found("decision"))?;
+    let comment = form.text("comment");
+    let resolution = form.text("resolution").and_then(|name| Resolution::from_name(&name));
+    let done = match decision {
+        Decision::ApplyVirtualPatch => {
+            let before = desk.leak(id).await?;
+            desk.apply(id, patch(form, &before, comment)?).await?;
+            "patched"
+        }
+        other => {
+            desk.decide(id, other, resolution, comment).await?;
+            match other {
+                Decision::Close => "closed",
+                Decision::MarkFalse => "false",
+                Decision::Reopen => "reopened",
+                _ => "unpatched",
+            }
+        }
+    };
+    Ok(Redirect::to(&format!("/leaks/{id}?done={done}")).into_response())
+}
+
+/// The patch that a form asks for. What the form does not have stays as the patch in force has it.
+fn patch(form: &Form, leak: &Leak, comment: Option<String>) -> Result<PatchRequest, Problem> {
+    let now = clock::now();
+    let before = leak.virtual_patch.as_ref();
+    let mut except_clients =
+        before.map(|patch| patch.scope.except_clients.clone()).unwrap_or_default();
+    except_clients.retain(|except| except.until.is_none_or(|until| until > now));
+    if let Some(text) = form.text("except") {
+        let client = text.parse().map_err(|_| {
+            Problem::invalid("the client to spare", "it is an address such as 203.0.113.7, a network, or cert: and a certificate’s name")
+        })?;
+        let until = now.checked_add(GRACE).map_err(|_| Problem::not_found("time"))?;
+        except_clients.retain(|except| except.client != client);
+        except_clients.push(ExceptClient { client, until: Some(until) });
+    }
+    let mode = form.text("mode").and_then(|name| PatchMode::from_name(&name));
+    Ok(PatchRequest {
+        mode: Some(mode.ok_or_else(|| Problem::invalid("mode", "choose block or monitoring"))?),
+        scope: Some(Scope {
+            hosts: form.entries("hosts"),
+            path_prefixes: form.entries("path_prefixes"),
+            methods: form.entries("methods"),
+            except_clients,
+            boundary: before.map(|patch| patch.scope.boundary).unwrap_or_default(),
+        }),
+        expires_at: before.and_then(|patch| patch.expires_at),
+        force: form.has("force"),
+        comment,
+    })
+}

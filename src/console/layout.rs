@@ -1,0 +1,152 @@
+//! What all pages have around them.
+
+use axum::response::{Html, IntoResponse, Response};
+use maud::{DOCTYPE, Markup, html};
+
+use super::refused::Answer;
+use super::visit::{CSRF, Visit};
+use super::words;
+use crate::model::role::{Permission, Role};
+
+/// A place in the navigation.
+struct Place {
+    path: &'static str,
+    name: &'static str,
+    needs: Permission,
+}
+
+const PLACES: [Place; 7] = [
+    Place { path: "/leaks", name: "API leaks", needs: Permission::See },
+    Place { path: "/events", name: "Events", needs: Permission::See },
+    Place { path: "/gateways", name: "Gateways", needs: Permission::See },
+    Place { path: "/users", name: "Users", needs: Permission::Administer },
+    Place { path: "/api-tokens", name: "API tokens", needs: Permission::Administer },
+    Place { path: "/audit", name: "Audit log", needs: Permission::Audit },
+    Place { path: "/tenants", name: "Tenants", needs: Permission::ManageTenants },
+];
+
+/// A page for somebody who is signed in; red at its top while nothing is blocked.
+pub(super) async fn page(visit: &Visit, title: &str, body: Markup) -> Answer {
+    let bypass =
+        if visit.desk.may(Permission::See) { visit.desk.bypass().await.ok() } else { None };
+    let on = bypass.is_some_and(|bypass| bypass.bypass.on || bypass.everywhere);
+    let actor = &visit.visitor().actor;
+    let whole = html! {
+        header.top {
+            a.brand href="/leaks" { img src="/assets/icon.svg" alt="" width="24" height="24"; "leakgate" }
+            nav aria-label="Main" {
+                ul {
+                    @for place in PLACES.iter().filter(|place| visit.desk.may(place.needs)) {
+                        li {
+                            a href=(place.path) aria-current=[visit.path.starts_with(place.path).then_some("page")] { (place.name) }
+                        }
+                    }
+                }
+            }
+            div.who {
+                a href="/account" title="My account" { (actor.name) }
+                span.quiet-text { (words::role(actor.role)) }
+                form method="post" action="/sign-out" {
+                    (csrf(visit))
+                    button.link type="submit" { "Sign out" }
+                }
+            }
+        }
+        @if on {
+            div.alarm role="alert" {
+                strong { "The bypass is on: nothing is blocked." }
+                " " a href="/gateways" { "See who turned it on" }
+            }
+        }
+        main #content { (body) }
+    };
+    Ok(html_response(document(title, &whole)))
+}
+
+/// A page for whoever is not signed in, or where something went wrong.
+pub(super) fn bare(title: &str, body: &Markup) -> Markup {
+    document(
+        title,
+        &html! {
+            header.top { a.brand href="/leaks" { img src="/assets/icon.svg" alt="" width="24" height="24"; "leakgate" } }
+            main #content { (body) }
+        },
+    )
+}
+
+/// A page as an answer.
+pub(super) fn html_response(page: Markup) -> Response {
+    Html(page.into_string()).into_response()
+}
+
+fn document(title: &str, body: &Markup) -> Markup {
+    html! {
+        (DOCTYPE)
+        html lang="en" {
+            head {
+                meta charset="utf-8";
+                meta name="viewport" content="width=device-width, initial-scale=1";
+                meta name="color-scheme" content="light dark";
+                title { (title) " · leakgate" }
+                link rel="icon" href="/assets/icon.svg" type="image/svg+xml";
+                link rel="stylesheet" href="/assets/console.css";
+                script src="/assets/console.js" defer {}
+            }
+            body {
+                a.skip href="#content" { "Skip to the content" }
+                (body)
+            }
+        }
+    }
+}
+
+/// The field that each form carries.
+pub(super) fn csrf(visit: &Visit) -> Markup {
+    html! { input type="hidden" name=(CSRF) value=(visit.csrf); }
+}
+
+/// What was just done, where the address says so.
+pub(super) fn done(visit: &Visit) -> Markup {
+    let text = match visit.value("done") {
+        Some("registered") => "The leak is registered, and its tokens are watched from now on.",
+        Some("known") => {
+            "These tokens were known already: this leak has them, with one more occurrence."
+        }
+        Some("patched") => "The virtual patch is in force.",
+        Some("unpatched") => "The virtual patch is removed. Its tokens are watched on.",
+        Some("closed") => "The leak is closed. Its tokens are watched for a while.",
+        Some("false") => "The leak is marked as false. Its tokens are not watched.",
+        Some("reopened") => "The leak is open again, without a patch.",
+        Some("commented") => "The comment is added.",
+        Some("changed") => "The change is made.",
+        Some("removed") => "It is removed.",
+        Some("added") => "It is added.",
+        Some("revoked") => "The API token is revoked: it stopped working at once.",
+        _ => return html! {},
+    };
+    html! { p.notice role="status" { (text) } }
+}
+
+/// A field for a role that the visitor may hand out.
+pub(super) fn role_field(visit: &Visit, chosen: Role) -> Markup {
+    let own = visit.visitor().actor.role;
+    html! {
+        select name="role" aria-label="Role" {
+            @for role in Role::ALL.into_iter().filter(|role| own.may_grant(*role)) {
+                option value=(role.name()) selected[role == chosen] { (words::role(role)) }
+            }
+        }
+    }
+}
+
+/// The links to the next page and back to the first.
+pub(super) fn pages(first: &str, next: Option<String>, is_first: bool) -> Markup {
+    html! {
+        @if !is_first || next.is_some() {
+            nav.pages aria-label="Pages" {
+                @if !is_first { a.button href=(first) { "First page" } }
+                @if let Some(next) = next { a.button href=(next) rel="next" { "Next page" } }
+            }
+        }
+    }
+}
