@@ -1,8 +1,5 @@
 //! Who reports leaks by a hook.
 
-use serde::{Deserialize, Serialize};
-use utoipa::ToSchema;
-
 use super::leak::named;
 
 named! {

@@ -43,8 +43,6 @@ mod trufflehog;
 #[cfg(test)]
 mod tests;
 
-use serde::{Deserialize, Serialize};
-use utoipa::ToSchema;
 use zeroize::Zeroize;
 
 use crate::model::finding::{Finding, RefusedItem};

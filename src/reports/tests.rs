@@ -378,9 +378,9 @@ fn an_oversized_or_deep_item_costs_only_itself() {
     deep["Tags"] = serde_json::from_str(&format!("{}{}", "[".repeat(30), "]".repeat(30))).unwrap();
     let report = serde_json::to_string(&[&large, &gitleaks_finding(3)]).unwrap()
         + "\n"
-        + &deep.to_string()
+        + deep.to_string().as_str()
         + "\n"
-        + &gitleaks_finding(4).to_string();
+        + gitleaks_finding(4).to_string().as_str();
     let (found, refused) = parse(Format::Gitleaks, &report);
     assert_eq!(tokens(&found), [token(3), token(4)]);
     assert_eq!(refused.len(), 2);

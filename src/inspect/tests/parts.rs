@@ -170,7 +170,7 @@ fn messages_of_grpc() {
     assert_eq!(hits(&grpc("identity"), &message(false, &text)), ["body"]);
     assert_eq!(hits(&grpc("identity"), &message(false, &gzip(&text))), ["body:grpc:[0] gzip"]);
     let web = [("content-type", "application/grpc-web-text"), ("grpc-encoding", "gzip")];
-    let encoded = base64_of(&plain) + &base64_of(&message(true, &gzip(&text)));
+    let encoded = base64_of(&plain) + base64_of(&message(true, &gzip(&text))).as_str();
     assert_eq!(hits(&web, encoded.as_bytes()), ["body:grpc:[1] base64,gzip"]);
     // Halves in two messages are no token.
     let (first, second) = TOKEN.split_at(9);

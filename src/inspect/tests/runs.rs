@@ -42,7 +42,7 @@ fn in_body(patchset: &Arc<Patchset>, body: &[u8]) -> Option<String> {
 #[test]
 fn base64_in_a_body() {
     let patchset = blocking(TOKEN.as_bytes());
-    let long = "x".repeat(150) + TOKEN + &"y".repeat(100);
+    let long = "x".repeat(150) + TOKEN + "y".repeat(100).as_str();
     for (body, layers) in [
         (STANDARD.encode(TOKEN), "base64"),
         (format!(r#"{{"a":"{}"}}"#, STANDARD.encode(TOKEN)), "base64"),
@@ -185,7 +185,7 @@ fn many_lines_of_compressed_messages_fit() {
             for more in 0..3 {
                 let message = gzip(format!("a message{}", &"xyz"[..more]).as_bytes());
                 let lines = engine.encode(message) + end;
-                let text = lines.repeat(40) + &engine.encode(gzip(TOKEN.as_bytes()));
+                let text = lines.repeat(40) + engine.encode(gzip(TOKEN.as_bytes())).as_str();
                 for size in [1, 100, 10_000] {
                     let pieces: Vec<&[u8]> = text.as_bytes().chunks(size).collect();
                     assert_eq!(body_found(&patchset, &pieces), Some(true), "{size} {text}");
