@@ -4,7 +4,7 @@ use axum::response::{IntoResponse, Redirect};
 use http::StatusCode;
 use maud::{Markup, html};
 
-use super::refused::{Answer, says};
+use super::refused::Answer;
 use super::visit::{Sent, Visit};
 use super::{layout, words};
 use crate::control::{NewLeak, Problem};
@@ -86,7 +86,7 @@ fn page(visit: &Visit, texts: &Texts, problem: Option<&Problem>) -> Markup {
             @if visit.desk.may(Permission::Register) {
                 p.hint { "Nothing is blocked by this: the tokens are watched, and you see who uses them before you decide." }
                 @if let Some(problem) = problem {
-                    p.error role="alert" { (says(problem)) " Enter the tokens again: they are not kept." }
+                    p.error role="alert" { (problem.detail()) " Enter the tokens again: they are not kept." }
                 }
                 form.stack method="post" action="/leaks/new" {
                     (layout::csrf(visit))

@@ -26,6 +26,11 @@ pub(super) async fn comment(Path(text): Path<String>, sent: Sent) -> Answer {
 pub(super) async fn decide(Path((text, name)): Path<(String, String)>, sent: Sent) -> Answer {
     let id = id(&text)?;
     let (desk, form) = (&sent.visit.desk, &sent.form);
+    if name == "spare" {
+        let leak = desk.leak(id).await?;
+        desk.apply(id, spared(form, &leak)?).await?;
+        return Ok(Redirect::to(&format!("/leaks/{id}?done=patched")).into_response());
+    }
     let decision =
         Decision::ALL.iter().copied().find(|decision| decisions::path(*decision) == name);
     let decision = decision.ok_or_else(|| Problem::not_found("decision"))?;
@@ -50,21 +55,42 @@ pub(super) async fn decide(Path((text, name)): Path<(String, String)>, sent: Sen
     Ok(Redirect::to(&format!("/leaks/{id}?done={done}")).into_response())
 }
 
-/// The patch that a form asks for. What the form does not have stays as the patch in force has it.
-fn patch(form: &Form, leak: &Leak, comment: Option<String>) -> Result<PatchRequest, Problem> {
+/// The patch in force as it is, but for one more client that it spares.
+fn spared(form: &Form, leak: &Leak) -> Result<PatchRequest, Problem> {
+    let patch = leak.virtual_patch.clone().ok_or_else(|| Problem::not_found("virtual patch"))?;
+    let scope = Scope { except_clients: with_spared(form, leak)?, ..patch.scope };
+    Ok(PatchRequest {
+        mode: Some(patch.mode),
+        scope: Some(scope),
+        expires_at: patch.expires_at,
+        force: patch.force,
+        comment: None,
+    })
+}
+
+/// The clients that the patch in force spares, and the one that the form adds for a while.
+fn with_spared(form: &Form, leak: &Leak) -> Result<Vec<ExceptClient>, Problem> {
     let now = clock::now();
-    let before = leak.virtual_patch.as_ref();
-    let mut except_clients =
-        before.map(|patch| patch.scope.except_clients.clone()).unwrap_or_default();
-    except_clients.retain(|except| except.until.is_none_or(|until| until > now));
+    let patch = leak.virtual_patch.as_ref();
+    let mut spared = patch.map(|patch| patch.scope.except_clients.clone()).unwrap_or_default();
+    spared.retain(|except| except.until.is_none_or(|until| until > now));
     if let Some(text) = form.text("except") {
         let client = text.parse().map_err(|_| {
-            Problem::invalid("the client to spare", "it is an address such as 203.0.113.7, a network, or cert: and a certificate’s name")
+            Problem::invalid(
+                "the client to spare",
+                "it is an address such as 203.0.113.7, a network, or cert: and a certificate’s name",
+            )
         })?;
-        let until = now.checked_add(GRACE).map_err(|_| Problem::not_found("time"))?;
-        except_clients.retain(|except| except.client != client);
-        except_clients.push(ExceptClient { client, until: Some(until) });
+        spared.retain(|except| except.client != client);
+        spared.push(ExceptClient { client, until: now.checked_add(GRACE).ok() });
     }
+    Ok(spared)
+}
+
+/// The patch that a form asks for. What the form does not have stays as the patch in force has it.
+fn patch(form: &Form, leak: &Leak, comment: Option<String>) -> Result<PatchRequest, Problem> {
+    let before = leak.virtual_patch.as_ref();
+    let except_clients = with_spared(form, leak)?;
     let mode = form.text("mode").and_then(|name| PatchMode::from_name(&name));
     Ok(PatchRequest {
         mode: Some(mode.ok_or_else(|| Problem::invalid("mode", "choose block or monitoring"))?),

@@ -3,13 +3,14 @@
 use axum::extract::Path;
 use maud::{Markup, html};
 
-use super::refused::{Answer, says};
+use super::refused::Answer;
 use super::visit::Visit;
 use super::{decisions, events, layout, words};
 use crate::control::{Impact, Problem};
 use crate::model::ids::LeakId;
 use crate::model::leak::{Comment, HistoryEntry, Leak};
 use crate::model::role::Permission;
+use crate::model::rule::PatchMode;
 
 /// Events of a leak shown on its page.
 const EVENTS: &str = "20";
@@ -39,7 +40,7 @@ pub(super) async fn show(Path(text): Path<String>, visit: Visit) -> Answer {
             div {
                 (facts(&leak))
                 (tokens(&leak))
-                (impact_card(impact))
+                (impact_card(&visit, &leak, impact))
                 section.card {
                     h2 { "Events" }
                     (events::table(&recent.items, "No request has carried one of these tokens yet."))
@@ -103,11 +104,13 @@ fn tokens(leak: &Leak) -> Markup {
     }
 }
 
-fn impact_card(impact: Result<Impact, Problem>) -> Markup {
+fn impact_card(visit: &Visit, leak: &Leak, impact: Result<Impact, Problem>) -> Markup {
+    let blocks = leak.virtual_patch.as_ref().is_some_and(|patch| patch.mode == PatchMode::Block);
+    let spares = blocks && visit.desk.may(Permission::Decide);
     let impact = match impact {
         Ok(impact) => impact,
         Err(problem) => {
-            return html! { section.card { h2 { "Impact of a patch" } p.error { (says(&problem)) } } };
+            return html! { section.card { h2 { "Impact of a patch" } p.error { (problem.detail()) } } };
         }
     };
     html! {
@@ -127,7 +130,7 @@ fn impact_card(impact: Result<Impact, Problem>) -> Markup {
             @if !impact.clients.is_empty() {
                 div.scroll {
                     table.list {
-                        thead { tr { th scope="col" { "Client" } th scope="col" { "Host" } th scope="col" { "Answer" } th.number scope="col" { "Uses" } th scope="col" { "Last" } th scope="col" { "New since exposure" } } }
+                        thead { tr { th scope="col" { "Client" } th scope="col" { "Host" } th scope="col" { "Answer" } th.number scope="col" { "Uses" } th scope="col" { "Last" } th scope="col" { "New since exposure" } @if spares { th scope="col" { "Spare" } } } }
                         tbody {
                             @for row in &impact.clients {
                                 tr {
@@ -137,6 +140,15 @@ fn impact_card(impact: Result<Impact, Problem>) -> Markup {
                                     td.number data-label="Uses" { (row.count) }
                                     td data-label="Last" { (words::time(row.last_at)) }
                                     td data-label="New since exposure" { @match row.new_since_exposure { Some(true) => span.tag.bad { "New" }, Some(false) => "no", None => span.quiet-text { "cannot be told" } } }
+                                    @if spares {
+                                        td data-label="Spare" {
+                                            form method="post" action={ "/leaks/" (leak.id) "/spare" } {
+                                                (layout::csrf(visit))
+                                                input type="hidden" name="except" value=(row.source_ip);
+                                                button type="submit" aria-label={ "Spare " (row.source_ip) " for an hour" } { "For an hour" }
+                                            }
+                                        }
+                                    }
                                 }
                             }
                         }

@@ -57,7 +57,7 @@ fn page(problem: &Problem) -> Response {
     let body = html! {
         section.card.narrow role="alert" {
             h1 { (title) }
-            p { (says(problem)) }
+            p { (problem.detail()) }
             p.actions {
                 a.button href="/leaks" { "Go to all leaks" }
             }
@@ -69,12 +69,4 @@ fn page(problem: &Problem) -> Response {
         response.headers_mut().insert(header::RETRY_AFTER, HeaderValue::from_static("1"));
     }
     response
-}
-
-/// What a problem says, with the field that it is about.
-pub(super) fn says(problem: &Problem) -> String {
-    match problem.field().filter(|field| !field.is_empty()) {
-        Some(field) => format!("{field}: {}", problem.detail()),
-        None => problem.detail().to_owned(),
-    }
 }

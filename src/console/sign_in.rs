@@ -7,7 +7,7 @@ use maud::{Markup, html};
 
 use super::form::Form;
 use super::layout;
-use super::refused::{Answer, Refused, says};
+use super::refused::{Answer, Refused};
 use super::visit::{Sent, pairs};
 use crate::control::{Control, Credential, Origin, SignIn, csrf, no_cookie};
 
@@ -48,7 +48,7 @@ pub(super) async fn enter(State(control): State<Control>, request: Request) -> A
             let error = if problem.status() == StatusCode::UNAUTHORIZED {
                 "Name or password is wrong. Mind capital letters in the password.".to_owned()
             } else {
-                says(&problem)
+                problem.detail().to_owned()
             };
             let told = Told { name, to, error: Some(error), over: false };
             let mut response = layout::html_response(page(&control, &told));
