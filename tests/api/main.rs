@@ -14,6 +14,7 @@ mod audit;
 mod bypass;
 #[path = "../postgres/mod.rs"]
 mod databases;
+mod console;
 mod events;
 mod explain;
 mod hooks;

@@ -9,6 +9,7 @@ use http::{HeaderMap, Method, Request, StatusCode, header};
 use http_body_util::BodyExt;
 use jiff::Timestamp;
 use leakgate::config::{Hook, Oidc};
+use leakgate::console;
 use leakgate::control::{
     self, Bootstrapped, BypassControl, Control, Explain, ExplainedHit, Explanation, FirstStart,
     Hooks, MalformedRequest, Outcome, Settings, SignInSettings,
@@ -174,7 +175,7 @@ impl Api {
         hooks: Vec<Hook>,
     ) -> (Self, Bootstrapped) {
         let url = format!("sqlite:{}", directory.path().join("leakgate.db").display());
-        Self::on_with(&url, directory, environment, oidc).await
+        Self::on_with(&url, directory, environment, oidc, hooks).await
     }
 
     /// The same on the store of this URL.
@@ -183,7 +184,7 @@ impl Api {
         directory: TempDir,
         environment: FirstStart,
     ) -> (Self, Bootstrapped) {
-        Self::on_with(url, directory, environment, None).await
+        Self::on_with(url, directory, environment, None, Vec::new()).await
     }
 
     async fn on_with(
@@ -191,6 +192,7 @@ impl Api {
         directory: TempDir,
         environment: FirstStart,
         oidc: Option<Oidc>,
+        hooks: Vec<Hook>,
     ) -> (Self, Bootstrapped) {
         let key = KeySource::Environment(Secret::from("a key of a store for tests only".repeat(2)));
         let store = store::open(url, key).await.unwrap().store;
@@ -213,7 +215,7 @@ impl Api {
         );
         control.publish().await.unwrap();
         let admin = done.api_token.as_ref().map(shown).unwrap_or_default();
-        let router = control::router(control.clone());
+        let router = control::router(control.clone()).merge(console::router(control.clone()));
         (Self { control, store, handle, switch, metrics, admin, router, directory }, done)
     }
 
