@@ -268,7 +268,7 @@ async fn pipelined_requests_are_answered_in_order() {
     let gateway = start(upstream.address());
     let mut client = gateway.connect().await;
     let get = |path: &str| format!("GET {path} HTTP/1.1\r\nHost: a\r\n\r\n");
-    client.send(get("/1") + &get("/2")).await;
+    client.send(get("/1") + get("/2").as_str()).await;
     let mut server = upstream.accept().await;
     for (path, body) in [("/1", "one"), ("/2", "two")] {
         assert_eq!(server.head().await.start(), format!("GET {path} HTTP/1.1"));

@@ -4,6 +4,7 @@
 #![allow(missing_docs, unreachable_pub)]
 
 mod clients;
+mod console;
 mod crowd;
 #[path = "../postgres/mod.rs"]
 mod databases;
