@@ -12,9 +12,9 @@
 mod api_tokens;
 mod audit;
 mod bypass;
+mod console;
 #[path = "../postgres/mod.rs"]
 mod databases;
-mod console;
 mod events;
 mod explain;
 mod hooks;

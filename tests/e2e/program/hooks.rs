@@ -25,7 +25,7 @@ async fn a_reported_token_is_refused_when_the_report_is_answered() {
          identifier = \"k1\"\n\
          pem = \"\"\"-----BEGIN PUBLIC KEY-----\n{pem}\n-----END PUBLIC KEY-----\"\"\"\n"
     );
-    let config = std::fs::read_to_string(&path).unwrap() + &more;
+    let config = std::fs::read_to_string(&path).unwrap() + more.as_str();
     std::fs::write(&path, config).unwrap();
     let program = Program::start_configured(folder.path());
     let leaked = token("acme_", 40);
