@@ -117,6 +117,10 @@ impl Server {
             ("search_path", schema),
             ("lock_timeout", lock_timeout.as_str()),
             ("default_transaction_read_only", if reads { "on" } else { "off" }),
+            // What writes looks everything up by an index. A plan that was made while a table was
+            // empty, as those of foreign keys are, would read through all of it for each row of a
+            // large import.
+            ("enable_seqscan", if reads { "on" } else { "off" }),
         ]);
         PgPoolOptions::new()
             .max_connections(count)
