@@ -32,7 +32,7 @@ fn leak() -> Value {
                       "except_clients": [{"client": "10.0.0.0/8", "until": null}]}
         },
         "created_at": "2026-11-24T20:42:34.261Z", "updated_at": "2026-11-24T20:42:34.261Z",
-        "last_event_at": null, "events_24h": 0
+        "last_event_at": null, "events_24h": 0, "events_by_hour": []
     })
 }
 

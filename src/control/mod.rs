@@ -22,6 +22,7 @@ mod passwords;
 mod problem;
 mod publish;
 mod redact;
+mod retention;
 mod scope;
 mod sessions;
 mod throttle;
@@ -82,6 +83,8 @@ pub struct Settings {
     pub oidc: Option<config::Oidc>,
     /// The hooks of partners that report leaks.
     pub hooks: Vec<config::Hook>,
+    /// How long events are kept, and how many.
+    pub events: config::Events,
 }
 
 impl From<&Config> for Settings {
@@ -92,6 +95,7 @@ impl From<&Config> for Settings {
             sign_in: SignInSettings::from(&config.control),
             oidc: config.control.oidc.clone(),
             hooks: config.control.hooks.clone(),
+            events: config.events,
         }
     }
 }

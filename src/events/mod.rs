@@ -1,9 +1,10 @@
 //! Events on their way from a verdict to where they are kept: a bounded queue, exact aggregation
-//! when it is full, batches, sinks.
+//! of what repeats and of what the queue has no room for, batches, sinks.
 
 mod aggregate;
 mod lines;
 mod queue;
+mod windows;
 
 use std::sync::Arc;
 
@@ -17,6 +18,12 @@ use crate::model::event::Event;
 pub trait EventSink: Send + Sync {
     /// The sink's name in metrics and log lines.
     fn name(&self) -> &'static str;
+
+    /// Whether an event is also offered while it counts on: then it may come again, with the same id
+    /// and a higher count, and is the same event. Others get it once, when it counts no further.
+    fn counts_on(&self) -> bool {
+        false
+    }
 
     /// Takes a batch, whole or not at all.
     ///

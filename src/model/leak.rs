@@ -270,6 +270,8 @@ pub struct Leak {
     /// How many requests carried one in the last 24 hours; counted by whole hours, of which the first
     /// may have begun up to an hour earlier.
     pub events_24h: u64,
+    /// The same by hour: 25 numbers, of which the last is that of the hour under way.
+    pub events_by_hour: Vec<u64>,
 }
 
 /// One row of a leak's history.

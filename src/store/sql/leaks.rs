@@ -168,6 +168,7 @@ fn bare(found: &Row) -> Result<Leak, StoreError> {
         updated_at: row::time(found, "updated_at")?,
         last_event_at: None,
         events_24h: 0,
+        events_by_hour: Vec::new(),
     })
 }
 

@@ -23,6 +23,9 @@ pub(super) fn first_of_24_hours(now: Timestamp) -> i64 {
     now.as_millisecond().div_euclid(HOUR).saturating_sub(24)
 }
 
+/// How many hours that are.
+const HOURS: usize = 25;
+
 /// What the upstream's answer to a token tells of it: nothing, where it never saw the token.
 fn told(event: &Event) -> Option<Validity> {
     if event.action == EventAction::Blocked {
@@ -52,16 +55,22 @@ pub(super) struct Tally {
 }
 
 impl Tally {
-    /// Counts an event for its tenant, for its own leak, and for all that have its token.
-    pub(super) fn add(&mut self, event: &Event, tenant: &str, having: Option<&Vec<LeakId>>) {
+    /// Counts `count` uses of an event for its tenant, for its own leak, and for all that have its
+    /// token.
+    pub(super) fn add(
+        &mut self,
+        event: &Event,
+        count: u64,
+        tenant: &str,
+        having: Option<&Vec<LeakId>>,
+    ) {
         let at = event.at.as_millisecond();
         let hour = at.div_euclid(HOUR);
-        *self.tenant_hours.entry((tenant.to_owned(), hour, event.action)).or_default() +=
-            event.count;
+        *self.tenant_hours.entry((tenant.to_owned(), hour, event.action)).or_default() += count;
         let mut leaks: BTreeSet<LeakId> = having.into_iter().flatten().copied().collect();
         leaks.insert(event.leak);
         for leak in leaks {
-            *self.leak_hours.entry((leak, hour, event.action)).or_default() += event.count;
+            *self.leak_hours.entry((leak, hour, event.action)).or_default() += count;
             let last = self.leaks.entry(leak).or_insert(at);
             *last = (*last).max(at);
         }
@@ -166,24 +175,31 @@ impl SqlStore {
             return Ok(());
         }
         let ids: Vec<LeakId> = found.iter().map(|leak| leak.id).collect();
-        let mut sql = Builder::new(
-            "SELECT u.leak, u.last_event_at,
-                CAST(COALESCE((SELECT SUM(h.count) FROM leak_hours h
-                    WHERE h.leak = u.leak AND h.hour >= ",
-        );
-        sql.push_bind(first_of_24_hours(clock::now()));
-        sql.push("), 0) AS BIGINT) AS events_24h FROM leak_use u WHERE u.leak IN (");
+        let mut sql = Builder::new("SELECT leak, last_event_at FROM leak_use WHERE leak IN (");
         leaks::push_ids(&mut sql, &ids);
-        let mut used = HashMap::new();
+        let mut last = HashMap::new();
         for row in sql.build().fetch_all(readers).await? {
-            let told = (row::time(&row, "last_event_at")?, row::count(&row, "events_24h")?);
-            used.insert(LeakId(row::uuid(&row, "leak")?), told);
+            last.insert(LeakId(row::uuid(&row, "leak")?), row::time(&row, "last_event_at")?);
+        }
+        let first = first_of_24_hours(clock::now());
+        let mut sql = Builder::new(
+            "SELECT leak, hour, CAST(SUM(count) AS BIGINT) AS count FROM leak_hours WHERE hour >= ",
+        );
+        sql.push_bind(first).push(" AND leak IN (");
+        leaks::push_ids(&mut sql, &ids);
+        sql.push(" GROUP BY leak, hour");
+        let mut hours: HashMap<LeakId, [u64; HOURS]> = HashMap::new();
+        for row in sql.build().fetch_all(readers).await? {
+            let hours = hours.entry(LeakId(row::uuid(&row, "leak")?)).or_default();
+            let place = usize::try_from(row::number(&row, "hour")?.saturating_sub(first));
+            if let Some(hour) = place.ok().and_then(|place| hours.get_mut(place)) {
+                *hour = row::count(&row, "count")?;
+            }
         }
         for leak in found.iter_mut() {
-            if let Some((last_event_at, events_24h)) = used.get(&leak.id) {
-                leak.last_event_at = Some(*last_event_at);
-                leak.events_24h = *events_24h;
-            }
+            leak.last_event_at = last.get(&leak.id).copied();
+            leak.events_by_hour = hours.get(&leak.id).copied().unwrap_or_default().to_vec();
+            leak.events_24h = leak.events_by_hour.iter().sum();
         }
         add_token_use(readers, found.iter_mut().flat_map(|leak| leak.tokens.iter_mut())).await
     }
