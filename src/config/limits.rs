@@ -450,8 +450,8 @@ pub const IMPORTS_KEPT: usize = 100;
 /// Bytes of a report that are parsed at once.
 pub const REPORT_PIECE_BYTES: usize = 64 * 1024;
 
-/// Bytes of a password, at least.
-pub const PASSWORD_BYTES_LEAST: usize = 12;
+/// Characters of a password, at least.
+pub const PASSWORD_CHARACTERS_LEAST: usize = 12;
 /// Bytes of a password.
 pub const PASSWORD_BYTES: usize = 1_024;
 /// Passwords that are hashed at once, each on a thread and in 19 MiB of memory of its own.
