@@ -410,6 +410,16 @@ pub const STORE_KEY_FILE_BYTES: usize = 4 * 1024;
 pub const CURSOR_BYTES: usize = 4 * 1024;
 /// Hex digits from which a search text is also taken for the beginning of a fingerprint.
 pub const SEARCH_FINGERPRINT: usize = 4;
+/// Leaks that a search finds by the beginning of a fingerprint; further ones are not among its answers.
+pub const SEARCH_FINGERPRINTS: usize = 1_000;
+/// Characters of a word that leaks are found by; what follows them is not looked at.
+pub const SEARCH_WORD: usize = 64;
+/// Different words that a leak is found by, the first ones of its title, comment, sources and comments.
+pub const SEARCH_WORDS: usize = 1_000;
+/// Leaks that are looked through for a text, in the order of the list, before the index of words is.
+pub const SEARCH_WALK: usize = 2_000;
+/// A text is common where one in so many leaks has it.
+pub const SEARCH_COMMON: u64 = 10;
 /// Reasons listed where no token of a leak can become a rule.
 pub const REASONS: i64 = 20;
 /// Rows of an impact.

@@ -7,6 +7,7 @@
 mod audit;
 mod changes;
 mod copy;
+mod counts;
 mod database;
 mod decisions;
 mod edit;
@@ -18,6 +19,7 @@ mod list;
 mod postgres;
 mod register;
 mod row;
+mod search;
 mod sessions;
 mod sqlite;
 mod statistics;

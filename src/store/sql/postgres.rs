@@ -10,7 +10,7 @@ use uuid::Uuid;
 
 use super::changes::Feed;
 use super::database::{Connection, Pool, Writer, query};
-use super::{SqlStore, copy, fingerprint_key, row};
+use super::{SqlStore, copy, fingerprint_key, row, search};
 use crate::config::limits;
 use crate::store::seal::DataKey;
 use crate::store::{KeySource, StoreError, key};
@@ -163,6 +163,7 @@ pub(super) async fn open(
     let data_key = data_key(source)?;
     let mut connection = prepared(&server).await?;
     enter(&mut connection, "decisions").await?;
+    search::fill(&mut connection).await?;
     let fingerprint_key = fingerprint_key::of_fingerprints(&mut connection, &data_key).await?;
     let notices = risks(&mut connection).await?;
     // The lock ends with the connection.

@@ -12,7 +12,7 @@ use sqlx::sqlite::{
 };
 
 use super::database::{Pool, SqliteWriter, Writer};
-use super::{SqlStore, fingerprint_key, row};
+use super::{SqlStore, fingerprint_key, row, search};
 use crate::config::limits;
 use crate::model::fingerprint::FingerprintKey;
 use crate::store::seal::DataKey;
@@ -101,6 +101,7 @@ pub(in crate::store) async fn open(
 
     let mut decisions = writer(&files.decisions, SqliteSynchronous::Full, &DECISIONS).await?;
     let events = writer(&files.events, SqliteSynchronous::Normal, &EVENTS).await?;
+    search::fill(&mut decisions).await?;
     let fingerprint_key = fingerprint_key::of_fingerprints(&mut decisions, &data_key).await?;
     let decisions =
         SqliteWriter::new(decisions, writing(&files.decisions, SqliteSynchronous::Full));

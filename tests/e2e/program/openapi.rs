@@ -17,10 +17,7 @@ const ENDLESS: &str = "followEvents";
 const NOT_ASKED: &str = "positive_data_acceptance";
 
 /// Calls of random data for each operation, beside those that its parts suggest one by one.
-const EXAMPLES: &str = "25";
-
-/// Seconds that it may take in all.
-const TIME: &str = "120";
+const EXAMPLES: &str = "40";
 
 #[tokio::test(flavor = "multi_thread")]
 #[ignore = "needs Schemathesis, which ./scripts/test installs"]
@@ -49,7 +46,7 @@ async fn the_api_does_what_its_document_says() {
         .args(["--exclude-operation-id", ENDLESS])
         .args(["--checks", "all", "--exclude-checks", NOT_ASKED, "--mode", "all"])
         .args(["--phases", "examples,coverage,fuzzing"])
-        .args(["--max-examples", EXAMPLES, "--seed", "1", "--max-time", TIME, "--no-color"])
+        .args(["--max-examples", EXAMPLES, "--seed", "1", "--no-color"])
         .args(["--generation-database", "none", "--continue-on-failure"])
         .args(["--suppress-health-check", "all"])
         .stdin(Stdio::null())
@@ -64,6 +61,7 @@ async fn the_api_does_what_its_document_says() {
         String::from_utf8_lossy(&output.stderr),
         program.errors.text()
     );
-    let left_out = leakgate::control::calls().len() - 1;
-    assert!(said.contains(&format!("Selected: {left_out}/")), "not all calls were made: {said}");
+    // All but that one and the call for the document itself.
+    let made = leakgate::control::calls().len() - 2;
+    assert!(said.contains(&format!("Selected: {made}/")), "not all calls were made: {said}");
 }
