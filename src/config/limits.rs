@@ -417,9 +417,16 @@ pub const SEARCH_WORD: usize = 64;
 /// Different words that a leak is found by, the first ones of its title, comment, sources and comments.
 pub const SEARCH_WORDS: usize = 1_000;
 /// Leaks that are looked through for a text, in the order of the list, before the index of words is.
-pub const SEARCH_WALK: usize = 2_000;
+pub const SEARCH_WALK: usize = 5_000;
+/// Leaks, the newest, by which it is told whether a text is common.
+pub const SEARCH_SAMPLE: usize = 1_000;
+/// Tokens that are sealed anew in one transaction while keys are rotated: a few milliseconds in which no
+/// decision is stored.
+pub const KEY_BATCH: usize = 200;
+/// How long a rotation of keys waits after a failure.
+pub const KEY_PAUSE: Duration = Duration::from_secs(1);
 /// A text is common where one in so many leaks has it.
-pub const SEARCH_COMMON: u64 = 10;
+pub const SEARCH_COMMON: u64 = 3;
 /// Reasons listed where no token of a leak can become a rule.
 pub const REASONS: i64 = 20;
 /// Rows of an impact.

@@ -22,6 +22,7 @@ mod passwords;
 mod problem;
 mod publish;
 mod redact;
+mod rotation;
 mod scope;
 mod sessions;
 mod throttle;
@@ -132,6 +133,7 @@ struct Inner {
     tasks: TaskTracker,
     imports: imports::Imports,
     import_permits: Arc<Semaphore>,
+    rotation: rotation::Rotation,
 }
 
 impl Control {
@@ -172,6 +174,7 @@ impl Control {
                 tasks,
                 imports: imports::Imports::default(),
                 import_permits: Arc::new(Semaphore::new(limits::IMPORTS)),
+                rotation: rotation::Rotation::default(),
             }),
         }
     }

@@ -62,6 +62,10 @@ pub(super) struct Fitting {
     pub(super) fitting: u64,
     /// What those that fit are like.
     pub(super) facets: Vec<i64>,
+    /// The ranks of their statuses, in no order.
+    pub(super) statuses: Vec<i64>,
+    /// The ranks of their risks.
+    pub(super) risks: Vec<i64>,
 }
 
 pub(super) async fn fitting(
@@ -76,14 +80,21 @@ pub(super) async fn fitting(
     );
     list::push_tenant(&mut sql, "tenant", of);
     sql.push(" GROUP BY facets");
-    let mut counted = Fitting { of: of.clone(), all: 0, fitting: 0, facets: Vec::new() };
+    let mut counted = Fitting {
+        of: of.clone(),
+        all: 0,
+        fitting: 0,
+        facets: Vec::new(),
+        statuses: Vec::new(),
+        risks: Vec::new(),
+    };
     let mut tenants: Option<(String, String)> = None;
     for found in sql.build().fetch_all(connection).await? {
         let (number, count) = (row::number(&found, "facets")?, row::count(&found, "count")?);
         counted.all += count;
-        if !Facets::of(number).is_some_and(|facets| facets.fits(asked)) {
-            continue;
-        }
+        let Some(facets) = Facets::of(number).filter(|facets| facets.fits(asked)) else { continue };
+        counted.statuses.push(row::rank(facets.status, Status::ALL));
+        counted.risks.push(row::rank(facets.risk, Risk::ALL));
         counted.fitting += count;
         counted.facets.push(number);
         let (first, last) = (row::text(&found, "first")?, row::text(&found, "last")?);

@@ -35,8 +35,9 @@ impl SqlStore {
             search::rebuild(&mut transaction, id).await?;
         }
         if !edit.add_tokens.is_empty() {
-            let kept = tokens::keep(&mut transaction, &self.data_key, tenant, &edit.add_tokens, at)
-                .await?;
+            let sealer = self.sealer(&mut transaction).await?;
+            let kept =
+                tokens::keep(&mut transaction, &sealer, tenant, &edit.add_tokens, at).await?;
             let ids: Vec<TokenId> = kept.iter().map(|kept| kept.id).collect();
             let added = tokens::attach(&mut transaction, id, &ids).await?;
             if added > 0 {

@@ -1,7 +1,7 @@
 //! The list of leaks: filters, search, order, pages.
 
 use super::counts::Fitting;
-use super::database::{Builder, Connection, Row, Session, Value};
+use super::database::{Builder, Connection, Row, Value};
 use super::search::Search;
 use super::{SqlStore, counts, leaks, row};
 use crate::config::limits;
@@ -62,10 +62,24 @@ struct Order<'q> {
 }
 
 impl Order<'_> {
+    /// The column, for an index of it to be walked through.
+    fn walked(&self) -> String {
+        format!("l.{}", self.column)
+    }
+
+    /// The same value where what was found by other means is to be sorted: the database is not to
+    /// walk through all in this order instead.
+    fn sorted(&self) -> String {
+        match self.query.sort {
+            LeakSort::Title => "(l.title_order || '')".to_owned(),
+            _ => format!("+l.{}", self.column),
+        }
+    }
+
     /// The condition that the page begins after the last one.
-    fn push_after(&self, sql: &mut Builder) -> Result<(), StoreError> {
+    fn push_after(&self, sql: &mut Builder, column: &str) -> Result<(), StoreError> {
         let Some(place) = &self.after else { return Ok(()) };
-        sql.push(" AND (l.").push(self.column).push(", l.id) ");
+        sql.push(" AND (").push(column).push(", l.id) ");
         sql.push(if self.query.descending { "< (" } else { "> (" });
         match (&place.key, self.query.sort) {
             (SortKey::Text(key), LeakSort::Title) => sql.push_bind(key),
@@ -76,21 +90,10 @@ impl Order<'_> {
         Ok(())
     }
 
-    /// The order of an index of the column.
     fn push_by(&self, sql: &mut Builder, column: &str, limit: usize) {
         let order = if self.query.descending { " DESC" } else { "" };
         sql.push(" ORDER BY ").push(column).push(order).push(", l.id").push(order);
         sql.push(" LIMIT ").push_bind(row::signed(limit));
-    }
-
-    /// The same order, but of what was found by other means: the database is not to walk through all
-    /// in this order instead.
-    fn push_sorted(&self, sql: &mut Builder, limit: usize) {
-        let column = match self.query.sort {
-            LeakSort::Title => "l.title_order || ''".to_owned(),
-            _ => format!("+l.{}", self.column),
-        };
-        self.push_by(sql, &column, limit);
     }
 
     fn push_columns(&self, sql: &mut Builder) {
@@ -125,7 +128,7 @@ impl SqlStore {
         let fitting = counts::fitting(&mut transaction, of, query).await?;
         let wanted = Wanted { order, fitting, search, rows: limit.saturating_add(1) };
         let mut rows = wanted.rows(&mut transaction).await?;
-        let total = wanted.total(&mut transaction).await?;
+        let total = wanted.total(&mut transaction, of).await?;
 
         let is_text = query.sort == LeakSort::Title;
         let next_cursor = next_cursor(&mut rows, limit, &binding, |last| {
@@ -172,27 +175,27 @@ impl Wanted<'_> {
     async fn rows(&self, connection: &mut dyn Connection) -> Result<Vec<Row>, StoreError> {
         let (order, mut sql) = (&self.order, Builder::new(""));
         if self.is_nothing() {
-            order.push_after(&mut sql)?;
+            order.push_after(&mut sql, "l.id")?;
             return Ok(Vec::new());
         }
         if self.is_few() {
             order.push_columns(&mut sql);
             self.push_few(&mut sql);
-            order.push_after(&mut sql)?;
-            order.push_sorted(&mut sql, self.rows);
+            order.push_after(&mut sql, &order.sorted())?;
+            order.push_by(&mut sql, &order.sorted(), self.rows);
             return Ok(sql.build().fetch_all(connection).await?);
         }
         let Some(search) = &self.search else {
             order.push_columns(&mut sql);
             self.push_walked(&mut sql)?;
-            order.push_by(&mut sql, &format!("l.{}", order.column), self.rows);
+            order.push_by(&mut sql, &order.walked(), self.rows);
             return Ok(sql.build().fetch_all(connection).await?);
         };
         sql.push("WITH walked AS MATERIALIZED (");
         order.push_columns(&mut sql);
         sql.push(", l.search_text");
         self.push_walked(&mut sql)?;
-        order.push_by(&mut sql, &format!("l.{}", order.column), limits::SEARCH_WALK);
+        order.push_by(&mut sql, &order.walked(), limits::SEARCH_WALK);
         sql.push(") SELECT l.id, l.sort_key FROM walked l WHERE 1 = 1");
         search.push_fits(&mut sql);
         order.push_by(&mut sql, "l.sort_key", self.rows);
@@ -204,14 +207,18 @@ impl Wanted<'_> {
         order.push_columns(&mut sql);
         search.push_found(connection, &mut sql);
         self.push_conditions(&mut sql);
-        order.push_after(&mut sql)?;
+        order.push_after(&mut sql, &order.sorted())?;
         sql.push(") SELECT l.id, l.sort_key FROM found l");
         order.push_by(&mut sql, "l.sort_key", self.rows);
         Ok(sql.build().fetch_all(connection).await?)
     }
 
     /// How many there are in all, up to [`limits::TOTAL_COUNT`].
-    async fn total(&self, connection: &mut dyn Connection) -> Result<u64, StoreError> {
+    async fn total(
+        &self,
+        connection: &mut dyn Connection,
+        of: &Tenants,
+    ) -> Result<u64, StoreError> {
         if self.is_nothing() {
             return Ok(0);
         }
@@ -223,8 +230,13 @@ impl Wanted<'_> {
         match &self.search {
             _ if self.is_few() => self.push_few(&mut sql),
             Some(search) if !is_common(connection, search).await? => {
-                search.push_found(connection, &mut sql);
-                self.push_conditions(&mut sql);
+                let is_any = self.fitting.fitting == self.fitting.all
+                    && self.order.query.validity.is_empty()
+                    && matches!(of, Tenants::All);
+                if !is_any || !search.push_matching(connection, &mut sql) {
+                    search.push_found(connection, &mut sql);
+                    self.push_conditions(&mut sql);
+                }
             }
             search => {
                 sql.push(" FROM leaks l WHERE 1 = 1");
@@ -251,24 +263,19 @@ impl Wanted<'_> {
 
     /// All that fit, with conditions that an index in the order of the list can begin with.
     fn push_walked(&self, sql: &mut Builder) -> Result<(), StoreError> {
-        let query = self.order.query;
         sql.push(" FROM leaks l WHERE 1 = 1");
-        if let [status] = query.status.as_slice() {
-            sql.push(" AND l.status = ").push_bind(row::rank(*status, Status::ALL));
-        }
-        match query.sort {
-            LeakSort::Status => {
-                let ranks = query.status.iter().map(|&it| row::rank(it, Status::ALL));
-                push_between(sql, "l.status", ranks);
-            }
-            LeakSort::Risk => {
-                let ranks = query.risk.iter().map(|&it| row::rank(it, Risk::ALL));
-                push_between(sql, "l.risk", ranks);
-            }
+        // What is known of all that fit, whether it was asked for or not, so that the walk begins
+        // where the first of them is.
+        match self.order.query.sort {
+            LeakSort::Status => push_between(sql, "l.status", &self.fitting.statuses),
+            LeakSort::Risk => push_between(sql, "l.risk", &self.fitting.risks),
             LeakSort::CreatedAt | LeakSort::UpdatedAt | LeakSort::Title => {}
         }
+        if let Some(status) = only(&self.fitting.statuses) {
+            sql.push(" AND l.status = ").push_bind(status);
+        }
         self.push_conditions(sql);
-        self.order.push_after(sql)
+        self.order.push_after(sql, &self.order.walked())
     }
 
     /// The conditions on `leaks l`, save on its text. A sign before a number keeps it from being
@@ -287,19 +294,16 @@ impl Wanted<'_> {
     }
 }
 
-/// Whether so many leaks have what is searched for that they are counted sooner one by one. SQLite
-/// counts what its index of words finds one by one as well.
+/// Whether so many leaks have what is searched for that they are counted sooner one by one than by the
+/// index of words.
 async fn is_common(connection: &mut dyn Connection, search: &Search) -> Result<bool, StoreError> {
-    if matches!(connection.session(), Session::Sqlite(_)) {
-        return Ok(false);
-    }
     let mut sql = Builder::new(
         "SELECT COUNT(*) AS count FROM (SELECT id, search_text FROM leaks ORDER BY id DESC LIMIT ",
     );
-    sql.push_bind(row::signed(limits::SEARCH_WALK)).push(") l WHERE 1 = 1");
+    sql.push_bind(row::signed(limits::SEARCH_SAMPLE)).push(") l WHERE 1 = 1");
     search.push_fits(&mut sql);
     let found = row::count(&sql.build().fetch_one(connection).await?, "count")?;
-    Ok(found.saturating_mul(limits::SEARCH_COMMON) >= limits::SEARCH_WALK as u64)
+    Ok(found.saturating_mul(limits::SEARCH_COMMON) >= limits::SEARCH_SAMPLE as u64)
 }
 
 fn push_validity(sql: &mut Builder, query: &LeakQuery) {
@@ -316,12 +320,18 @@ fn push_validity(sql: &mut Builder, query: &LeakQuery) {
     sql.push(")");
 }
 
-/// From the least to the greatest of the values, where there are any.
-fn push_between(sql: &mut Builder, column: &str, values: impl Iterator<Item = i64> + Clone) {
-    if let (Some(least), Some(most)) = (values.clone().min(), values.max()) {
-        sql.push(" AND ").push(column).push(" BETWEEN ").push_bind(least);
-        sql.push(" AND ").push_bind(most);
+/// From the least to the greatest of the values.
+fn push_between(sql: &mut Builder, column: &str, values: &[i64]) {
+    if let (Some(least), Some(most)) = (values.iter().min(), values.iter().max()) {
+        sql.push(" AND ").push(column).push(" BETWEEN ").push_bind(*least);
+        sql.push(" AND ").push_bind(*most);
     }
+}
+
+/// The one value that all of them are.
+fn only(values: &[i64]) -> Option<i64> {
+    let first = values.first().copied()?;
+    values.iter().all(|value| *value == first).then_some(first)
 }
 
 /// Narrows to a tenant, where it is to be one.

@@ -25,14 +25,10 @@ impl SqlStore {
         let at = clock::now().as_millisecond();
         let mut writer = self.decisions.lock().await?;
         let mut transaction = writer.begin().await?;
-        let kept = tokens::keep(
-            &mut transaction,
-            &self.data_key,
-            &registration.tenant,
-            &registration.tokens,
-            at,
-        )
-        .await?;
+        let sealer = self.sealer(&mut transaction).await?;
+        let kept =
+            tokens::keep(&mut transaction, &sealer, &registration.tenant, &registration.tokens, at)
+                .await?;
         let (new, known): (Vec<_>, Vec<_>) = kept.iter().partition(|kept| kept.is_new);
         let new_tokens = new.len() as u64;
 

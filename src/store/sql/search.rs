@@ -241,15 +241,29 @@ impl Search {
         }
     }
 
+    /// The same of a statement that counts them, whatever they are like, where that needs nothing but
+    /// the index of words. Answers whether it does.
+    pub(super) fn push_matching(&self, connection: &mut dyn Connection, sql: &mut Builder) -> bool {
+        let is_alone = matches!(connection.session(), Session::Sqlite(_));
+        if !is_alone || !self.by_fingerprint.is_empty() {
+            return false;
+        }
+        sql.push(" FROM leak_words WHERE leak_words MATCH ").push_bind(self.for_sqlite());
+        true
+    }
+
+    fn for_sqlite(&self) -> String {
+        let asked: Vec<String> = self.words.iter().map(|word| format!("\"{word}\"*")).collect();
+        asked.join(" ")
+    }
+
     /// `FROM` and `WHERE` of a statement that finds the leaks `l` by the index of words; conditions
     /// may follow.
     pub(super) fn push_found(&self, connection: &mut dyn Connection, sql: &mut Builder) {
         match connection.session() {
             Session::Sqlite(_) => {
-                let asked: Vec<String> =
-                    self.words.iter().map(|word| format!("\"{word}\"*")).collect();
                 sql.push(" FROM (SELECT rowid AS number FROM leak_words WHERE leak_words MATCH ");
-                sql.push_bind(asked.join(" "));
+                sql.push_bind(self.for_sqlite());
                 if !self.by_fingerprint.is_empty() {
                     sql.push(" UNION SELECT number FROM leaks WHERE id IN (");
                     sql.push_list(self.by_fingerprint.iter().cloned()).push(")");

@@ -13,7 +13,7 @@ use crate::model::tenant::Tenants;
 use crate::model::token::{Token, TokenMaterial, Validity};
 use crate::store::StoreError;
 use crate::store::cursor::{Binding, Place, SortKey};
-use crate::store::seal::DataKey;
+use crate::store::ring::Sealer;
 use crate::store::types::{Change, EnforcedToken, Lookup, LookupLeak, NewToken, Page, PageRequest};
 
 /// The columns of a token as it is shown, of `tokens t`.
@@ -47,7 +47,7 @@ pub(super) struct Kept {
 /// it is, save that a text takes the place of a digest, and a known validity that of another one.
 pub(super) async fn keep(
     connection: &mut dyn Connection,
-    key: &DataKey,
+    key: &Sealer,
     tenant: &str,
     tokens: &[NewToken],
     at: i64,
@@ -145,7 +145,7 @@ async fn known(
 /// Takes over what a new report of a known token adds; answers whether that is its text.
 async fn learn(
     connection: &mut dyn Connection,
-    key: &DataKey,
+    key: &Sealer,
     known: &Known,
     token: &NewToken,
 ) -> Result<bool, StoreError> {
@@ -173,7 +173,7 @@ async fn learn(
 
 async fn insert(
     connection: &mut dyn Connection,
-    key: &DataKey,
+    key: &Sealer,
     tenant: &str,
     tokens: &[(TokenId, &NewToken)],
     at: i64,
@@ -377,8 +377,7 @@ impl SqlStore {
         rows.iter()
             .map(|found| {
                 let id = TokenId(row::uuid(found, "id")?);
-                let material: TokenMaterial =
-                    self.data_key.open_token(id, found.try_get("sealed")?)?;
+                let material: TokenMaterial = self.keys.open_token(id, found.try_get("sealed")?)?;
                 Ok(EnforcedToken {
                     id,
                     fingerprint: row::fingerprint(found, "fingerprint")?,
