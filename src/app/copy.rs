@@ -25,7 +25,11 @@ pub(super) fn run(command: StoreCommand) -> Result<(), Failure> {
     let StoreCommand::Copy { from, to } = command;
     let key = secret("LEAKGATE_KEY");
     let has_key_file = key.is_none();
-    let copied = runtime()?.block_on(store::copy(&from, &to, KeySource::from_environment(key)))?;
+    let copied = runtime()?.block_on(store::copy(
+        &from,
+        &to,
+        KeySource::from_environment(key, secret("LEAKGATE_OLD_KEY")),
+    ))?;
     for (table, rows) in &copied.tables {
         say::print(format!("{table}: {rows}"));
     }

@@ -46,7 +46,7 @@ pub(super) fn run_client(
 }
 
 async fn from_store(command: Command, config: &Config, io: &mut Io<'_>) -> Result<Exit, Failure> {
-    let key = KeySource::from_environment(secret("LEAKGATE_KEY"));
+    let key = KeySource::from_environment(secret("LEAKGATE_KEY"), secret("LEAKGATE_OLD_KEY"));
     let store = store::open_reading(&config.store.url, key).await?;
     let answered = match command {
         Command::Fingerprint(fingerprint) => {

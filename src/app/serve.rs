@@ -25,7 +25,7 @@ pub(super) async fn run(
     let mut signals = Signals::catch().map_err(Failure::Signals)?;
     let start = Start {
         passed,
-        key: KeySource::from_environment(secret("LEAKGATE_KEY")),
+        key: KeySource::from_environment(secret("LEAKGATE_KEY"), secret("LEAKGATE_OLD_KEY")),
         admin: FirstStart {
             admin_password: secret("LEAKGATE_ADMIN_PASSWORD"),
             admin_token: secret("LEAKGATE_ADMIN_TOKEN"),

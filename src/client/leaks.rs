@@ -121,7 +121,7 @@ pub struct List {
     /// Validity of any of its tokens.
     #[arg(long, value_delimiter = ',', value_parser = ["active", "inactive", "unknown"])]
     pub validity: Vec<String>,
-    /// Text in title, comment or source, or the beginning of a token's fingerprint.
+    /// Words of title, sources and comments, each by its beginning; or that of a token's fingerprint.
     #[arg(long = "text", short = 'q')]
     pub text: Option<String>,
     /// created_at, updated_at, risk, status or title, with - before it to turn the order around.

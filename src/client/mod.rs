@@ -22,6 +22,7 @@ mod failure;
 mod follow;
 mod import;
 mod input;
+mod keys;
 mod leak_texts;
 mod leaks;
 mod output;
@@ -49,6 +50,7 @@ pub use events::Events;
 pub use failure::{Exit, Failure};
 pub use import::Import;
 pub use input::{read_request, read_token};
+pub use keys::Keys;
 pub use leaks::Leaks;
 pub use output::{Output, OutputArgument};
 pub use settings::Settings;
@@ -81,6 +83,8 @@ pub enum Command {
     Users(Users),
     /// Who leaks, users and routes of the gateway belong to.
     Tenants(Tenants),
+    /// The key that tokens are encrypted under at rest.
+    Keys(Keys),
 }
 
 impl Command {
@@ -97,6 +101,7 @@ impl Command {
             Self::ApiTokens(command) => &command.form,
             Self::Users(command) => &command.form,
             Self::Tenants(command) => &command.form,
+            Self::Keys(command) => &command.form,
         };
         form.tenant.clone()
     }
@@ -173,6 +178,7 @@ async fn dispatch(command: Command, settings: &Settings, io: &mut Io<'_>) -> Res
         Command::ApiTokens(api_tokens) => api_tokens::run(api_tokens, &api, io).await?,
         Command::Users(users) => Box::pin(users::run(users, &api, io)).await?,
         Command::Tenants(tenants) => tenants::run(tenants, &api, io).await?,
+        Command::Keys(keys) => keys::run(keys, &api, io).await?,
     }
     Ok(Exit::Done)
 }

@@ -427,6 +427,23 @@ pub const STORE_KEY_FILE_BYTES: usize = 4 * 1024;
 pub const CURSOR_BYTES: usize = 4 * 1024;
 /// Hex digits from which a search text is also taken for the beginning of a fingerprint.
 pub const SEARCH_FINGERPRINT: usize = 4;
+/// Leaks that a search finds by the beginning of a fingerprint; further ones are not among its answers.
+pub const SEARCH_FINGERPRINTS: usize = 1_000;
+/// Characters of a word that leaks are found by; what follows them is not looked at.
+pub const SEARCH_WORD: usize = 64;
+/// Different words that a leak is found by, the first ones of its title, comment, sources and comments.
+pub const SEARCH_WORDS: usize = 1_000;
+/// Leaks that are looked through for a text, in the order of the list, before the index of words is.
+pub const SEARCH_WALK: usize = 5_000;
+/// Leaks, the newest, by which it is told whether a text is common.
+pub const SEARCH_SAMPLE: usize = 1_000;
+/// Tokens that are sealed anew in one transaction while keys are rotated: a few milliseconds in which no
+/// decision is stored.
+pub const KEY_BATCH: usize = 200;
+/// How long a rotation of keys waits after a failure.
+pub const KEY_PAUSE: Duration = Duration::from_secs(1);
+/// A text is common where one in so many leaks has it.
+pub const SEARCH_COMMON: u64 = 3;
 /// Reasons listed where no token of a leak can become a rule.
 pub const REASONS: i64 = 20;
 /// Rows of an impact.
@@ -467,8 +484,8 @@ pub const IMPORTS_KEPT: usize = 100;
 /// Bytes of a report that are parsed at once.
 pub const REPORT_PIECE_BYTES: usize = 64 * 1024;
 
-/// Bytes of a password, at least.
-pub const PASSWORD_BYTES_LEAST: usize = 12;
+/// Characters of a password, at least.
+pub const PASSWORD_CHARACTERS_LEAST: usize = 12;
 /// Bytes of a password.
 pub const PASSWORD_BYTES: usize = 1_024;
 /// Passwords that are hashed at once, each on a thread and in 19 MiB of memory of its own.

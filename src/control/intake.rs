@@ -321,6 +321,9 @@ impl Texts {
             ] {
                 fits(name, value.as_deref().unwrap_or_default(), limit)?;
             }
+            if source.line.is_some_and(|line| i64::try_from(line).is_err()) {
+                return Err(Problem::invalid("source.line", "it is no number of a line"));
+            }
         }
         Ok(self)
     }

@@ -23,6 +23,7 @@ mod problem;
 mod publish;
 mod redact;
 mod retention;
+mod rotation;
 mod scope;
 mod sessions;
 mod throttle;
@@ -136,6 +137,7 @@ struct Inner {
     tasks: TaskTracker,
     imports: imports::Imports,
     import_permits: Arc<Semaphore>,
+    rotation: rotation::Rotation,
 }
 
 impl Control {
@@ -176,6 +178,7 @@ impl Control {
                 tasks,
                 imports: imports::Imports::default(),
                 import_permits: Arc::new(Semaphore::new(limits::IMPORTS)),
+                rotation: rotation::Rotation::default(),
             }),
         }
     }

@@ -92,10 +92,13 @@ impl Place {
 
 /// Checks that a password is long enough, and not the user's own name.
 pub(super) fn fits(password: &Secret, name: &str) -> Result<(), Problem> {
-    if password.len() < limits::PASSWORD_BYTES_LEAST {
+    // As the document of the API counts them: in characters.
+    let continues = |byte: &&u8| **byte & 0b1100_0000 == 0b1000_0000;
+    let characters = password.len() - password.expose().iter().filter(continues).count();
+    if characters < limits::PASSWORD_CHARACTERS_LEAST {
         return Err(Problem::invalid(
             "password",
-            format!("it must have {} bytes or more", limits::PASSWORD_BYTES_LEAST),
+            format!("it must have {} characters or more", limits::PASSWORD_CHARACTERS_LEAST),
         ));
     }
     if password.len() > limits::PASSWORD_BYTES {

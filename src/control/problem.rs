@@ -396,6 +396,7 @@ pub(crate) fn permission_name(permission: Permission) -> &'static str {
         Permission::Comment => "comment",
         Permission::Administer => "administer",
         Permission::ManageTenants => "manage tenants",
+        Permission::ManageKeys => "manage keys",
         Permission::Audit => "audit",
         Permission::Enforce => "enforce",
     }
@@ -444,6 +445,12 @@ impl From<StoreError> for Problem {
                 "It is there already",
                 StatusCode::CONFLICT,
                 format!("a {what} of that name is there already: choose another name").into(),
+            ),
+            error @ StoreError::NoNextKey => Self::new(
+                "urn:leakgate:problem:no-next-key",
+                "No key was given to go over to",
+                StatusCode::CONFLICT,
+                error.to_string().into(),
             ),
             StoreError::NotEmpty => Self::tenant_stays(
                 "the tenant still has leaks, users or API tokens: remove its users and revoke its \

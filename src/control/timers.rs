@@ -32,6 +32,7 @@ impl Control {
     /// Ends patches, watches and the bypass at their time, and publishes again what failed to be
     /// published, until [`Self::stop`] is called.
     pub async fn run(&self) {
+        self.resume_rotation().await;
         tokio::join!(self.run_ticks(), self.run_with_others(), self.run_retention());
     }
 

@@ -23,7 +23,7 @@ pub struct NewUser {
     pub name: String,
     /// What they may do.
     pub role: Role,
-    /// Their password: 12 bytes or more.
+    /// Their password: 12 characters or more.
     #[schema(value_type = String, format = Password, min_length = 12)]
     pub password: Secret,
 }
@@ -38,7 +38,7 @@ pub struct ChangedUser {
     /// Whether they are kept from signing in. Ends their sessions at once.
     #[serde(default)]
     pub disabled: Option<bool>,
-    /// A new password: 12 bytes or more. Ends their sessions at once.
+    /// A new password: 12 characters or more. Ends their sessions at once.
     #[serde(default)]
     #[schema(value_type = Option<String>, format = Password, min_length = 12)]
     pub password: Option<Secret>,

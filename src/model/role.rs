@@ -38,6 +38,8 @@ pub enum Permission {
     Administer,
     /// Manage tenants.
     ManageTenants,
+    /// Rotate the key of tokens at rest.
+    ManageKeys,
     /// See the audit log.
     Audit,
     /// Pull patchsets and send events.

@@ -11,6 +11,7 @@ use aws_lc_rs::rand;
 use zeroize::Zeroizing;
 
 use super::StoreError;
+use super::ring::Given;
 use super::seal::DataKey;
 use crate::config::limits;
 use crate::model::secret::Secret;
@@ -20,22 +21,40 @@ use crate::model::secret::Secret;
 pub enum KeySource {
     /// The value of `LEAKGATE_KEY`: any string of at least 32 bytes.
     Environment(Secret),
+    /// The values of `LEAKGATE_KEY` and `LEAKGATE_OLD_KEY`, to go over from the second to the first.
+    Rotating(Secret, Secret),
     /// A file beside the database (`leakgate.db`: `leakgate.key`), made at first start.
     File,
 }
 
 impl KeySource {
-    /// The source that `LEAKGATE_KEY` asks for: its value where it is set, else the key file.
-    pub fn from_environment(value: Option<Secret>) -> Self {
-        value.map_or(Self::File, Self::Environment)
+    /// The source that `LEAKGATE_KEY` and `LEAKGATE_OLD_KEY` ask for: their values where the first is
+    /// set, else the key file.
+    pub fn from_environment(value: Option<Secret>, old: Option<Secret>) -> Self {
+        match (value, old) {
+            (Some(value), Some(old)) => Self::Rotating(value, old),
+            (Some(value), None) => Self::Environment(value),
+            (None, _) => Self::File,
+        }
+    }
+
+    /// The keys, where they are not in a file.
+    pub(super) fn given(&self) -> Result<Option<Given>, StoreError> {
+        Ok(match self {
+            Self::Environment(value) => Some(Given { main: from_environment(value)?, old: None }),
+            Self::Rotating(value, old) => {
+                Some(Given { main: from_environment(value)?, old: Some(from_environment(old)?) })
+            }
+            Self::File => None,
+        })
     }
 }
 
 /// The key out of `LEAKGATE_KEY`.
-pub(super) fn from_environment(value: &Secret) -> Result<DataKey, StoreError> {
+fn from_environment(value: &Secret) -> Result<DataKey, StoreError> {
     if value.len() < limits::STORE_KEY_BYTES {
         return Err(StoreError::Unusable(format!(
-            "LEAKGATE_KEY is {} bytes long and must have at least {}: make one with `openssl rand -hex 32`",
+            "a key (LEAKGATE_KEY, LEAKGATE_OLD_KEY) is {} bytes long and must have at least {}: make one with `openssl rand -hex 32`",
             value.len(),
             limits::STORE_KEY_BYTES
         )));
@@ -124,7 +143,7 @@ mod tests {
         let made = create(&path).unwrap();
         assert_eq!(fs::metadata(&path).unwrap().permissions().mode() & 0o777, 0o600);
         let read_again = read(&path).unwrap().unwrap();
-        let sealed = made.seal(b"aad", b"plain").unwrap();
+        let sealed = made.seal(1, b"aad", b"plain").unwrap();
         assert_eq!(read_again.open(b"aad", &sealed).unwrap().as_slice(), b"plain");
         assert!(create(&path).is_err(), "a key file is never overwritten");
     }

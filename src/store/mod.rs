@@ -3,6 +3,8 @@
 mod cursor;
 pub mod identity;
 mod key;
+mod ring;
+pub mod rotation;
 mod seal;
 mod sql;
 pub mod types;
@@ -23,6 +25,7 @@ use crate::model::token::Token;
 
 use crate::model::tenant::Tenants;
 use identity::IdentityStore;
+use rotation::KeyStore;
 use types::{
     ApiToken, AuditEntry, Bypass, Changed, Copied, Decide, Edit, EnforcedLeak, EnforcedToken,
     EventPage, EventQuery, Impact, LeakPage, LeakQuery, Lookup, NewApiToken, Page, PageRequest,
@@ -110,6 +113,11 @@ pub enum StoreError {
         "the key does not open this database: set LEAKGATE_KEY, or put back the key file, with which it was made"
     )]
     WrongKey,
+    /// No key was given to go over to.
+    #[error(
+        "there is no key to go over to: start every process that uses the store with a new LEAKGATE_KEY (`openssl rand -hex 32`) and the present one as LEAKGATE_OLD_KEY, then rotate"
+    )]
+    NoNextKey,
     /// The database cannot be opened or is damaged; what to do is in the text.
     #[error("{0}")]
     Unusable(String),
@@ -137,7 +145,7 @@ pub trait Changes: Send + Sync {
 /// history row and its audit row are there together or not at all, and survive a kill once the
 /// call has returned.
 #[async_trait]
-pub trait Store: IdentityStore {
+pub trait Store: IdentityStore + KeyStore {
     /// The installation's key of fingerprints.
     fn fingerprint_key(&self) -> &FingerprintKey;
 

@@ -14,8 +14,6 @@ use crate::model::ids::TokenId;
 use crate::model::secret::Secret;
 use crate::model::token::{TokenDigest, TokenMaterial};
 
-/// The only generation of keys so far.
-const GENERATION: u8 = 1;
 /// Bytes that the tag adds to the plaintext.
 const TAG_LEN: usize = 16;
 /// Last byte of a token's plaintext: what comes before it is the token's text.
@@ -38,6 +36,8 @@ impl DataKey {
         let mut bytes = Zeroizing::new([0_u8; 32]);
         Salt::new(HKDF_SHA256, b"leakgate")
             .extract(secret.expose())
+            // So it was named when there was one. A generation is a number that values begin with, and
+            // not a part of the key.
             .expand(&[b"store data key, generation 1"], HKDF_SHA256)
             .and_then(|okm| okm.fill(bytes.as_mut_slice()))
             .and_then(|()| RandomizedNonceKey::new(&AES_256_GCM, bytes.as_slice()))
@@ -45,12 +45,22 @@ impl DataKey {
             .map_err(|_| StoreError::Failed("the store's key cannot be derived".to_owned()))
     }
 
-    /// Seals `plain`, bound to `aad`.
-    pub(super) fn seal(&self, aad: &[u8], plain: &[u8]) -> Result<Vec<u8>, StoreError> {
-        self.seal_parts(aad, &[plain])
+    /// Seals `plain`, bound to `aad`; `generation` is what the value begins with.
+    pub(super) fn seal(
+        &self,
+        generation: u8,
+        aad: &[u8],
+        plain: &[u8],
+    ) -> Result<Vec<u8>, StoreError> {
+        self.seal_parts(generation, aad, &[plain])
     }
 
-    fn seal_parts(&self, aad: &[u8], parts: &[&[u8]]) -> Result<Vec<u8>, StoreError> {
+    fn seal_parts(
+        &self,
+        generation: u8,
+        aad: &[u8],
+        parts: &[&[u8]],
+    ) -> Result<Vec<u8>, StoreError> {
         let length: usize = parts.iter().map(|part| part.len()).sum();
         // Room for the tag from the start: a buffer that grew would leave plaintext behind.
         let mut buffer = Vec::with_capacity(length + TAG_LEN);
@@ -62,19 +72,17 @@ impl DataKey {
             return Err(StoreError::Failed("encryption failed".to_owned()));
         };
         let mut sealed = Vec::with_capacity(1 + NONCE_LEN + buffer.len());
-        sealed.push(GENERATION);
+        sealed.push(generation);
         sealed.extend_from_slice(nonce.as_ref());
         sealed.extend_from_slice(&buffer);
         Ok(sealed)
     }
 
-    /// Opens what was sealed with the same `aad`; none where it was not, or with another key.
+    /// Opens what was sealed with the same `aad`; none where it was not, or with another key. The
+    /// generation has told which key to take and is not looked at.
     pub(super) fn open(&self, aad: &[u8], sealed: &[u8]) -> Option<Zeroizing<Vec<u8>>> {
-        let (&generation, rest) = sealed.split_first()?;
+        let (_, rest) = sealed.split_first()?;
         let (nonce, ciphertext) = rest.split_at_checked(NONCE_LEN)?;
-        if generation != GENERATION {
-            return None;
-        }
         let nonce = Nonce::try_assume_unique_for_key(nonce).ok()?;
         let mut buffer = Zeroizing::new(ciphertext.to_vec());
         let length = self.0.open_in_place(nonce, Aad::from(aad), &mut buffer).ok()?.len();
@@ -85,15 +93,16 @@ impl DataKey {
     /// Seals a token, bound to its id.
     pub(super) fn seal_token(
         &self,
+        generation: u8,
         id: TokenId,
         material: &TokenMaterial,
     ) -> Result<Vec<u8>, StoreError> {
         match material {
             TokenMaterial::Text(secret) => {
-                self.seal_parts(id.0.as_bytes(), &[secret.expose(), &[TEXT]])
+                self.seal_parts(generation, id.0.as_bytes(), &[secret.expose(), &[TEXT]])
             }
             TokenMaterial::Digest(digest) => {
-                self.seal_parts(id.0.as_bytes(), &[&digest.0, &[DIGEST]])
+                self.seal_parts(generation, id.0.as_bytes(), &[&digest.0, &[DIGEST]])
             }
         }
     }
@@ -131,11 +140,11 @@ mod tests {
 
     #[test]
     fn opens_only_with_the_same_key_and_binding() {
-        let sealed = key('a').seal(b"one", b"plain").unwrap();
+        let sealed = key('a').seal(1, b"one", b"plain").unwrap();
         assert_eq!(key('a').open(b"one", &sealed).unwrap().as_slice(), b"plain");
         assert!(key('b').open(b"one", &sealed).is_none());
         assert!(key('a').open(b"two", &sealed).is_none());
-        for index in 0..sealed.len() {
+        for index in 1..sealed.len() {
             let mut changed = sealed.clone();
             changed[index] ^= 1;
             assert!(key('a').open(b"one", &changed).is_none(), "byte {index}");
@@ -153,10 +162,10 @@ mod tests {
             TokenMaterial::Text(Secret::new(vec![b'd'; 32])),
             digest,
         ] {
-            let sealed = key.seal_token(id, &material).unwrap();
+            let sealed = key.seal_token(1, id, &material).unwrap();
             assert_eq!(key.open_token(id, &sealed).unwrap(), material);
             assert!(key.open_token(TokenId::new(), &sealed).is_err());
-            assert_ne!(sealed, key.seal_token(id, &material).unwrap(), "nonces differ");
+            assert_ne!(sealed, key.seal_token(1, id, &material).unwrap(), "nonces differ");
         }
     }
 }

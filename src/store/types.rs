@@ -158,7 +158,7 @@ pub struct LeakQuery {
     pub detected_by: Vec<DetectedBy>,
     /// Validity of any of its tokens.
     pub validity: Vec<Validity>,
-    /// Text in title, comment, source URL, or the beginning of a token's fingerprint.
+    /// Words of title, sources and comments, each by its beginning; or that of a token's fingerprint.
     pub text: Option<String>,
     /// Order.
     pub sort: LeakSort,

@@ -56,3 +56,15 @@ fn collect(value: &Value, references: &mut Vec<String>) {
         _ => {}
     }
 }
+
+/// The public surface, where a review sees each change to it.
+#[test]
+fn the_document_is_the_committed_one() {
+    let document = control::openapi().to_pretty_json().unwrap();
+    let committed = include_str!("../../docs/openapi.json");
+    assert!(
+        committed.trim_end() == document.trim_end(),
+        "the API is not what docs/openapi.json says: run `cargo run -- openapi >docs/openapi.json`, \
+         and look at the difference"
+    );
+}

@@ -30,7 +30,7 @@ const TABLE: &[(&str, [Reach; 6])] = &[
     ("comment on a leak", [All, Own, All, Own, No, No]),
     ("users, API tokens: manage", [All, Own, No, No, No, No]),
     ("audit log: see", [All, Own, All, No, No, No]),
-    ("tenants: manage", [All, No, No, No, No, No]),
+    ("tenants, keys: manage", [All, No, No, No, No, No]),
     ("one's own session", [All, Own, All, Own, Own, Own]),
 ];
 
@@ -88,6 +88,8 @@ const CALLS: &[(&str, usize)] = &[
     ("GET /audit", AUDIT),
     ("GET /gateways", SEE),
     ("POST /explain", SEE),
+    ("GET /keys", TENANTS),
+    ("POST /keys/rotate", TENANTS),
 ];
 
 /// Calls that anybody may make.

@@ -15,5 +15,6 @@ mod databases;
 mod given;
 mod killing;
 mod postgres;
+mod rotating;
 mod sqlite;
 mod volume;

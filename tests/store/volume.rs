@@ -1,6 +1,7 @@
 //! How long volumes take. Run by hand:
 //! `cargo nextest run -E 'binary(store)' --run-ignored only --no-capture volume::`, with PostgreSQL where
-//! `LEAKGATE_TEST_POSTGRES` is set.
+//! `LEAKGATE_TEST_POSTGRES` is set. Build it with optimisation (`--cargo-profile release`) for figures that
+//! mean something.
 
 #![allow(clippy::print_stdout, reason = "what it measures is for whoever runs it")]
 
@@ -94,3 +95,173 @@ pub async fn ten_thousand_leaks_and_a_hundred_thousand_events(store: &dyn Store)
     store.impact(TENANT, leaks[0].id, week).await.unwrap();
     println!("an impact: {:?}", start.elapsed());
 }
+
+/// The median of some runs of one thing, which is asked for once before them.
+async fn timed<F: Future<Output = u64>>(name: &str, run: impl Fn() -> F) {
+    let found = run().await;
+    let mut times = Vec::new();
+    for _ in 0..5 {
+        let start = Instant::now();
+        run().await;
+        times.push(start.elapsed());
+    }
+    times.sort();
+    let slow = if times[2].as_millis() < 20 { "" } else { "  <-- 20 ms and more" };
+    println!("{:>8.1?} (worst {:.1?}) {name}: {found}{slow}", times[2], times[4]);
+}
+
+/// What pages, searches and statistics take in a store that was filled with a million leaks by
+/// [`MILLION_SQLITE`] or [`MILLION_POSTGRES`].
+pub async fn a_million_leaks(store: &dyn Store) {
+    use leakgate::model::leak::{Remediation, Risk, SourceKind, Status};
+    use leakgate::model::tenant::Tenants;
+    use leakgate::store::types::LeakSort;
+    let of = Tenants::All;
+    let sorts = [
+        LeakSort::CreatedAt,
+        LeakSort::UpdatedAt,
+        LeakSort::Risk,
+        LeakSort::Status,
+        LeakSort::Title,
+    ];
+    let plain = LeakQuery { page: page(50, None), ..LeakQuery::default() };
+    let open = || vec![Status::Open];
+    let filters = [
+        ("all", plain.clone()),
+        ("open", LeakQuery { status: open(), ..plain.clone() }),
+        ("closed", LeakQuery { status: vec![Status::Closed], ..plain.clone() }),
+        ("false (200 of them)", LeakQuery { status: vec![Status::FalsePositive], ..plain.clone() }),
+        (
+            "open or false",
+            LeakQuery { status: vec![Status::Open, Status::FalsePositive], ..plain.clone() },
+        ),
+        ("critical", LeakQuery { risk: vec![Risk::Critical], ..plain.clone() }),
+        (
+            "open, low or info",
+            LeakQuery { status: open(), risk: vec![Risk::Low, Risk::Info], ..plain.clone() },
+        ),
+        ("from GitLab", LeakQuery { source: vec![SourceKind::Gitlab], ..plain.clone() }),
+        (
+            "open, from Postman (rare)",
+            LeakQuery { status: open(), source: vec![SourceKind::Postman], ..plain.clone() },
+        ),
+        (
+            "open, patched",
+            LeakQuery {
+                status: open(),
+                remediation: vec![Remediation::VirtualPatch],
+                ..plain.clone()
+            },
+        ),
+        (
+            "open, critical, GitHub, none",
+            LeakQuery {
+                status: open(),
+                risk: vec![Risk::Critical],
+                source: vec![SourceKind::Github],
+                remediation: vec![Remediation::None],
+                ..plain.clone()
+            },
+        ),
+    ];
+    for (name, filter) in &filters {
+        for sort in sorts {
+            for descending in [true, false] {
+                let query = LeakQuery { sort, descending, ..filter.clone() };
+                // A page further on, as well.
+                let next = store.leaks(&of, &query).await.unwrap().next_cursor;
+                let second = LeakQuery { page: page(50, next), ..query.clone() };
+                let order = if descending { "descending" } else { "ascending" };
+                let run = || async { store.leaks(&of, &query).await.unwrap().total };
+                timed(&format!("{name}, by {sort:?} {order}"), run).await;
+                let run = || async { store.leaks(&of, &second).await.unwrap().items.len() as u64 };
+                timed(&format!("{name}, by {sort:?} {order}, second page"), run).await;
+            }
+        }
+    }
+    for text in [
+        "leak",
+        "key",
+        "team7",
+        "team77",
+        "number777777",
+        "repo99 key",
+        "no such word",
+        "git.example",
+    ] {
+        for (name, filter) in filters.iter().take(3) {
+            for sort in [LeakSort::CreatedAt, LeakSort::Title] {
+                let query = LeakQuery {
+                    text: Some(text.to_owned()),
+                    sort,
+                    descending: true,
+                    ..filter.clone()
+                };
+                let run = || async { store.leaks(&of, &query).await.unwrap().total };
+                timed(&format!("search {text:?}, {name}, by {sort:?}"), run).await;
+            }
+        }
+    }
+    let now = leakgate::model::clock::now();
+    timed("the statistics", || async { store.stats(&of, now).await.unwrap().leaks }).await;
+}
+
+/// A million leaks, most of them open, made by the database itself.
+pub const MILLION_SQLITE: &str = "
+    WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < 1000000)
+    INSERT INTO leaks (id, tenant, title, title_order, search_text, risk, status, remediation,
+        detected_by, kind, source_kind, token_count, applicable_count, created_at, updated_at,
+        closed_at, source_kinds, number)
+    SELECT unhex(printf('%032x', i)), 'default', 'leak number' || i, 'leak number' || i,
+        ' leak number' || i || ' https git example team' || (i * 7919 % 1000) || ' repo' || (i * 104729 % 20000)
+            || CASE WHEN i % 3 = 0 THEN ' key' ELSE ' token' END,
+        (i * 31) % 5, CASE WHEN i % 5000 = 7 THEN 2 WHEN i % 5 = 0 THEN 1 ELSE 0 END,
+        CASE WHEN i % 5 <> 0 AND i % 5000 <> 7 AND i % 11 = 3 THEN 'virtual_patch' ELSE 'none' END,
+        CASE WHEN i % 13 = 0 THEN 'manual' ELSE 'automatic' END, 'github_pat',
+        CASE WHEN i % 997 = 5 THEN 'postman' WHEN i % 4 = 1 THEN 'gitlab' ELSE 'github' END, 1, 1,
+        (strftime('%s', 'now') - 80 * 86400) * 1000 + i * 6000,
+        (strftime('%s', 'now') - 80 * 86400) * 1000 + (i * 7 % 1000003) * 6000,
+        NULL,
+        CASE WHEN i % 997 = 5 THEN 16 WHEN i % 4 = 1 THEN 2 ELSE 1 END,
+        i
+    FROM n;
+    INSERT INTO sources (leak, kind, url, digest, first_at, last_at, times)
+    SELECT id, source_kind, 'https://git.example/' || number, id, created_at, created_at, 1 FROM leaks;
+    INSERT INTO tokens (id, tenant, fingerprint, masked, length, kind, validity, sealed, created_at)
+    SELECT id, 'default', unhex(printf('%032x', number * 1000003 % 4294967291)), 'ghp_...', 40,
+        'github_pat', 'unknown', x'00', created_at FROM leaks;
+    INSERT INTO leak_tokens (leak, token) SELECT id, id FROM leaks;
+    INSERT INTO token_counts VALUES ('default', 1000000);";
+
+/// The same for PostgreSQL.
+pub const MILLION_POSTGRES: &str = "
+    SET search_path = decisions;
+    -- Within one transaction, a count that changes a million times has as many versions.
+    ALTER TABLE leaks DISABLE TRIGGER USER;
+    INSERT INTO leaks (id, tenant, title, title_order, search_text, risk, status, remediation,
+        detected_by, kind, source_kind, token_count, applicable_count, created_at, updated_at,
+        closed_at, source_kinds, number)
+    SELECT decode(lpad(to_hex(i), 32, '0'), 'hex'), 'default', 'leak number' || i, 'leak number' || i,
+        ' leak number' || i || ' https git example team' || (i * 7919 % 1000) || ' repo' || (i * 104729 % 20000)
+            || CASE WHEN i % 3 = 0 THEN ' key' ELSE ' token' END,
+        (i * 31) % 5, CASE WHEN i % 5000 = 7 THEN 2 WHEN i % 5 = 0 THEN 1 ELSE 0 END,
+        CASE WHEN i % 5 <> 0 AND i % 5000 <> 7 AND i % 11 = 3 THEN 'virtual_patch' ELSE 'none' END,
+        CASE WHEN i % 13 = 0 THEN 'manual' ELSE 'automatic' END, 'github_pat',
+        CASE WHEN i % 997 = 5 THEN 'postman' WHEN i % 4 = 1 THEN 'gitlab' ELSE 'github' END, 1, 1,
+        CAST(EXTRACT(EPOCH FROM now()) AS BIGINT) * 1000 - 80 * 86400000::BIGINT + i * 6000,
+        CAST(EXTRACT(EPOCH FROM now()) AS BIGINT) * 1000 - 80 * 86400000::BIGINT + (i * 7 % 1000003) * 6000,
+        NULL,
+        CASE WHEN i % 997 = 5 THEN 16 WHEN i % 4 = 1 THEN 2 ELSE 1 END,
+        i
+    FROM generate_series(1::BIGINT, 1000000) AS i;
+    INSERT INTO leak_counts SELECT tenant, facets, COUNT(*) FROM leaks GROUP BY 1, 2;
+    INSERT INTO leak_days SELECT tenant, created_at / 86400000, COUNT(*) FROM leaks GROUP BY 1, 2;
+    ALTER TABLE leaks ENABLE TRIGGER USER;
+    INSERT INTO sources (leak, kind, url, digest, first_at, last_at, times)
+    SELECT id, source_kind, 'https://git.example/' || number, id, created_at, created_at, 1 FROM leaks;
+    INSERT INTO tokens (id, tenant, fingerprint, masked, length, kind, validity, sealed, created_at)
+    SELECT id, 'default', decode(lpad(to_hex(number * 1000003 % 4294967291), 32, '0'), 'hex'), 'ghp_...', 40,
+        'github_pat', 'unknown', '\\x00', created_at FROM leaks;
+    INSERT INTO leak_tokens (leak, token) SELECT id, id FROM leaks;
+    INSERT INTO token_counts VALUES ('default', 1000000);
+    ANALYZE;";

@@ -63,7 +63,7 @@ pub(super) struct ImportQuery {
     tag = "imports",
     operation_id = "importReport",
     params(ImportQuery),
-    request_body(content = String, content_type = "application/octet-stream",
+    request_body(content = Option<String>, content_type = "application/octet-stream",
         description = "The report, up to 512 MiB."),
     responses(
         (status = 200, description = "What it came to.", body = Import),

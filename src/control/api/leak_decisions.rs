@@ -41,7 +41,7 @@ pub(super) struct Resolved {
     tag = "decisions",
     operation_id = "applyVirtualPatch",
     params(("id" = LeakId, Path, description = "The leak.")),
-    request_body = PatchRequest,
+    request_body = Option<PatchRequest>,
     responses(
         (status = 200, description = "The leak as it now is.", body = Leak),
         (status = 409, description = "The leak is not open."),
@@ -65,7 +65,7 @@ pub(super) async fn apply(
     tag = "decisions",
     operation_id = "removeVirtualPatch",
     params(("id" = LeakId, Path, description = "The leak.")),
-    request_body = Said,
+    request_body = Option<Said>,
     responses(
         (status = 200, description = "The leak as it now is.", body = Leak),
         (status = 409, description = "The leak is not open."),
@@ -89,7 +89,7 @@ pub(super) async fn remove(
     tag = "decisions",
     operation_id = "closeLeak",
     params(("id" = LeakId, Path, description = "The leak.")),
-    request_body = Resolved,
+    request_body = Option<Resolved>,
     responses(
         (status = 200, description = "The leak as it now is.", body = Leak),
         (status = 409, description = "The leak is not open."),
@@ -113,7 +113,7 @@ pub(super) async fn close(
     tag = "decisions",
     operation_id = "reopenLeak",
     params(("id" = LeakId, Path, description = "The leak.")),
-    request_body = Said,
+    request_body = Option<Said>,
     responses(
         (status = 200, description = "The leak as it now is.", body = Leak),
         (status = 409, description = "The leak is open."),
@@ -137,7 +137,7 @@ pub(super) async fn reopen(
     tag = "decisions",
     operation_id = "markLeakFalse",
     params(("id" = LeakId, Path, description = "The leak.")),
-    request_body = Resolved,
+    request_body = Option<Resolved>,
     responses(
         (status = 200, description = "The leak as it now is.", body = Leak),
         (status = 409, description = "The leak is not open."),

@@ -49,7 +49,8 @@ pub struct LeakFilter {
     #[serde(deserialize_with = "values::list")]
     #[param(style = Form, explode = false)]
     validity: Vec<Validity>,
-    /// Text in title, comment or source, or the beginning of a token's fingerprint.
+    /// Words of title, sources and comments, each by its beginning, in any order; or the first four
+    /// hex digits or more of a token's fingerprint.
     q: Option<String>,
     /// `created_at`, `updated_at`, `risk`, `status` or `title`, with `-` before it to turn the
     /// order around; `-created_at` where it is not said.

@@ -12,6 +12,7 @@ mod explain;
 mod extract;
 mod hooks;
 mod imports;
+mod keys;
 mod leak_decisions;
 mod leak_details;
 mod leaks;
@@ -89,7 +90,9 @@ fn needs(permission: Permission, routes: UtoipaMethodRouter<Control>) -> Entry {
 
 /// The one table of calls and the permission that each needs.
 fn table() -> Vec<Entry> {
-    use Permission::{Administer, Audit, Comment, Decide, ManageTenants, Register, See};
+    use Permission::{
+        Administer, Audit, Comment, Decide, ManageKeys, ManageTenants, Register, See,
+    };
     vec![
         Entry { access: Access::Public, routes: routes!(overview::document) },
         Entry { access: Access::Public, routes: routes!(session::sign_in) },
@@ -142,6 +145,8 @@ fn table() -> Vec<Entry> {
         needs(Audit, routes!(overview::audit)),
         needs(See, routes!(overview::gateways)),
         needs(See, routes!(explain::explain)),
+        needs(ManageKeys, routes!(keys::show)),
+        needs(ManageKeys, routes!(keys::rotate)),
     ]
 }
 

@@ -29,9 +29,7 @@ where
 
         fn visit_str<E: de::Error>(self, text: &str) -> Result<Vec<T>, E> {
             text.split(',')
-                .map(str::trim)
-                .filter(|part| !part.is_empty())
-                .map(|part| T::deserialize(StrDeserializer::<E>::new(part)))
+                .map(|part| T::deserialize(StrDeserializer::<E>::new(part.trim())))
                 .collect()
         }
 
@@ -65,7 +63,13 @@ pub(in crate::control) fn number<'de, D: Deserializer<'de>>(
         }
 
         fn visit_str<E: de::Error>(self, text: &str) -> Result<Option<u64>, E> {
-            text.parse().map(Some).map_err(|_| E::custom(format_args!("{OURS}a whole number")))
+            // As many as the document of the API lets it have: those of a signed number.
+            let number: Result<i64, _> = text.parse();
+            number
+                .ok()
+                .and_then(|number| u64::try_from(number).ok())
+                .map(Some)
+                .ok_or_else(|| E::custom(format_args!("{OURS}a whole number")))
         }
 
         fn visit_unit<E: de::Error>(self) -> Result<Option<u64>, E> {

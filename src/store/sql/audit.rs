@@ -1,7 +1,7 @@
 //! What was done and by whom: history of a leak, comments on it, the audit log.
 
 use super::database::{Builder, Connection, Row, query};
-use super::{SqlStore, leaks, row};
+use super::{SqlStore, leaks, row, search};
 use crate::model::clock;
 use crate::model::ids::LeakId;
 use crate::model::leak::{Comment, HistoryEntry};
@@ -138,6 +138,7 @@ impl SqlStore {
             .bind(text)
             .execute(&mut transaction)
             .await?;
+        search::add_comment(&mut transaction, id, text).await?;
         record_audit(
             &mut transaction,
             tenant,

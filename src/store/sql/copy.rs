@@ -76,6 +76,8 @@ pub(in crate::store) async fn copy(
 async fn copy_into(store: &SqlStore, to: &str) -> Result<Copied, StoreError> {
     let mut connection = postgres::prepare_target(to).await?;
     let mut transaction = Transaction::Postgres(sqlx::Connection::begin(&mut connection).await?);
+    // What triggers keep in step is copied as it is.
+    query("ALTER TABLE decisions.leaks DISABLE TRIGGER USER").execute(&mut transaction).await?;
     let mut copied = Copied::default();
     let mut analysed = Vec::new();
     for (schema, readers) in
@@ -96,6 +98,7 @@ async fn copy_into(store: &SqlStore, to: &str) -> Result<Copied, StoreError> {
             "nothing was copied: the source has no table for {other}, which this version needs"
         )));
     }
+    query("ALTER TABLE decisions.leaks ENABLE TRIGGER USER").execute(&mut transaction).await?;
     transaction.commit().await?;
     for name in analysed {
         // A copy without statistics is slow at first, but whole.
@@ -116,6 +119,7 @@ async fn tables(reader: &mut SqliteConnection) -> Result<Vec<Table>, StoreError>
          JOIN pragma_table_info(t.name) c
          WHERE t.type = 'table' AND t.name NOT LIKE 'sqlite\\_%' ESCAPE '\\'
             AND t.name <> '_sqlx_migrations'
+            AND t.name NOT IN (SELECT name FROM pragma_table_list WHERE type <> 'table')
          ORDER BY t.name, c.cid",
     )
     .fetch_all(&mut *reader)

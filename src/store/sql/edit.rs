@@ -2,8 +2,8 @@
 
 use super::audit::{Deed, record};
 use super::database::{Connection, query};
-use super::register::{search_text, source_digest};
-use super::{SqlStore, changes, leaks, row, tokens};
+use super::register::source_digest;
+use super::{SqlStore, changes, leaks, row, search, tokens};
 use crate::model::clock;
 use crate::model::ids::{LeakId, TokenId};
 use crate::model::leak::{Leak, Risk, Source};
@@ -31,9 +31,13 @@ impl SqlStore {
         if let Some(source) = &edit.source {
             set_first_source(&mut transaction, id, source, at).await?;
         }
+        if edit.title.is_some() || edit.comment.is_some() || edit.source.is_some() {
+            search::rebuild(&mut transaction, id).await?;
+        }
         if !edit.add_tokens.is_empty() {
-            let kept = tokens::keep(&mut transaction, &self.data_key, tenant, &edit.add_tokens, at)
-                .await?;
+            let sealer = self.sealer(&mut transaction).await?;
+            let kept =
+                tokens::keep(&mut transaction, &sealer, tenant, &edit.add_tokens, at).await?;
             let ids: Vec<TokenId> = kept.iter().map(|kept| kept.id).collect();
             let added = tokens::attach(&mut transaction, id, &ids).await?;
             if added > 0 {
@@ -41,7 +45,7 @@ impl SqlStore {
             }
         }
         if !edit.remove_tokens.is_empty() {
-            let removed = tokens::detach(&mut transaction, id, &edit.remove_tokens).await?;
+            let removed = tokens::detach(&mut transaction, tenant, id, &edit.remove_tokens).await?;
             if removed > 0 {
                 changed.push(format!("{removed} tokens removed"));
             }
@@ -104,14 +108,13 @@ fn apply(leak: &mut Leak, edit: &Edit) -> Vec<String> {
 
 async fn write(connection: &mut dyn Connection, leak: &Leak) -> Result<(), StoreError> {
     query(
-        "UPDATE leaks SET title = $2, title_order = $3, search_text = $4, risk = $5, kind = $6,
-            source_kind = $7, owner = $8, contact = $9, comment = $10
+        "UPDATE leaks SET title = $2, title_order = $3, risk = $4, kind = $5, source_kind = $6,
+            owner = $7, contact = $8, comment = $9
          WHERE id = $1",
     )
     .bind(leak.id.0.as_bytes().as_slice())
     .bind(&leak.title)
     .bind(leak.title.to_lowercase())
-    .bind(search_text(&leak.title, leak.comment.as_deref()))
     .bind(row::rank(leak.risk, Risk::ALL))
     .bind(&leak.kind)
     .bind(leak.source.kind.name())
@@ -142,7 +145,7 @@ async fn set_first_source(
     .await?;
     query(
         "UPDATE sources SET kind = $2, url = $3, path = $4, commit_id = $5, line = $6,
-            search_text = $7, digest = $8, last_at = $9
+            digest = $7, last_at = $8
          WHERE seq = (SELECT MIN(seq) FROM sources WHERE leak = $1)",
     )
     .bind(leak.0.as_bytes().as_slice())
@@ -151,7 +154,6 @@ async fn set_first_source(
     .bind(&source.path)
     .bind(&source.commit)
     .bind(source.line.map(row::signed))
-    .bind(source.url.as_deref().unwrap_or_default().to_lowercase())
     .bind(digest)
     .bind(at)
     .execute(connection)

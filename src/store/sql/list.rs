@@ -1,7 +1,9 @@
 //! The list of leaks: filters, search, order, pages.
 
-use super::database::{Builder, Row, Value};
-use super::{SqlStore, leaks, row};
+use super::counts::Fitting;
+use super::database::{Builder, Connection, Row, Value};
+use super::search::Search;
+use super::{SqlStore, counts, leaks, row};
 use crate::config::limits;
 use crate::model::ids::LeakId;
 use crate::model::leak::{Risk, Status};
@@ -52,7 +54,58 @@ fn sort_column(sort: LeakSort) -> &'static str {
     }
 }
 
+/// The order in which a list is asked for, and where in it the page begins.
+struct Order<'q> {
+    query: &'q LeakQuery,
+    column: &'static str,
+    after: Option<Place>,
+}
+
+impl Order<'_> {
+    /// The column, for an index of it to be walked through.
+    fn walked(&self) -> String {
+        format!("l.{}", self.column)
+    }
+
+    /// The same value where what was found by other means is to be sorted: the database is not to
+    /// walk through all in this order instead.
+    fn sorted(&self) -> String {
+        match self.query.sort {
+            LeakSort::Title => "(l.title_order || '')".to_owned(),
+            _ => format!("+l.{}", self.column),
+        }
+    }
+
+    /// The condition that the page begins after the last one.
+    fn push_after(&self, sql: &mut Builder, column: &str) -> Result<(), StoreError> {
+        let Some(place) = &self.after else { return Ok(()) };
+        sql.push(" AND (").push(column).push(", l.id) ");
+        sql.push(if self.query.descending { "< (" } else { "> (" });
+        match (&place.key, self.query.sort) {
+            (SortKey::Text(key), LeakSort::Title) => sql.push_bind(key),
+            (SortKey::Number(key), sort) if sort != LeakSort::Title => sql.push_bind(*key),
+            _ => return Err(StoreError::BadCursor),
+        };
+        sql.push(", ").push_bind(place.id.clone()).push(")");
+        Ok(())
+    }
+
+    fn push_by(&self, sql: &mut Builder, column: &str, limit: usize) {
+        let order = if self.query.descending { " DESC" } else { "" };
+        sql.push(" ORDER BY ").push(column).push(order).push(", l.id").push(order);
+        sql.push(" LIMIT ").push_bind(row::signed(limit));
+    }
+
+    fn push_columns(&self, sql: &mut Builder) {
+        sql.push("SELECT l.id, l.").push(self.column).push(" AS sort_key");
+    }
+}
+
 impl SqlStore {
+    /// A page is had in one of three ways, so that none looks through much more than it shows.
+    /// Where few leaks fit, which the kept counts tell, these are sorted. Where many do, all are
+    /// walked through in the order of the list until the page is full. A text that few of the first
+    /// ones have is looked up in the index of words, and what has it is sorted.
     pub(super) async fn list_leaks(
         &self,
         of: &Tenants,
@@ -62,34 +115,20 @@ impl SqlStore {
         let binding = Binding::new("leaks", &(of.only(), parameters));
         let after = binding.place(query.page.cursor.as_deref())?;
         let limit = page_limit(&query.page);
-        let column = sort_column(query.sort);
+        let order = Order { query, column: sort_column(query.sort), after };
 
         let mut reader = self.decisions_readers.acquire().await?;
         // One transaction, so that a page shows one state.
         let mut transaction = reader.snapshot().await?;
-
-        let mut count = Builder::new("SELECT COUNT(*) AS total FROM (SELECT 1 FROM leaks l WHERE ");
-        push_conditions(&mut count, of, query);
-        count.push(" LIMIT ").push_bind(row::signed(limits::TOTAL_COUNT)).push(") AS counted");
-        let counted = count.build().fetch_one(&mut transaction).await?;
-
-        let mut ids = Builder::new("SELECT l.id, l.");
-        ids.push(column).push(" AS sort_key FROM leaks l WHERE ");
-        push_conditions(&mut ids, of, query);
-        if let Some(place) = after {
-            ids.push(" AND (l.").push(column).push(", l.id) ");
-            ids.push(if query.descending { "< (" } else { "> (" });
-            match (place.key, query.sort) {
-                (SortKey::Text(key), LeakSort::Title) => ids.push_bind(key),
-                (SortKey::Number(key), _) if query.sort != LeakSort::Title => ids.push_bind(key),
-                _ => return Err(StoreError::BadCursor),
-            };
-            ids.push(", ").push_bind(place.id).push(")");
-        }
-        let order = if query.descending { " DESC" } else { "" };
-        ids.push(" ORDER BY l.").push(column).push(order).push(", l.id").push(order);
-        ids.push(" LIMIT ").push_bind(row::signed(limit.saturating_add(1)));
-        let mut rows = ids.build().fetch_all(&mut transaction).await?;
+        let text = query.text.as_deref().map(str::trim).filter(|text| !text.is_empty());
+        let search = match text {
+            Some(text) => Some(Search::of(&mut transaction, of, text).await?),
+            None => None,
+        };
+        let fitting = counts::fitting(&mut transaction, of, query).await?;
+        let wanted = Wanted { order, fitting, search, rows: limit.saturating_add(1) };
+        let mut rows = wanted.rows(&mut transaction).await?;
+        let total = wanted.total(&mut transaction, of).await?;
 
         let is_text = query.sort == LeakSort::Title;
         let next_cursor = next_cursor(&mut rows, limit, &binding, |last| {
@@ -108,56 +147,191 @@ impl SqlStore {
         transaction.rollback().await?;
         drop(reader);
         self.add_use(&self.events_readers, &mut items).await?;
-        Ok(LeakPage { items, next_cursor, total: row::count(&counted, "total")? })
+        Ok(LeakPage { items, next_cursor, total })
     }
 }
 
-/// The conditions on `leaks l` that the query asks for.
-fn push_conditions(sql: &mut Builder, of: &Tenants, query: &LeakQuery) {
-    sql.push("1 = 1");
-    push_tenant(sql, "l.tenant", of);
-    push_in(sql, " AND l.status", query.status.iter().map(|&it| row::rank(it, Status::ALL)));
-    push_in(sql, " AND l.risk", query.risk.iter().map(|&it| row::rank(it, Risk::ALL)));
-    push_in(sql, " AND l.remediation", query.remediation.iter().map(|it| it.name()));
-    push_in(sql, " AND l.detected_by", query.detected_by.iter().map(|it| it.name()));
-    if !query.source.is_empty() {
-        sql.push(" AND EXISTS (SELECT 1 FROM sources s WHERE s.leak = l.id");
-        push_in(sql, " AND s.kind", query.source.iter().map(|it| it.name()));
-        sql.push(")");
+/// What a page is to show.
+struct Wanted<'q> {
+    order: Order<'q>,
+    fitting: Fitting,
+    search: Option<Search>,
+    /// One more than the page has.
+    rows: usize,
+}
+
+impl Wanted<'_> {
+    /// Whether nothing can fit.
+    fn is_nothing(&self) -> bool {
+        self.fitting.fitting == 0 || self.search.as_ref().is_some_and(Search::is_empty)
     }
-    if !query.validity.is_empty() {
-        // What an upstream answered counts more than what a report said.
-        sql.push(
-            " AND EXISTS (SELECT 1 FROM leak_tokens lt JOIN tokens t ON t.id = lt.token
-              LEFT JOIN events.token_use u ON u.token = lt.token WHERE lt.leak = l.id",
-        );
-        let names = query.validity.iter().map(|&it| row::validity_name(it));
-        push_in(sql, " AND COALESCE(u.validity, t.validity)", names);
-        sql.push(")");
+
+    /// Whether it is less work to sort all that fit than to walk to as many as are wanted.
+    fn is_few(&self) -> bool {
+        let fitting = self.fitting.fitting;
+        fitting.saturating_mul(fitting) <= self.fitting.all.saturating_mul(self.rows as u64)
     }
-    if let Some(text) = query.text.as_deref().map(str::trim).filter(|text| !text.is_empty()) {
-        push_search(sql, of, text);
+
+    async fn rows(&self, connection: &mut dyn Connection) -> Result<Vec<Row>, StoreError> {
+        let (order, mut sql) = (&self.order, Builder::new(""));
+        if self.is_nothing() {
+            order.push_after(&mut sql, "l.id")?;
+            return Ok(Vec::new());
+        }
+        if self.is_few() {
+            order.push_columns(&mut sql);
+            self.push_few(&mut sql);
+            order.push_after(&mut sql, &order.sorted())?;
+            order.push_by(&mut sql, &order.sorted(), self.rows);
+            return Ok(sql.build().fetch_all(connection).await?);
+        }
+        let Some(search) = &self.search else {
+            order.push_columns(&mut sql);
+            self.push_walked(&mut sql)?;
+            order.push_by(&mut sql, &order.walked(), self.rows);
+            return Ok(sql.build().fetch_all(connection).await?);
+        };
+        sql.push("WITH walked AS MATERIALIZED (");
+        order.push_columns(&mut sql);
+        sql.push(", l.search_text");
+        self.push_walked(&mut sql)?;
+        order.push_by(&mut sql, &order.walked(), limits::SEARCH_WALK);
+        sql.push(") SELECT l.id, l.sort_key FROM walked l WHERE 1 = 1");
+        search.push_fits(&mut sql);
+        order.push_by(&mut sql, "l.sort_key", self.rows);
+        let rows = sql.build().fetch_all(&mut *connection).await?;
+        if rows.len() == self.rows {
+            return Ok(rows);
+        }
+        sql.push("WITH found AS MATERIALIZED (");
+        order.push_columns(&mut sql);
+        search.push_found(connection, &mut sql);
+        self.push_conditions(&mut sql);
+        order.push_after(&mut sql, &order.sorted())?;
+        sql.push(") SELECT l.id, l.sort_key FROM found l");
+        order.push_by(&mut sql, "l.sort_key", self.rows);
+        Ok(sql.build().fetch_all(connection).await?)
+    }
+
+    /// How many there are in all, up to [`limits::TOTAL_COUNT`].
+    async fn total(
+        &self,
+        connection: &mut dyn Connection,
+        of: &Tenants,
+    ) -> Result<u64, StoreError> {
+        if self.is_nothing() {
+            return Ok(0);
+        }
+        let is_counted = self.search.is_none() && self.order.query.validity.is_empty();
+        if is_counted {
+            return Ok(self.fitting.fitting.min(limits::TOTAL_COUNT));
+        }
+        let mut sql = Builder::new("SELECT COUNT(*) AS total FROM (SELECT 1");
+        match &self.search {
+            _ if self.is_few() => self.push_few(&mut sql),
+            Some(search) if !is_common(connection, search).await? => {
+                let is_any = self.fitting.fitting == self.fitting.all
+                    && self.order.query.validity.is_empty()
+                    && matches!(of, Tenants::All);
+                if !is_any || !search.push_matching(connection, &mut sql) {
+                    search.push_found(connection, &mut sql);
+                    self.push_conditions(&mut sql);
+                }
+            }
+            search => {
+                sql.push(" FROM leaks l WHERE 1 = 1");
+                self.push_conditions(&mut sql);
+                if let Some(search) = search {
+                    search.push_fits(&mut sql);
+                }
+            }
+        }
+        sql.push(" LIMIT ").push_bind(row::signed(limits::TOTAL_COUNT)).push(") AS counted");
+        row::count(&sql.build().fetch_one(connection).await?, "total")
+    }
+
+    /// All that fit, by what they are like.
+    fn push_few(&self, sql: &mut Builder) {
+        sql.push(" FROM leaks l WHERE 1 = 1");
+        push_each_tenant(sql, "l.tenant", &self.fitting.of);
+        push_in(sql, " AND l.facets", self.fitting.facets.iter().copied());
+        push_validity(sql, self.order.query);
+        if let Some(search) = &self.search {
+            search.push_fits(sql);
+        }
+    }
+
+    /// All that fit, with conditions that an index in the order of the list can begin with.
+    fn push_walked(&self, sql: &mut Builder) -> Result<(), StoreError> {
+        sql.push(" FROM leaks l WHERE 1 = 1");
+        // What is known of all that fit, whether it was asked for or not, so that the walk begins
+        // where the first of them is.
+        match self.order.query.sort {
+            LeakSort::Status => push_between(sql, "l.status", &self.fitting.statuses),
+            LeakSort::Risk => push_between(sql, "l.risk", &self.fitting.risks),
+            LeakSort::CreatedAt | LeakSort::UpdatedAt | LeakSort::Title => {}
+        }
+        if let Some(status) = only(&self.fitting.statuses) {
+            sql.push(" AND l.status = ").push_bind(status);
+        }
+        self.push_conditions(sql);
+        self.order.push_after(sql, &self.order.walked())
+    }
+
+    /// The conditions on `leaks l`, save on its text. A sign before a number keeps it from being
+    /// looked up in an index, where another is to be used.
+    fn push_conditions(&self, sql: &mut Builder) {
+        let query = self.order.query;
+        push_tenant(sql, "l.tenant", &self.fitting.of);
+        push_in(sql, " AND +l.status", query.status.iter().map(|&it| row::rank(it, Status::ALL)));
+        push_in(sql, " AND +l.risk", query.risk.iter().map(|&it| row::rank(it, Risk::ALL)));
+        push_in(sql, " AND l.remediation", query.remediation.iter().map(|it| it.name()));
+        push_in(sql, " AND l.detected_by", query.detected_by.iter().map(|it| it.name()));
+        if !query.source.is_empty() {
+            sql.push(" AND (l.source_kinds & ").push_bind(counts::kinds(query)).push(") <> 0");
+        }
+        push_validity(sql, query);
     }
 }
 
-/// `text` in title, comment or the URL of a source, or as the beginning of a fingerprint.
-fn push_search(sql: &mut Builder, of: &Tenants, text: &str) {
-    let lower = text.to_lowercase();
-    let escaped = lower.replace('\\', "\\\\").replace('%', "\\%").replace('_', "\\_");
-    let pattern = format!("%{escaped}%");
-    sql.push(" AND (l.search_text LIKE ").push_bind(pattern.clone()).push(" ESCAPE '\\'");
-    sql.push(" OR EXISTS (SELECT 1 FROM sources s WHERE s.leak = l.id AND s.search_text LIKE ");
-    sql.push_bind(pattern).push(" ESCAPE '\\')");
-    if let Some((least, most)) = fingerprint_range(&lower) {
-        sql.push(
-            " OR l.id IN (SELECT lt.leak FROM tokens t JOIN leak_tokens lt ON lt.token = t.id
-              WHERE t.fingerprint BETWEEN ",
-        );
-        sql.push_bind(least).push(" AND ").push_bind(most);
-        push_each_tenant(sql, "t.tenant", of);
-        sql.push(")");
+/// Whether so many leaks have what is searched for that they are counted sooner one by one than by the
+/// index of words.
+async fn is_common(connection: &mut dyn Connection, search: &Search) -> Result<bool, StoreError> {
+    let mut sql = Builder::new(
+        "SELECT COUNT(*) AS count FROM (SELECT id, search_text FROM leaks ORDER BY id DESC LIMIT ",
+    );
+    sql.push_bind(row::signed(limits::SEARCH_SAMPLE)).push(") l WHERE 1 = 1");
+    search.push_fits(&mut sql);
+    let found = row::count(&sql.build().fetch_one(connection).await?, "count")?;
+    Ok(found.saturating_mul(limits::SEARCH_COMMON) >= limits::SEARCH_SAMPLE as u64)
+}
+
+fn push_validity(sql: &mut Builder, query: &LeakQuery) {
+    if query.validity.is_empty() {
+        return;
     }
+    // What an upstream answered counts more than what a report said.
+    sql.push(
+        " AND EXISTS (SELECT 1 FROM leak_tokens lt JOIN tokens t ON t.id = lt.token
+          LEFT JOIN events.token_use u ON u.token = lt.token WHERE lt.leak = l.id",
+    );
+    let names = query.validity.iter().map(|&it| row::validity_name(it));
+    push_in(sql, " AND COALESCE(u.validity, t.validity)", names);
     sql.push(")");
+}
+
+/// From the least to the greatest of the values.
+fn push_between(sql: &mut Builder, column: &str, values: &[i64]) {
+    if let (Some(least), Some(most)) = (values.iter().min(), values.iter().max()) {
+        sql.push(" AND ").push(column).push(" BETWEEN ").push_bind(*least);
+        sql.push(" AND ").push_bind(*most);
+    }
+}
+
+/// The one value that all of them are.
+fn only(values: &[i64]) -> Option<i64> {
+    let first = values.first().copied()?;
+    values.iter().all(|value| *value == first).then_some(first)
 }
 
 /// Narrows to a tenant, where it is to be one.
@@ -178,24 +352,6 @@ pub(super) fn push_each_tenant(sql: &mut Builder, column: &str, of: &Tenants) {
     }
 }
 
-/// The least and the greatest fingerprint that begin with these hex digits.
-fn fingerprint_range(text: &str) -> Option<(Vec<u8>, Vec<u8>)> {
-    if !(limits::SEARCH_FINGERPRINT..=64).contains(&text.len())
-        || !text.bytes().all(|byte| byte.is_ascii_hexdigit())
-    {
-        return None;
-    }
-    let filled = |fill: &str| -> Option<Vec<u8>> {
-        let digits = format!("{text}{}", fill.repeat(64_usize.saturating_sub(text.len())));
-        digits
-            .as_bytes()
-            .chunks_exact(2)
-            .map(|pair| u8::from_str_radix(std::str::from_utf8(pair).ok()?, 16).ok())
-            .collect()
-    };
-    Some((filled("0")?, filled("f")?))
-}
-
 /// `name IN (…)`, where there is anything to be in.
 pub(super) fn push_in<V: Into<Value>>(
     sql: &mut Builder,
@@ -207,20 +363,4 @@ pub(super) fn push_in<V: Into<Value>>(
         return;
     }
     sql.push(name).push(" IN (").push_list(values).push(")");
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn fingerprints_are_found_by_their_beginning() {
-        assert_eq!(fingerprint_range("abc"), None, "too short to mean one");
-        assert_eq!(fingerprint_range("abcg"), None);
-        assert_eq!(fingerprint_range(&"a".repeat(65)), None);
-        let (least, most) = fingerprint_range("abcde").unwrap();
-        assert_eq!(least[..3], [0xab, 0xcd, 0xe0]);
-        assert_eq!(most[..3], [0xab, 0xcd, 0xef]);
-        assert_eq!((least.len(), least[31], most.len(), most[31]), (32, 0, 32, 0xff));
-    }
 }

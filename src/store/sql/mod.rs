@@ -7,17 +7,21 @@
 mod audit;
 mod changes;
 mod copy;
+mod counts;
 mod database;
 mod decisions;
 mod edit;
 mod events;
 mod fingerprint_key;
 mod identity;
+mod key_files;
 mod leaks;
 mod list;
 mod postgres;
 mod register;
+mod rotation;
 mod row;
+mod search;
 mod sessions;
 mod sqlite;
 mod statistics;
@@ -33,7 +37,7 @@ use std::sync::Mutex;
 use async_trait::async_trait;
 use jiff::Timestamp;
 
-use super::seal::DataKey;
+use super::ring::Keyring;
 use super::types::{
     ApiToken, AuditEntry, Bypass, Decide, Edit, EnforcedLeak, EnforcedToken, EventPage, EventQuery,
     Impact, LeakPage, LeakQuery, Lookup, NewApiToken, Page, PageRequest, Registered, Registration,
@@ -51,6 +55,7 @@ use crate::model::token::Token;
 
 use changes::Feed;
 use database::{Pool, Writer, query};
+use key_files::KeyFiles;
 
 pub(super) use copy::copy;
 
@@ -66,7 +71,9 @@ pub(super) struct SqlStore {
     reserved_readers: Pool,
     /// Reads the events for decisions.
     reserved_events_reader: Pool,
-    data_key: DataKey,
+    keys: Keyring,
+    /// Where the next key is made; absent where keys are given to the process.
+    key_files: Option<KeyFiles>,
     fingerprint_key: FingerprintKey,
     /// What other processes change; absent where none can.
     feed: Option<Feed>,

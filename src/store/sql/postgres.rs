@@ -10,10 +10,10 @@ use uuid::Uuid;
 
 use super::changes::Feed;
 use super::database::{Connection, Pool, Writer, query};
-use super::{SqlStore, copy, fingerprint_key, row};
+use super::{SqlStore, copy, fingerprint_key, row, search};
 use crate::config::limits;
-use crate::store::seal::DataKey;
-use crate::store::{KeySource, StoreError, key};
+use crate::store::ring::{Given, Keyring};
+use crate::store::{KeySource, StoreError};
 
 /// A migration that is added makes this file be compiled anew only together with its own change,
 /// or with `touch`.
@@ -131,7 +131,7 @@ impl Server {
     /// The store, whose connections are made when they are needed.
     fn assembled(
         self,
-        data_key: DataKey,
+        keys: Keyring,
         fingerprint_key: crate::model::fingerprint::FingerprintKey,
         reads: bool,
     ) -> SqlStore {
@@ -145,7 +145,8 @@ impl Server {
             events_readers: readers("events", limits::STORE_READERS),
             reserved_readers: readers("decisions", limits::STORE_RESERVED_READERS),
             reserved_events_reader: readers("events", 1),
-            data_key,
+            keys,
+            key_files: None,
             fingerprint_key,
             // One to listen, one to ask.
             feed: Some(Feed::new(self.pool("decisions", 2, true), self.process.clone())),
@@ -160,14 +161,15 @@ pub(super) async fn open(
     source: &KeySource,
 ) -> Result<(SqlStore, Vec<String>), StoreError> {
     let server = Server::of_url(url)?;
-    let data_key = data_key(source)?;
+    let given = given(source)?;
     let mut connection = prepared(&server).await?;
     enter(&mut connection, "decisions").await?;
-    let fingerprint_key = fingerprint_key::of_fingerprints(&mut connection, &data_key).await?;
+    search::fill(&mut connection).await?;
+    let (fingerprint_key, keys) = fingerprint_key::of_fingerprints(&mut connection, given).await?;
     let notices = risks(&mut connection).await?;
     // The lock ends with the connection.
     let _ = sqlx::Connection::close(connection).await;
-    Ok((server.assembled(data_key, fingerprint_key, false), notices))
+    Ok((server.assembled(keys, fingerprint_key, false), notices))
 }
 
 /// A connection to the database, with the schemas of this version, and locked against processes that
@@ -230,7 +232,7 @@ pub(super) async fn tables(connection: &mut dyn Connection) -> Result<Vec<String
 /// Opens for reading beside processes that write: makes nothing, changes no schema.
 pub(super) async fn open_reading(url: &str, source: &KeySource) -> Result<SqlStore, StoreError> {
     let server = Server::of_url(url)?;
-    let data_key = data_key(source)?;
+    let given = given(source)?;
     let mut connection = server.connect().await?;
     for (schema, migrator) in SCHEMAS {
         if !is_ours(&mut connection, schema).await?.unwrap_or_default() {
@@ -257,26 +259,25 @@ pub(super) async fn open_reading(url: &str, source: &KeySource) -> Result<SqlSto
         }
     }
     enter(&mut connection, "decisions").await?;
-    let fingerprint_key =
-        fingerprint_key::stored(&mut connection, &data_key).await?.ok_or_else(|| {
+    let (fingerprint_key, keys) =
+        fingerprint_key::stored(&mut connection, given).await?.ok_or_else(|| {
             StoreError::Unusable(format!(
                 "the PostgreSQL database {} was never set up to its end: start `leakgate serve` once",
                 server.place()
             ))
         })?;
     let _ = sqlx::Connection::close(connection).await;
-    Ok(server.assembled(data_key, fingerprint_key, true))
+    Ok(server.assembled(keys, fingerprint_key, true))
 }
 
 /// The key, which cannot lie beside the database: all processes that use it must have the same.
-fn data_key(source: &KeySource) -> Result<DataKey, StoreError> {
-    match source {
-        KeySource::Environment(value) => key::from_environment(value),
-        KeySource::File => Err(StoreError::Unusable(
+fn given(source: &KeySource) -> Result<Given, StoreError> {
+    source.given()?.ok_or_else(|| {
+        StoreError::Unusable(
             "with PostgreSQL the key comes from LEAKGATE_KEY: make one with `openssl rand -hex 32`, keep it safe, and give the same to every process that uses the database"
                 .to_owned(),
-        )),
-    }
+        )
+    })
 }
 
 /// Why a schema could not be had.

@@ -7,7 +7,7 @@ use aws_lc_rs::digest;
 use super::audit::{Deed, record};
 use super::database::{Builder, Connection, query};
 use super::tokens::Kept;
-use super::{SqlStore, changes, leaks, row, tokens};
+use super::{SqlStore, changes, leaks, row, search, tokens};
 use crate::config::limits;
 use crate::model::clock;
 use crate::model::ids::{LeakId, TokenId};
@@ -25,14 +25,10 @@ impl SqlStore {
         let at = clock::now().as_millisecond();
         let mut writer = self.decisions.lock().await?;
         let mut transaction = writer.begin().await?;
-        let kept = tokens::keep(
-            &mut transaction,
-            &self.data_key,
-            &registration.tenant,
-            &registration.tokens,
-            at,
-        )
-        .await?;
+        let sealer = self.sealer(&mut transaction).await?;
+        let kept =
+            tokens::keep(&mut transaction, &sealer, &registration.tenant, &registration.tokens, at)
+                .await?;
         let (new, known): (Vec<_>, Vec<_>) = kept.iter().partition(|kept| kept.is_new);
         let new_tokens = new.len() as u64;
 
@@ -86,6 +82,9 @@ async fn add_occurrences(
         }
         merged.push(Merged { leak, tokens });
         let times = add_source(connection, leak, &registration.source, at).await?;
+        if times == 1 {
+            search::add_source(connection, leak, &registration.source).await?;
+        }
         let status = leaks::status(connection, &registration.tenant, leak).await?;
         // A scanner that reports the same place every night would bury the history of the leak.
         if times > 1 && names_a_place && status == Status::Open {
@@ -124,14 +123,19 @@ async fn insert_leak(
     query(
         "INSERT INTO leaks (id, tenant, title, title_order, search_text, risk, status, remediation,
             detected_by, kind, source_kind, owner, contact, comment, token_count, applicable_count,
-            created_at, updated_at)
-         VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, 0, 0, $15, $15)",
+            created_at, updated_at, source_kinds, number)
+         VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, 0, 0, $15, $15, $16,
+            (SELECT COALESCE(MAX(number), 0) + 1 FROM leaks))",
     )
     .bind(id.0.as_bytes().as_slice())
     .bind(&registration.tenant)
     .bind(&registration.title)
     .bind(registration.title.to_lowercase())
-    .bind(search_text(&registration.title, registration.comment.as_deref()))
+    .bind(search::of_new(
+        &registration.title,
+        registration.comment.as_deref(),
+        &registration.source,
+    ))
     .bind(row::rank(registration.risk, Risk::ALL))
     .bind(row::rank(Status::Open, Status::ALL))
     .bind(Remediation::None.name())
@@ -142,6 +146,7 @@ async fn insert_leak(
     .bind(&registration.contact)
     .bind(&registration.comment)
     .bind(at)
+    .bind(search::bit(registration.source.kind))
     .execute(&mut *connection)
     .await?;
     add_source(connection, id, &registration.source, at).await?;
@@ -177,11 +182,6 @@ async fn add_tokens(
     record(connection, deed, actor).await
 }
 
-/// What the list of leaks is searched in, beside the URLs of sources.
-pub(super) fn search_text(title: &str, comment: Option<&str>) -> String {
-    format!("{title}\n{}", comment.unwrap_or_default()).to_lowercase()
-}
-
 /// By what a place is known again.
 pub(super) fn source_digest(source: &Source) -> Result<Vec<u8>, StoreError> {
     let json = row::to_json(source)?;
@@ -197,9 +197,9 @@ async fn add_source(
     at: i64,
 ) -> Result<i64, StoreError> {
     let found = query(
-        "INSERT INTO sources (leak, kind, url, path, commit_id, line, search_text, digest,
-            first_at, last_at, times)
-         VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $9, 1)
+        "INSERT INTO sources (leak, kind, url, path, commit_id, line, digest, first_at, last_at,
+            times)
+         VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $8, 1)
          ON CONFLICT (leak, digest) DO UPDATE
             SET last_at = excluded.last_at, times = sources.times + 1
          RETURNING times",
@@ -210,7 +210,6 @@ async fn add_source(
     .bind(&source.path)
     .bind(&source.commit)
     .bind(source.line.map(row::signed))
-    .bind(source.url.as_deref().unwrap_or_default().to_lowercase())
     .bind(source_digest(source)?)
     .bind(at)
     .fetch_one(connection)

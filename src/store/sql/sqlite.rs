@@ -12,10 +12,11 @@ use sqlx::sqlite::{
 };
 
 use super::database::{Pool, SqliteWriter, Writer};
-use super::{SqlStore, fingerprint_key, row};
+use super::key_files::KeyFiles;
+use super::{SqlStore, fingerprint_key, row, search};
 use crate::config::limits;
 use crate::model::fingerprint::FingerprintKey;
-use crate::store::seal::DataKey;
+use crate::store::ring::{Given, Keyring};
 use crate::store::{KeySource, StoreError, key};
 
 /// A migration that is added makes this file be compiled anew only together with its own change,
@@ -77,20 +78,10 @@ pub(in crate::store) async fn open(
     let mut notices = Vec::new();
 
     let is_new = !has_content(&files.decisions)?;
-    let data_key = match source {
-        KeySource::Environment(value) => key::from_environment(value)?,
-        KeySource::File => match key::read(&files.key)? {
-            Some(key) => key,
-            None if is_new => {
-                let key = key::create(&files.key)?;
-                notices.push(format!(
-                    "made a new key file {} (mode 0600): back it up; without it the tokens cannot be read",
-                    files.key.display()
-                ));
-                key
-            }
-            None => return Err(missing_key(&files)),
-        },
+    let key_files = KeyFiles::of(&files.key);
+    let given = match source.given()? {
+        Some(given) => given,
+        None => of_files(&files, &key_files, is_new, &mut notices)?,
     };
     if !is_new && !has_content(&files.events)? {
         notices.push(format!(
@@ -101,12 +92,19 @@ pub(in crate::store) async fn open(
 
     let mut decisions = writer(&files.decisions, SqliteSynchronous::Full, &DECISIONS).await?;
     let events = writer(&files.events, SqliteSynchronous::Normal, &EVENTS).await?;
-    let fingerprint_key = fingerprint_key::of_fingerprints(&mut decisions, &data_key).await?;
+    search::fill(&mut decisions).await?;
+    let given = match source {
+        KeySource::File => settled(&mut decisions, &key_files, given, true).await?,
+        _ => given,
+    };
+    let (fingerprint_key, keys) = fingerprint_key::of_fingerprints(&mut decisions, given).await?;
+    let key_files = matches!(source, KeySource::File).then_some(key_files);
     let decisions =
         SqliteWriter::new(decisions, writing(&files.decisions, SqliteSynchronous::Full));
     let events = SqliteWriter::new(events, writing(&files.events, SqliteSynchronous::Normal));
     let store =
-        assembled(&files, [decisions, events], data_key, fingerprint_key, Some(lock)).await?;
+        assembled(&files, [decisions, events], (keys, key_files), fingerprint_key, Some(lock))
+            .await?;
     Ok((store, notices))
 }
 
@@ -124,14 +122,19 @@ pub(in crate::store) async fn open_reading(
             )));
         }
     }
-    let data_key = match source {
-        KeySource::Environment(value) => key::from_environment(value)?,
-        KeySource::File => key::read(&files.key)?.ok_or_else(|| missing_key(&files))?,
+    let key_files = KeyFiles::of(&files.key);
+    let given = match source.given()? {
+        Some(given) => given,
+        None => of_files(&files, &key_files, false, &mut Vec::new())?,
     };
     let mut decisions = reader(&files.decisions, &DECISIONS).await?;
     let events = reader(&files.events, &EVENTS).await?;
-    let fingerprint_key =
-        fingerprint_key::stored(&mut decisions, &data_key).await?.ok_or_else(|| {
+    let given = match source {
+        KeySource::File => settled(&mut decisions, &key_files, given, false).await?,
+        _ => given,
+    };
+    let (fingerprint_key, keys) =
+        fingerprint_key::stored(&mut decisions, given).await?.ok_or_else(|| {
             StoreError::Unusable(format!(
                 "the database {} was never set up to its end: start `leakgate serve` once",
                 files.decisions.display()
@@ -139,14 +142,14 @@ pub(in crate::store) async fn open_reading(
         })?;
     let decisions = SqliteWriter::new(decisions, options(&files.decisions).read_only(true));
     let events = SqliteWriter::new(events, options(&files.events).read_only(true));
-    assembled(&files, [decisions, events], data_key, fingerprint_key, None).await
+    assembled(&files, [decisions, events], (keys, None), fingerprint_key, None).await
 }
 
 /// The store, with its reading connections.
 async fn assembled(
     files: &Files,
     [decisions, events]: [SqliteWriter; 2],
-    data_key: DataKey,
+    (keys, key_files): (Keyring, Option<KeyFiles>),
     fingerprint_key: FingerprintKey,
     lock: Option<File>,
 ) -> Result<SqlStore, StoreError> {
@@ -159,11 +162,58 @@ async fn assembled(
         events_readers: of_events(limits::STORE_READERS).await?,
         reserved_readers: of_decisions(limits::STORE_RESERVED_READERS).await?,
         reserved_events_reader: of_events(1).await?,
-        data_key,
+        keys,
+        key_files,
         fingerprint_key,
         feed: None,
         lock: lock.into(),
     })
+}
+
+/// The keys out of their files; a new one where nothing was stored yet.
+fn of_files(
+    files: &Files,
+    keys: &KeyFiles,
+    is_new: bool,
+    notices: &mut Vec<String>,
+) -> Result<Given, StoreError> {
+    let main = match keys.main()? {
+        Some(key) => key,
+        // A rotation was cut off between two renames.
+        None => match keys.new_one()? {
+            Some(key) => key,
+            None if is_new => {
+                notices.push(format!(
+                    "made a new key file {} (mode 0600): back it up; without it the tokens cannot be read",
+                    files.key.display()
+                ));
+                key::create(&files.key)?
+            }
+            None => return Err(missing_key(files)),
+        },
+    };
+    Ok(Given { main, old: keys.old_one()? })
+}
+
+/// The keys, with the new one first where a rotation was cut off before its file was in its place; where
+/// the store is written, the file is put there.
+async fn settled(
+    decisions: &mut SqliteConnection,
+    files: &KeyFiles,
+    given: Given,
+    writes: bool,
+) -> Result<Given, StoreError> {
+    match files.new_one()? {
+        Some(new) if fingerprint_key::is_under(decisions, &new).await? => {
+            // The one before it is in the first file still, or was moved on already.
+            let old = files.main()?.or(given.old);
+            if writes {
+                files.put_in_place()?;
+            }
+            Ok(Given { main: new, old })
+        }
+        _ => Ok(given),
+    }
 }
 
 fn missing_key(files: &Files) -> StoreError {

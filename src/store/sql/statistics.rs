@@ -6,7 +6,7 @@ use jiff::Timestamp;
 
 use super::database::{Builder, Connection, query};
 use super::usage::{HOUR, first_of_24_hours};
-use super::{SqlStore, list, row};
+use super::{SqlStore, counts, list, row};
 use crate::config::limits;
 use crate::model::clock;
 use crate::model::event::EventAction;
@@ -114,43 +114,18 @@ impl SqlStore {
             .as_millisecond()
             .div_euclid(DAY)
             .saturating_sub(limits::STATS_DAYS.saturating_sub(1));
-        let mut sql = Builder::new(
-            "SELECT status, risk, source_kind, remediation, COUNT(*) AS count FROM leaks WHERE 1 = 1",
-        );
-        list::push_tenant(&mut sql, "tenant", of);
-        sql.push(" GROUP BY status, risk, source_kind, remediation");
-        let rows = sql.build().fetch_all(&self.decisions_readers).await?;
-        let mut leaks = 0_u64;
-        let mut by_status: HashMap<Status, u64> = HashMap::new();
-        let mut by_risk: HashMap<Risk, u64> = HashMap::new();
-        let mut by_source: HashMap<SourceKind, u64> = HashMap::new();
-        let mut by_remediation: HashMap<Remediation, u64> = HashMap::new();
-        for found in &rows {
-            let count = row::count(found, "count")?;
-            let status = row::ranked(found, "status", Status::ALL)?;
-            leaks = leaks.saturating_add(count);
-            *by_status.entry(status).or_default() += count;
-            if status == Status::Open {
-                let source = row::named(found, "source_kind", SourceKind::from_name)?;
-                let remediation = row::named(found, "remediation", Remediation::from_name)?;
-                *by_risk.entry(row::ranked(found, "risk", Risk::ALL)?).or_default() += count;
-                *by_source.entry(source).or_default() += count;
-                *by_remediation.entry(remediation).or_default() += count;
-            }
-        }
-        let mut sql = Builder::new("SELECT COUNT(*) AS count FROM tokens WHERE 1 = 1");
-        list::push_tenant(&mut sql, "tenant", of);
-        let tokens = sql.build().fetch_one(&self.decisions_readers).await?;
+        let leaks = counts::leaks(&self.decisions_readers, of).await?;
+        let tokens = counts::tokens(&self.decisions_readers, of).await?;
         let (days, last) = self.uses(of, first_day, now).await?;
         Ok(Stats {
-            leaks,
-            tokens: row::count(&tokens, "count")?,
-            by_risk: counts(Risk::ALL, &by_risk, Risk::name),
-            by_source: counts(SourceKind::ALL, &by_source, SourceKind::name),
-            by_status: counts(Status::ALL, &by_status, Status::name),
-            by_remediation: counts(Remediation::ALL, &by_remediation, Remediation::name),
+            leaks: leaks.all,
+            tokens,
+            by_risk: named(Risk::ALL, &leaks.by_risk, Risk::name),
+            by_source: named(SourceKind::ALL, &leaks.by_source, SourceKind::name),
+            by_status: named(Status::ALL, &leaks.by_status, Status::name),
+            by_remediation: named(Remediation::ALL, &leaks.by_remediation, Remediation::name),
             days,
-            events_24h: counts(EventAction::ALL, &last, EventAction::name),
+            events_24h: named(EventAction::ALL, &last, EventAction::name),
         })
     }
 
@@ -162,14 +137,8 @@ impl SqlStore {
         now: Timestamp,
     ) -> Result<(Vec<Day>, HashMap<EventAction, u64>), StoreError> {
         let mut days: BTreeMap<i64, Day> = BTreeMap::new();
-        let mut sql = Builder::new("SELECT created_at / ");
-        sql.push_bind(DAY).push(" AS day, COUNT(*) AS count FROM leaks WHERE created_at >= ");
-        sql.push_bind(first_day.saturating_mul(DAY));
-        list::push_tenant(&mut sql, "tenant", of);
-        let leaks = sql.push(" GROUP BY 1").build().fetch_all(&self.decisions_readers).await?;
-        for found in &leaks {
-            let number = row::number(found, "day")?;
-            days.entry(number).or_insert(day(number)?).leaks = row::count(found, "count")?;
+        for (number, leaks) in counts::days(&self.decisions_readers, of, first_day).await? {
+            days.entry(number).or_insert(day(number)?).leaks = leaks;
         }
         let mut sql = Builder::new(
             "SELECT hour, action, CAST(SUM(count) AS BIGINT) AS count FROM tenant_hours WHERE hour >= ",
@@ -201,7 +170,7 @@ impl SqlStore {
 }
 
 /// Every value with its count, in order, also where it is 0.
-fn counts<T: Copy + Eq + std::hash::Hash>(
+fn named<T: Copy + Eq + std::hash::Hash>(
     all: &[T],
     counts: &HashMap<T, u64>,
     name: fn(T) -> &'static str,

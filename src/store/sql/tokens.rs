@@ -3,7 +3,7 @@
 use std::collections::{BTreeSet, HashMap};
 
 use super::database::{Builder, Connection, Row, query};
-use super::{SqlStore, changes, leaks, list, row, usage};
+use super::{SqlStore, changes, counts, leaks, list, row, usage};
 use crate::config::limits;
 use crate::model::fingerprint::Fingerprint;
 use crate::model::ids::{LeakId, TokenId};
@@ -13,7 +13,7 @@ use crate::model::tenant::Tenants;
 use crate::model::token::{Token, TokenMaterial, Validity};
 use crate::store::StoreError;
 use crate::store::cursor::{Binding, Place, SortKey};
-use crate::store::seal::DataKey;
+use crate::store::ring::Sealer;
 use crate::store::types::{Change, EnforcedToken, Lookup, LookupLeak, NewToken, Page, PageRequest};
 
 /// The columns of a token as it is shown, of `tokens t`.
@@ -47,7 +47,7 @@ pub(super) struct Kept {
 /// it is, save that a text takes the place of a digest, and a known validity that of another one.
 pub(super) async fn keep(
     connection: &mut dyn Connection,
-    key: &DataKey,
+    key: &Sealer,
     tenant: &str,
     tokens: &[NewToken],
     at: i64,
@@ -145,7 +145,7 @@ async fn known(
 /// Takes over what a new report of a known token adds; answers whether that is its text.
 async fn learn(
     connection: &mut dyn Connection,
-    key: &DataKey,
+    key: &Sealer,
     known: &Known,
     token: &NewToken,
 ) -> Result<bool, StoreError> {
@@ -173,7 +173,7 @@ async fn learn(
 
 async fn insert(
     connection: &mut dyn Connection,
-    key: &DataKey,
+    key: &Sealer,
     tenant: &str,
     tokens: &[(TokenId, &NewToken)],
     at: i64,
@@ -204,8 +204,8 @@ async fn insert(
     });
     // Only the statement of a whole chunk is worth keeping.
     let is_whole = tokens.len() == limits::STORE_ROWS;
-    sql.build().persistent(is_whole).execute(connection).await?;
-    Ok(())
+    sql.build().persistent(is_whole).execute(&mut *connection).await?;
+    counts::add_tokens(connection, tenant, row::signed(tokens.len())).await
 }
 
 /// Puts tokens into a leak; those that it has stay. Answers with how many it had not.
@@ -232,10 +232,11 @@ pub(super) async fn attach(
 /// many it had.
 pub(super) async fn detach(
     connection: &mut dyn Connection,
+    tenant: &str,
     leak: LeakId,
     tokens: &[TokenId],
 ) -> Result<u64, StoreError> {
-    let mut removed = 0;
+    let (mut removed, mut gone) = (0, 0_u64);
     for token in tokens {
         let done = query("DELETE FROM leak_tokens WHERE leak = $1 AND token = $2")
             .bind(leak.0.as_bytes().as_slice())
@@ -246,13 +247,16 @@ pub(super) async fn detach(
             continue;
         }
         removed += 1;
-        query(
+        gone += query(
             "DELETE FROM tokens WHERE id = $1
              AND NOT EXISTS (SELECT 1 FROM leak_tokens WHERE token = $1)",
         )
         .bind(token.0.as_bytes().as_slice())
         .execute(&mut *connection)
         .await?;
+    }
+    if gone > 0 {
+        counts::add_tokens(connection, tenant, -row::signed(gone)).await?;
     }
     Ok(removed)
 }
@@ -373,8 +377,7 @@ impl SqlStore {
         rows.iter()
             .map(|found| {
                 let id = TokenId(row::uuid(found, "id")?);
-                let material: TokenMaterial =
-                    self.data_key.open_token(id, found.try_get("sealed")?)?;
+                let material: TokenMaterial = self.keys.open_token(id, found.try_get("sealed")?)?;
                 Ok(EnforcedToken {
                     id,
                     fingerprint: row::fingerprint(found, "fingerprint")?,

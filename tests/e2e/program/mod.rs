@@ -9,6 +9,7 @@ mod docs;
 mod hooks;
 mod kill;
 mod main_job;
+mod openapi;
 mod planted;
 mod reload;
 mod swaps;

@@ -121,30 +121,6 @@ pub async fn filters_narrow(store: &dyn Store) {
     assert!(titles(store, both).await.is_empty());
 }
 
-pub async fn search_finds_title_comment_url_and_fingerprint(store: &dyn Store) {
-    let asked = Registration {
-        comment: Some("Found by the Night Shift".to_owned()),
-        source: source("https://paste.example/Raw_1"),
-        ..registration("Schlüssel 100%", vec![token(store, "a")])
-    };
-    let first = store.register(asked, &actor()).await.unwrap().leak.unwrap();
-    leak(store, "other", &["b"]).await;
-    let found = |text: &str| LeakQuery { text: Some(text.to_owned()), ..LeakQuery::default() };
-    for text in ["SCHLÜSSEL", "100%", "night shift", "raw_1", " paste.example "] {
-        assert_eq!(titles(store, found(text)).await, ["Schlüssel 100%"], "{text}");
-    }
-    for text in ["1_0", "raw%1", "nothing like it", "\\"] {
-        assert!(titles(store, found(text)).await.is_empty(), "{text}");
-    }
-    let short = first.tokens[0].fingerprint.short();
-    for digits in [12, 7, 4] {
-        let found = store.leaks(&one(TENANT), &found(&short[..digits])).await.unwrap();
-        assert!(found.items.iter().any(|leak| leak.id == first.id), "{digits} digits");
-    }
-    assert_eq!(titles(store, found(&short.to_uppercase())).await, ["Schlüssel 100%"]);
-    assert_eq!(titles(store, found("  ")).await.len(), 2, "no text does not narrow");
-}
-
 pub async fn validity_is_a_filter(store: &dyn Store) {
     let used = leak(store, "used", &["a", "b"]).await;
     let reported = NewToken { validity: Validity::Active, ..token(store, "c") };

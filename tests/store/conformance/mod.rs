@@ -7,6 +7,7 @@ pub mod life;
 pub mod list;
 pub mod numbers;
 pub mod registering;
+pub mod search;
 pub mod tenants;
 pub mod tokens;
 pub mod users;
@@ -65,10 +66,15 @@ macro_rules! all {
             list::{
                 every_order_pages_through_all_once,
                 filters_narrow,
-                search_finds_title_comment_url_and_fingerprint,
                 validity_is_a_filter,
                 a_cursor_is_bound_to_its_query,
                 a_page_shows_leaks_whole,
+            }
+            search::{
+                finds_words_of_title_comment_source_and_fingerprint,
+                what_changes_is_found_as_it_now_is,
+                any_text_is_only_words,
+                pages_are_those_of_a_plain_search,
             }
             tokens::{
                 pages_hold_each_token_once,
@@ -92,6 +98,7 @@ macro_rules! all {
                 impact_tells_new_clients_where_it_can,
                 impact_says_what_is_not_watched,
                 statistics_count,
+                counts_stay_true,
             }
             identity::{
                 an_api_token_is_known_by_its_hash,

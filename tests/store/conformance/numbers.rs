@@ -1,10 +1,10 @@
 use jiff::SignedDuration;
 use leakgate::model::clock;
 use leakgate::model::event::EventAction;
-use leakgate::model::leak::Decision;
+use leakgate::model::leak::{Decision, Risk, Source, SourceKind};
 use leakgate::model::rule::PatchMode;
 use leakgate::store::Store;
-use leakgate::store::types::{Edit, NewPatch, Registration, Stats};
+use leakgate::store::types::{Edit, LeakQuery, NewPatch, Registration, Stats};
 
 use crate::given::{
     TENANT, Use, a_use, actor, apply, before, decide, event, leak, one, patch, refused_token,
@@ -130,4 +130,45 @@ pub async fn statistics_count(store: &dyn Store) {
     assert_eq!(sum(|day| day.leaks), 2);
     assert_eq!((sum(|day| day.blocked), sum(|day| day.monitored)), (3, 5), "90 days of them");
     assert!(stats.days.len() <= 4 && stats.days.is_sorted_by_key(|day| day.day.clone()));
+}
+
+/// The counts that are kept follow every change.
+pub async fn counts_stay_true(store: &dyn Store) {
+    let of = |counts: &[leakgate::store::types::Count], name: &str| {
+        counts.iter().find(|count| count.name == name).unwrap().count
+    };
+    let a = leak(store, "a", &["a1", "a2"]).await;
+    let b = leak(store, "b", &["b1"]).await;
+    let edit = Edit {
+        risk: Some(Risk::Low),
+        source: Some(Source::of_kind(SourceKind::Gist)),
+        add_tokens: vec![token(store, "b2"), token(store, "a1")],
+        remove_tokens: vec![b.tokens[0].id],
+        ..Edit::default()
+    };
+    store.edit(TENANT, b.id, edit, &actor()).await.unwrap();
+    apply(store, b.id, patch(PatchMode::Monitoring)).await.unwrap();
+    decide(store, a.id, Decision::MarkFalse).await.unwrap();
+    decide(store, a.id, Decision::Reopen).await.unwrap();
+    // A known token of another kind of place.
+    let again = Registration {
+        source: Source::of_kind(SourceKind::Pastebin),
+        ..registration("", vec![token(store, "a2")])
+    };
+    store.register(again, &actor()).await.unwrap();
+    let stats = store.stats(&one(TENANT), clock::now()).await.unwrap();
+    assert_eq!((stats.leaks, stats.tokens), (2, 3), "b1 is gone, b2 came");
+    assert_eq!((of(&stats.by_status, "open"), of(&stats.by_status, "false_positive")), (2, 0));
+    assert_eq!((of(&stats.by_risk, "high"), of(&stats.by_risk, "low")), (1, 1));
+    assert_eq!((of(&stats.by_source, "github"), of(&stats.by_source, "gist")), (1, 1));
+    assert_eq!(of(&stats.by_remediation, "virtual_patch"), 1);
+    assert_eq!(stats.days.iter().map(|day| day.leaks).sum::<u64>(), 2);
+    for (source, leaks) in [
+        (vec![SourceKind::Pastebin], 1),
+        (vec![SourceKind::Gist, SourceKind::Github], 2),
+        (vec![SourceKind::Other], 0),
+    ] {
+        let query = LeakQuery { source, ..LeakQuery::default() };
+        assert_eq!(store.leaks(&one(TENANT), &query).await.unwrap().total, leaks);
+    }
 }

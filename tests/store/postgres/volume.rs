@@ -3,3 +3,12 @@
 crate::conformance::conformance! { crate::postgres::fresh, [ignore = "measures"] =>
     volume::{ a_hundred_thousand_tokens, ten_thousand_leaks_and_a_hundred_thousand_events }
 }
+
+#[tokio::test]
+#[ignore = "measures"]
+async fn a_million_leaks() {
+    let fresh = super::fresh().await;
+    fresh.database.execute(crate::volume::MILLION_POSTGRES).await;
+    crate::volume::a_million_leaks(fresh.store()).await;
+    fresh.end().await;
+}

@@ -244,3 +244,20 @@ async fn another_programs_hold_on_the_database_is_told() {
     hold.rollback().await.unwrap();
     fresh.store().register(asked(), &actor()).await.unwrap();
 }
+
+/// What a version without the words of leaks has left: they are filled in when the store is opened.
+#[tokio::test]
+async fn leaks_of_an_earlier_version_are_found() {
+    let fresh = closed().await;
+    let database = fresh.database();
+    let before = "UPDATE leaks SET search_text = '', source_kinds = 0";
+    execute(&database, before).await.unwrap();
+    let opened = open(&database).await.unwrap();
+    let query = LeakQuery {
+        text: Some("kept git.example".to_owned()),
+        source: vec![leakgate::model::leak::SourceKind::Github],
+        ..LeakQuery::default()
+    };
+    assert_eq!(opened.store.leaks(&one(TENANT), &query).await.unwrap().total, 1);
+    opened.store.close().await;
+}

@@ -3,3 +3,15 @@
 crate::conformance::conformance! { crate::sqlite::fresh, [ignore = "measures"] =>
     volume::{ a_hundred_thousand_tokens, ten_thousand_leaks_and_a_hundred_thousand_events }
 }
+
+#[tokio::test]
+#[ignore = "measures"]
+async fn a_million_leaks() {
+    let directory = tempfile::tempdir().unwrap();
+    let database = directory.path().join("leakgate.db");
+    super::open(&database).await.unwrap().store.close().await;
+    super::execute(&database, crate::volume::MILLION_SQLITE).await.unwrap();
+    let store = super::open(&database).await.unwrap().store;
+    crate::volume::a_million_leaks(store.as_ref()).await;
+    store.close().await;
+}
