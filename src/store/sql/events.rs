@@ -40,8 +40,13 @@ impl SqlStore {
                 }
             }
         }
+        let told = tally.told();
         tally.write(&mut transaction).await?;
         transaction.commit().await?;
+        drop(writer);
+        for (leak, at, validity) in told {
+            self.used.note(leak, at, validity);
+        }
         Ok(())
     }
 

@@ -147,6 +147,7 @@ impl Server {
             reserved_events_reader: readers("events", 1),
             data_key,
             fingerprint_key,
+            used: super::risk::Used::default(),
             // One to listen, one to ask.
             feed: Some(Feed::new(self.pool("decisions", 2, true), self.process.clone())),
             lock: None.into(),

@@ -7,12 +7,14 @@ use aws_lc_rs::digest;
 use super::audit::{Deed, record};
 use super::database::{Builder, Connection, query};
 use super::tokens::Kept;
-use super::{SqlStore, changes, leaks, row, tokens};
+use super::{SqlStore, changes, leaks, once, risk, row, tokens};
 use crate::config::limits;
 use crate::model::clock;
 use crate::model::ids::{LeakId, TokenId};
 use crate::model::leak::{Remediation, Risk, Source, Status};
+use crate::model::risk::{Facts, assess};
 use crate::model::role::Actor;
+use crate::model::token::Validity;
 use crate::store::types::{Change, Merged, Registered, Registration};
 use crate::store::{StoreError, words};
 
@@ -25,6 +27,7 @@ impl SqlStore {
         let at = clock::now().as_millisecond();
         let mut writer = self.decisions.lock().await?;
         let mut transaction = writer.begin().await?;
+        once::claim(&mut transaction, &registration.tenant, registration.once, at).await?;
         let kept = tokens::keep(
             &mut transaction,
             &self.data_key,
@@ -51,11 +54,33 @@ impl SqlStore {
             add_tokens(&mut transaction, &registration, id, &new, actor, at).await?;
             leak = leaks::load(&mut transaction, &[id]).await?;
         }
+        let mut registered = Registered { leak: None, new_tokens, merged, known: None };
+        if let Some(once) = registration.once {
+            // What is answered is a part of what is done once.
+            let first = registered.merged.first().map(|merged| merged.leak);
+            if leak.is_empty() {
+                let known: Vec<LeakId> = first.into_iter().collect();
+                let known = leaks::load(&mut transaction, &known).await?;
+                registered.known = Some(self.with_use_if_told(known).await?);
+            } else {
+                registered.leak = Some(self.with_use_if_told(leak).await?);
+            }
+            let shown = registered.leak.as_ref().or(registered.known.as_ref());
+            let answer = serde_json::json!({
+                "leak": shown, "merged": registered.merged, "created": registered.leak.is_some(),
+            });
+            let id = shown.map(|leak| leak.id);
+            let tenant = &registration.tenant;
+            once::answer(&mut transaction, tenant, Some(once), id, &answer.to_string()).await?;
+            transaction.commit().await?;
+            return Ok(registered);
+        }
         transaction.commit().await?;
         drop(writer);
-
-        let leak = if leak.is_empty() { None } else { Some(self.with_use_if_told(leak).await?) };
-        Ok(Registered { leak, new_tokens, merged })
+        if !leak.is_empty() {
+            registered.leak = Some(self.with_use_if_told(leak).await?);
+        }
+        Ok(registered)
     }
 }
 
@@ -86,6 +111,9 @@ async fn add_occurrences(
         }
         merged.push(Merged { leak, tokens });
         let times = add_source(connection, leak, &registration.source, at).await?;
+        if times == 1 {
+            risk::add_source(connection, leak, registration.source.kind, clock::now()).await?;
+        }
         let status = leaks::status(connection, &registration.tenant, leak).await?;
         // A scanner that reports the same place every night would bury the history of the leak.
         if times > 1 && names_a_place && status == Status::Open {
@@ -121,18 +149,35 @@ async fn insert_leak(
         .as_deref()
         .or_else(|| registration.tokens.first().map(|token| token.kind.as_str()))
         .unwrap_or("unknown");
+    let mut validity = Validity::Unknown;
+    for told in [Validity::Inactive, Validity::Active] {
+        if registration.tokens.iter().any(|token| token.validity == told) {
+            validity = told;
+        }
+    }
+    let now = clock::now();
+    let facts = Facts {
+        kind,
+        source: registration.source.kind,
+        exposed_at: registration.exposed_at.unwrap_or(now),
+        used: false,
+        validity,
+    };
+    let assessed = assess(&facts, now);
     query(
         "INSERT INTO leaks (id, tenant, title, title_order, search_text, risk, status, remediation,
             detected_by, kind, source_kind, owner, contact, comment, token_count, applicable_count,
-            created_at, updated_at)
-         VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, 0, 0, $15, $15)",
+            created_at, updated_at, risk_set, risk_computed, risk_source, risk_due_at, exposed_at,
+            use_validity)
+         VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, 0, 0, $15, $15, $16,
+            $17, $11, $18, $19, $20)",
     )
     .bind(id.0.as_bytes().as_slice())
     .bind(&registration.tenant)
     .bind(&registration.title)
     .bind(registration.title.to_lowercase())
     .bind(search_text(&registration.title, registration.comment.as_deref()))
-    .bind(row::rank(registration.risk, Risk::ALL))
+    .bind(row::rank(registration.risk.unwrap_or(assessed.level), Risk::ALL))
     .bind(row::rank(Status::Open, Status::ALL))
     .bind(Remediation::None.name())
     .bind(registration.detected_by.name())
@@ -142,6 +187,11 @@ async fn insert_leak(
     .bind(&registration.contact)
     .bind(&registration.comment)
     .bind(at)
+    .bind(registration.risk.map(|risk| row::rank(risk, Risk::ALL)))
+    .bind(row::rank(assessed.level, Risk::ALL))
+    .bind(assessed.due_at.map(|at| at.as_millisecond()))
+    .bind(registration.exposed_at.map(|at| at.as_millisecond()))
+    .bind(row::validity_name(validity))
     .execute(&mut *connection)
     .await?;
     add_source(connection, id, &registration.source, at).await?;

@@ -161,6 +161,7 @@ async fn assembled(
         reserved_events_reader: of_events(1).await?,
         data_key,
         fingerprint_key,
+        used: super::risk::Used::default(),
         feed: None,
         lock: lock.into(),
     })
