@@ -547,3 +547,26 @@ pub const HOOK_KEYS_BYTES: usize = 256 * 1024;
 pub const HOOK_KEYS_TIME: Duration = Duration::from_secs(10);
 /// Time before a partner's keys are asked for again, however many unknown ones are used.
 pub const HOOK_KEYS_STEP: Duration = Duration::from_secs(60);
+
+/// Time for which a call that came with an `Idempotency-Key` is not done again.
+pub const IDEMPOTENCY_TIME: Duration = Duration::from_secs(24 * 60 * 60);
+/// Such calls of one tenant that are kept; further ones are refused until some are old enough.
+pub const IDEMPOTENCY_KEYS: i64 = 10_000;
+/// Bytes of an `Idempotency-Key`.
+pub const IDEMPOTENCY_KEY_BYTES: usize = 255;
+/// Bytes of an answer that is kept with it.
+pub const IDEMPOTENCY_ANSWER_BYTES: usize = 256 * 1024;
+/// Entity tags that one `If-Match` names.
+pub const IF_MATCH_TAGS: usize = 16;
+/// Tokens of one leak that have a mode of their own.
+pub const TOKEN_MODES: usize = 1_000;
+/// Leaks whose computed risk is brought up to date at once.
+pub const RISK_LEAKS: usize = 500;
+/// Leaks that are kept in mind for that since their tokens were used; others are again when they
+/// are used once more.
+pub const RISK_USED_LEAKS: usize = 20_000;
+/// Tokens of a leak that are all looked at for whether one of them works; of a larger leak, what
+/// was told last counts.
+pub const RISK_TOKENS: i64 = 1_000;
+/// Time after a start back to which uses are looked at whose leaks' risk may not be up to date.
+pub const RISK_CATCH_UP: Duration = Duration::from_secs(60 * 60);

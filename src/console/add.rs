@@ -54,6 +54,7 @@ pub(super) async fn register(sent: Sent) -> Answer {
     let new = NewLeak {
         title: texts.title.clone().unwrap_or_default(),
         risk: Some(texts.risk),
+        exposed_at: None,
         source: Some(Source { url: texts.url.clone(), ..Source::of_kind(texts.source) }),
         tokens: form.secret_lines("tokens"),
         token_digests: Vec::new(),

@@ -64,6 +64,7 @@ fn spared(form: &Form, leak: &Leak) -> Result<PatchRequest, Problem> {
         scope: Some(scope),
         expires_at: patch.expires_at,
         force: patch.force,
+        tokens: None,
         comment: None,
     })
 }
@@ -103,6 +104,7 @@ fn patch(form: &Form, leak: &Leak, comment: Option<String>) -> Result<PatchReque
         }),
         expires_at: before.and_then(|patch| patch.expires_at),
         force: form.has("force"),
+        tokens: None,
         comment,
     })
 }

@@ -1,19 +1,19 @@
 //! One decision for many leaks.
 
-use std::sync::Arc;
-
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
 use super::decisions::{self, PatchRequest};
+use super::once::Outcome;
 use super::problem::{Problem, ProblemDocument};
 use super::publish::Touched;
 use super::{Control, Visitor, api};
 use crate::config::limits;
 use crate::model::ids::LeakId;
-use crate::model::leak::{Decision, Remediation, Resolution, Status};
+use crate::model::leak::{Decision, Leak, Remediation, Resolution, Status};
 use crate::model::object;
-use crate::store::types::{Decide, LeakQuery, PageRequest};
+use crate::store::StoreError;
+use crate::store::types::{Decide, LeakQuery, Once, PageRequest};
 
 /// One decision for many leaks, named by their ids or by a filter.
 #[derive(Clone, Debug, Deserialize, ToSchema)]
@@ -64,6 +64,20 @@ pub struct BulkAnswer {
     pub problem: Option<Problem>,
 }
 
+/// What an earlier decision came to.
+#[derive(Deserialize)]
+struct Made {
+    status: Status,
+    remediation: Remediation,
+}
+
+impl BulkAnswer {
+    fn made(id: LeakId, status: Status, remediation: Remediation) -> Self {
+        let (status, remediation) = (Some(status), Some(remediation));
+        Self { id, ok: true, status, remediation, problem: None }
+    }
+}
+
 impl BulkRequest {
     /// The decision and the leaks that it is for.
     pub(super) fn parts(self) -> Result<(Decide, BulkTarget), Problem> {
@@ -94,19 +108,33 @@ impl BulkRequest {
 
 impl Control {
     /// Makes one decision about many leaks, in the order given; one that fails does not stop the
-    /// others. They are stored in groups, each of which is in force before the next begins.
+    /// others. They are stored in groups, each of which is in force before the next begins. Where it
+    /// is a call that is done once, those that an earlier try has decided about are not again.
     ///
     /// # Errors
     /// Where nothing was decided: too many leaks, a value that does not fit, a failing store.
-    pub async fn decide_many(
+    pub(super) async fn decide_many(
         &self,
         caller: &Visitor,
         target: BulkTarget,
         decide: Decide,
-    ) -> Result<Vec<BulkAnswer>, Problem> {
-        let ids = match target {
-            BulkTarget::Ids(ids) => ids,
-            BulkTarget::Query(query) => self.matching(caller, *query).await?,
+        once: Option<Once>,
+    ) -> Result<Outcome<Vec<BulkAnswer>>, Problem> {
+        let tenant = &caller.actor.tenant;
+        let before = match &once {
+            Some(once) => self.done_before(tenant, once).await?,
+            None => None,
+        };
+        let begun = match before {
+            Some(done) if done.is_done => return Ok(Outcome::Before(done)),
+            other => other,
+        };
+        let ids = match (&begun, target) {
+            // The call was cut off: it goes on with the leaks that it was about.
+            (Some(begun), _) => serde_json::from_str(begun.answer.as_deref().unwrap_or("[]"))
+                .map_err(|_| Problem::failed())?,
+            (None, BulkTarget::Ids(ids)) => ids,
+            (None, BulkTarget::Query(query)) => self.matching(caller, *query).await?,
         };
         if ids.len() > limits::BULK_LEAKS {
             return Err(Problem::invalid(
@@ -115,62 +143,87 @@ impl Control {
             ));
         }
         let decide = self.checked(&caller.actor, decide).await?;
-        let mut answers = Vec::with_capacity(ids.len());
-        for group in ids.chunks(limits::BULK_GROUP) {
-            answers.extend(self.decide_group(caller, group.to_vec(), decide.clone()).await?);
+        if let (Some(once), None) = (once, &begun) {
+            self.inner.store.begin_once(tenant, once, &ids).await?;
         }
-        Ok(answers)
+        let mut items = Vec::with_capacity(ids.len());
+        for group in ids.chunks(limits::BULK_GROUP) {
+            items.extend(self.decide_group(caller, group.to_vec(), &decide, once).await?);
+        }
+        if let Some(once) = once {
+            let answer = serde_json::json!({ "items": items }).to_string();
+            self.inner.store.end_once(tenant, once, &answer).await?;
+        }
+        Ok(Outcome::Done(items))
     }
 
     async fn decide_group(
         &self,
         caller: &Visitor,
         ids: Vec<LeakId>,
-        decide: Decide,
+        decide: &Decide,
+        once: Option<Once>,
     ) -> Result<Vec<BulkAnswer>, Problem> {
-        let store = Arc::clone(&self.inner.store);
-        let (control, caller) = (self.clone(), caller.clone());
+        let (control, caller, decide) = (self.clone(), caller.clone(), decide.clone());
         self.inner
             .publisher
             .change(Touched::Any, async move {
                 let mut answers = Vec::with_capacity(ids.len());
                 let mut touched = Vec::with_capacity(ids.len());
                 for id in ids {
-                    let decided = match control.at_leak(&caller, id).await {
-                        Ok(actor) => store
-                            .decide(&actor.tenant, id, decide.clone(), &actor)
-                            .await
-                            .map_err(Problem::from),
-                        Err(problem) => Err(problem),
-                    };
-                    match decided {
-                        Ok(leak) => {
-                            answers.push(BulkAnswer {
-                                id,
-                                ok: true,
-                                status: Some(leak.status),
-                                remediation: Some(leak.remediation),
-                                problem: None,
-                            });
-                            touched.push(Touched::Rule(Box::new(leak)));
+                    let mut decide = decide.clone();
+                    decide.conditions.once = once.map(|once| control.part_of(once, id));
+                    answers.push(match control.decide_one(&caller, id, decide).await {
+                        Ok((answer, leak)) => {
+                            touched.extend(leak.map(|leak| Touched::Rule(Box::new(leak))));
+                            answer
                         }
                         Err(problem) => {
                             if problem.leaves_doubt() {
                                 touched.push(Touched::Leak(id));
                             }
-                            answers.push(BulkAnswer {
+                            BulkAnswer {
                                 id,
                                 ok: false,
                                 status: None,
                                 remediation: None,
                                 problem: Some(problem),
-                            });
+                            }
                         }
-                    }
+                    });
                 }
                 Ok((answers, touched))
             })
             .await
+    }
+
+    /// Decides about one leak; answers with the leak as well where that was done now.
+    async fn decide_one(
+        &self,
+        caller: &Visitor,
+        id: LeakId,
+        decide: Decide,
+    ) -> Result<(BulkAnswer, Option<Leak>), Problem> {
+        let store = &self.inner.store;
+        let actor = self.at_leak(caller, id).await?;
+        let once = decide.conditions.once;
+        match store.decide(&actor.tenant, id, decide, &actor).await {
+            Ok(leak) => Ok((BulkAnswer::made(id, leak.status, leak.remediation), Some(leak))),
+            Err(StoreError::Repeated) => {
+                // An earlier try of the same call has come as far as this leak.
+                let key = once.map(|once| once.key).unwrap_or_default();
+                let done = store.done_once(&actor.tenant, &key).await?;
+                let made: Option<Made> = done
+                    .and_then(|done| done.answer)
+                    .and_then(|answer| serde_json::from_str(&answer).ok());
+                let Some(made) = made else {
+                    let leak = store.leak(&actor.tenant, id).await?;
+                    return Ok((BulkAnswer::made(id, leak.status, leak.remediation), None));
+                };
+                Ok((BulkAnswer::made(id, made.status, made.remediation), None))
+            }
+            Err(error) => Err(error.into()),
+        }
     }
 
     /// All leaks that fit the query, where they are few enough.

@@ -17,9 +17,9 @@ use crate::model::ids::{LeakId, TokenId};
 use crate::model::leak::{Comment, Decision, Leak, Resolution, Risk, Source};
 use crate::model::object;
 use crate::model::role::Actor;
-use crate::model::rule::{PatchMode, Scope};
+use crate::model::rule::{ModeOfToken, PatchMode, Scope};
 use crate::model::secret::Secret;
-use crate::store::types::{Decide, Edit, NewPatch};
+use crate::store::types::{Conditions, Decide, Edit, NewPatch};
 
 /// A virtual patch to apply. Left out whole, it blocks everywhere.
 #[derive(Clone, PartialEq, Eq, Debug, Default, Deserialize, ToSchema)]
@@ -35,20 +35,30 @@ pub struct PatchRequest {
     pub expires_at: Option<Timestamp>,
     /// Whether to override the guard, for tokens of 6 bytes and more.
     pub force: bool,
+    /// The modes of single tokens where the leak is mixed, up to 1,000, in the place of those that
+    /// were said before; where it is not said, these stay.
+    #[serde(deserialize_with = "object::optional_list")]
+    pub tokens: Option<Vec<ModeOfToken>>,
     /// What is said with it.
     pub comment: Option<String>,
 }
 
-/// Changes to a leak. What is absent stays; `null` clears an owner, a contact or a comment.
+/// Changes to a leak. What is absent stays; `null` clears a risk that was set, a time of exposure, an
+/// owner, a contact or a comment.
 #[derive(Clone, Debug, Default, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub struct LeakChange {
     /// New title.
     #[serde(default)]
     pub title: Option<String>,
-    /// New risk.
-    #[serde(default)]
-    pub risk: Option<Risk>,
+    /// New risk; `null` brings the computed level back.
+    #[serde(default, deserialize_with = "api::nullable")]
+    #[schema(value_type = Option<Risk>)]
+    pub risk: Option<Option<Risk>>,
+    /// When its tokens became public; `null`: not known.
+    #[serde(default, deserialize_with = "api::nullable_time")]
+    #[schema(value_type = Option<String>, format = "date-time")]
+    pub exposed_at: Option<Option<Timestamp>>,
     /// New first source.
     #[serde(default, deserialize_with = "object::optional")]
     pub source: Option<Source>,
@@ -140,6 +150,7 @@ impl Control {
         actor: &Actor,
         id: LeakId,
         change: LeakChange,
+        conditions: Conditions,
     ) -> Result<Leak, Problem> {
         const FIELDS: [&str; 2] = ["add_tokens", "add_token_digests"];
         if change.remove_tokens.len() > limits::TOKENS_PER_CALL {
@@ -170,11 +181,15 @@ impl Control {
             Some(text) => Some(Some(text)),
             None => cleared.then_some(None),
         };
+        if let Some(Some(exposed_at)) = change.exposed_at {
+            intake::not_later(exposed_at)?;
+        }
         let removed = change.remove_tokens.clone();
         let tokens_change = !add_tokens.is_empty() || !removed.is_empty();
         let edit = Edit {
             title: texts.title,
             risk: change.risk,
+            exposed_at: change.exposed_at,
             source: texts.source,
             kind: texts.kind,
             owner: or_cleared(texts.owner, owner_cleared),
@@ -182,6 +197,7 @@ impl Control {
             comment: or_cleared(texts.comment, comment_cleared),
             add_tokens,
             remove_tokens: change.remove_tokens,
+            conditions,
         };
         let store = Arc::clone(&self.inner.store);
         let actor = actor.clone();
@@ -225,7 +241,7 @@ pub(super) fn plain(
     resolution: Option<Resolution>,
     comment: Option<String>,
 ) -> Decide {
-    Decide { decision, patch: None, resolution, comment }
+    Decide { decision, patch: None, resolution, comment, conditions: Conditions::default() }
 }
 
 /// The decision to apply a virtual patch, checked.
@@ -234,16 +250,25 @@ pub(super) fn apply(request: PatchRequest) -> Result<Decide, Problem> {
     if request.expires_at.is_some_and(|at| at <= now) {
         return Err(Problem::invalid("expires_at", "it is over already: give a later time"));
     }
+    let tokens = request.tokens;
+    if tokens.as_ref().is_some_and(|tokens| tokens.len() > limits::TOKEN_MODES) {
+        return Err(Problem::invalid(
+            "tokens",
+            format!("up to {} tokens have a mode of their own", limits::TOKEN_MODES),
+        ));
+    }
     let patch = NewPatch {
         mode: request.mode.unwrap_or(PatchMode::Block),
         scope: scope::normal(request.scope.unwrap_or_default(), now)?,
         expires_at: request.expires_at,
         force: request.force,
+        tokens,
     };
     Ok(Decide {
         decision: Decision::ApplyVirtualPatch,
         patch: Some(patch),
         resolution: None,
         comment: request.comment,
+        conditions: Conditions::default(),
     })
 }

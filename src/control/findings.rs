@@ -9,7 +9,7 @@ use crate::matcher::{Patchset, PatchsetWriter, Rule};
 use crate::model::finding::Finding;
 use crate::model::ids::{LeakId, TokenId};
 use crate::model::kind;
-use crate::model::leak::{DetectedBy, Risk};
+use crate::model::leak::DetectedBy;
 use crate::model::rule::Action;
 use crate::model::secret::Secret;
 use crate::model::token::{TokenMaterial, Validity};
@@ -72,7 +72,8 @@ impl Control {
         Registration {
             tenant: tenant.to_owned(),
             title,
-            risk: finding.risk.unwrap_or(Risk::High),
+            risk: finding.risk,
+            exposed_at: None,
             source,
             detected_by: DetectedBy::Automatic,
             kind,
@@ -81,6 +82,7 @@ impl Control {
             comment: None,
             tokens,
             continues: None,
+            once: None,
         }
     }
 }

@@ -3,14 +3,16 @@
 use std::collections::HashSet;
 use std::sync::Arc;
 
+use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
 use super::problem::Problem;
 use super::publish::Touched;
 use super::redact::Redactor;
-use super::{Control, guard};
+use super::{Control, api, guard};
 use crate::config::limits;
+use crate::model::clock;
 use crate::model::fingerprint::FingerprintKey;
 use crate::model::ids::{LeakId, TokenId};
 use crate::model::kind;
@@ -20,7 +22,7 @@ use crate::model::role::{Actor, Permission};
 use crate::model::secret::Secret;
 use crate::model::token::{TokenDigest, TokenMaterial, Validity};
 use crate::store::StoreError;
-use crate::store::types::{Merged, NewToken, Registered, Registration};
+use crate::store::types::{Merged, NewToken, Once, Registered, Registration};
 
 /// A leak to register.
 #[derive(Clone, Debug, Deserialize, ToSchema)]
@@ -29,9 +31,12 @@ pub struct NewLeak {
     /// What people will call it: one line, up to 256 bytes.
     #[schema(example = "Deployment key in a public gist")]
     pub title: String,
-    /// How bad it is; `high` where it is not said.
+    /// How bad it is; where it is not said, what follows from what is known of it.
     #[serde(default)]
     pub risk: Option<Risk>,
+    /// When its tokens became public, where that is known.
+    #[serde(default, deserialize_with = "api::time")]
+    pub exposed_at: Option<Timestamp>,
     /// Where it was seen; `{"kind": "manual"}` where it is not said.
     #[serde(default, deserialize_with = "object::optional")]
     pub source: Option<Source>,
@@ -42,7 +47,8 @@ pub struct NewLeak {
     /// Digests of tokens whose text is not handed over: `sha256:` and 64 hex digits.
     #[serde(default)]
     pub token_digests: Vec<String>,
-    /// What the tokens are; told from their form where it is not said.
+    /// What the tokens are; told from their form where it is not said. `honeytoken` for those that
+    /// were planted on purpose: any use of them is by somebody who found them.
     #[serde(default)]
     pub kind: Option<String>,
     /// Whose they are.
@@ -89,13 +95,20 @@ pub(super) enum Answer {
 
 impl Control {
     /// Registers a leak; its tokens are watched when the call returns.
-    pub(super) async fn register(&self, actor: &Actor, new: NewLeak) -> Result<Answer, Problem> {
+    /// Where it is a call that is done once, it fails where it was done before.
+    pub(super) async fn register(
+        &self,
+        actor: &Actor,
+        new: NewLeak,
+        once: Option<Once>,
+    ) -> Result<Answer, Problem> {
         let detected_by = if actor.role.may(Permission::See) {
             DetectedBy::Manual
         } else {
             DetectedBy::Automatic
         };
         let registration = self.registration(&actor.tenant, new, detected_by).await?;
+        let registration = Registration { once, ..registration };
         let store = Arc::clone(&self.inner.store);
         let (tenant, caller) = (actor.tenant.clone(), actor.clone());
         let may_see = actor.role.may(Permission::See);
@@ -114,7 +127,11 @@ impl Control {
                             StoreError::Failed("a registration came to nothing".to_owned())
                         })?;
                         // The registration is stored: that the leak cannot be shown fails nothing.
-                        let shown = if may_see { store.leak(&tenant, id).await.ok() } else { None };
+                        let shown = match registered.known {
+                            _ if !may_see => None,
+                            Some(leak) => Some(leak),
+                            None => store.leak(&tenant, id).await.ok(),
+                        };
                         match shown {
                             Some(leak) => Answer::Leak(Box::new(RegisteredLeak {
                                 leak,
@@ -136,6 +153,9 @@ impl Control {
         new: NewLeak,
         detected_by: DetectedBy,
     ) -> Result<Registration, Problem> {
+        if let Some(exposed_at) = new.exposed_at {
+            not_later(exposed_at)?;
+        }
         let mut tokens = self.new_tokens(new.tokens, new.token_digests, FIELDS).await?;
         if tokens.is_empty() {
             return Err(Problem::invalid("tokens", "at least one token or token digest is needed"));
@@ -156,7 +176,8 @@ impl Control {
         Ok(Registration {
             tenant: tenant.to_owned(),
             title: texts.title.unwrap_or_default(),
-            risk: new.risk.unwrap_or(Risk::High),
+            risk: new.risk,
+            exposed_at: new.exposed_at,
             source: texts.source.unwrap_or(Source::of_kind(SourceKind::Manual)),
             detected_by,
             kind: texts.kind,
@@ -165,6 +186,7 @@ impl Control {
             comment: texts.comment,
             tokens,
             continues: None,
+            once: None,
         })
     }
 
@@ -353,6 +375,17 @@ impl Texts {
             comment: redactor.option(self.comment),
         }
     }
+}
+
+/// Refuses a time of exposure that has not come.
+pub(super) fn not_later(exposed_at: Timestamp) -> Result<(), Problem> {
+    if exposed_at > clock::now() {
+        return Err(Problem::invalid(
+            "exposed_at",
+            "it has not come yet: give the time since when the tokens are public",
+        ));
+    }
+    Ok(())
 }
 
 /// The text on one line, without white space around it.

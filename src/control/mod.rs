@@ -18,6 +18,7 @@ mod imports;
 mod intake;
 mod live;
 mod oidc;
+mod once;
 mod passwords;
 mod problem;
 mod publish;

@@ -16,6 +16,10 @@ use crate::store::StoreError;
 
 /// The type of the problem that leaves open what was stored.
 const STORE_FAILED: &str = "urn:leakgate:problem:store-failed";
+/// The type of the problem that the same call is under way.
+const REPEATED: &str = "urn:leakgate:problem:under-way";
+/// The type of the problem that too many calls with a key are kept.
+const TOO_MANY_KEYS: &str = "urn:leakgate:problem:too-many-keys";
 
 /// Why a call was not done: a problem document, on its way to the caller.
 #[derive(Clone, PartialEq, Eq, Debug, Serialize)]
@@ -267,6 +271,30 @@ impl Problem {
         problem
     }
 
+    /// The key of a call was used for another one.
+    pub(crate) fn other_call() -> Self {
+        let mut problem = Self::new(
+            "urn:leakgate:problem:key-reused",
+            "The key was used for another call",
+            StatusCode::UNPROCESSABLE_ENTITY,
+            "Idempotency-Key: another call was made with this key within a day: use a new key for \
+             each call, and the same only to send the same call again"
+                .into(),
+        );
+        problem.0.field = Some("Idempotency-Key".to_owned());
+        problem
+    }
+
+    /// Whether the same call was made before.
+    pub(crate) fn is_repeated(&self) -> bool {
+        self.0.kind == REPEATED
+    }
+
+    /// Whether too many calls with a key are kept.
+    pub(crate) fn is_too_many_keys(&self) -> bool {
+        self.0.kind == TOO_MANY_KEYS
+    }
+
     /// A tenant that is not to go.
     pub(crate) fn tenant_stays(detail: &'static str) -> Self {
         Self::new(
@@ -417,6 +445,31 @@ impl From<StoreError> for Problem {
                 problem.0.allowed = Some(not_allowed.status.allowed().to_vec());
                 problem
             }
+            StoreError::Outdated(version) => Self::new(
+                "urn:leakgate:problem:outdated",
+                "The leak was changed meanwhile",
+                StatusCode::PRECONDITION_FAILED,
+                format!(
+                    "If-Match: the leak was changed since you read it, and is at \"{version}\" now: \
+                     read it again, and decide anew"
+                )
+                .into(),
+            ),
+            StoreError::Repeated => Self::new(
+                REPEATED,
+                "The same call is under way",
+                StatusCode::CONFLICT,
+                "the same call with this Idempotency-Key is under way: send it again in a moment"
+                    .into(),
+            ),
+            StoreError::TooManyKeys => Self::new(
+                TOO_MANY_KEYS,
+                "Too many calls with a key",
+                StatusCode::TOO_MANY_REQUESTS,
+                "too many calls with an Idempotency-Key were made within a day: nothing was done; \
+                 send it without one"
+                    .into(),
+            ),
             StoreError::NothingApplicable(reasons) => {
                 let mut problem = Self::new(
                     "urn:leakgate:problem:nothing-applicable",

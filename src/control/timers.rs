@@ -29,8 +29,8 @@ pub(super) fn system() -> Actor {
 }
 
 impl Control {
-    /// Ends patches, watches and the bypass at their time, and publishes again what failed to be
-    /// published, until [`Self::stop`] is called.
+    /// Ends patches, watches and the bypass at their time, keeps computed risks in step, and publishes
+    /// again what failed to be published, until [`Self::stop`] is called.
     pub async fn run(&self) {
         self.resume_rotation().await;
         tokio::join!(self.run_ticks(), self.run_with_others(), self.run_retention());
@@ -50,6 +50,10 @@ impl Control {
                         self.inner.store.remove_ended_sessions(clock::now(), idle).await
                     {
                         tracing::error!(%error, "sessions that are over could not be forgotten");
+                    }
+                    let before = clock::now() - limits::IDEMPOTENCY_TIME;
+                    if let Err(error) = self.inner.store.forget_calls(before).await {
+                        tracing::error!(%error, "calls with a key could not be forgotten");
                     }
                 }
                 _ = ticks.tick() => {}
@@ -135,6 +139,8 @@ impl Control {
                 })
                 .await?;
         }
-        self.inner.publisher.settle(now).await
+        self.inner.publisher.settle(now).await?;
+        self.inner.store.settle_risks(now).await?;
+        Ok(())
     }
 }

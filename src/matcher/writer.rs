@@ -20,6 +20,7 @@ use super::verify::FREE_STANDING;
 use crate::config::limits::{TOKEN_BYTES, TOKEN_BYTES_FORCED};
 use crate::model::fingerprint::Fingerprint;
 use crate::model::ids::{LeakId, TokenId};
+use crate::model::rule::Action;
 use crate::model::token::TokenMaterial;
 
 /// The length that stands for a token of which only the digest is known.
@@ -32,7 +33,7 @@ const DIGEST: u16 = 0;
 pub struct PatchsetWriter {
     version: u64,
     keys: Keys,
-    leaks: HashMap<LeakId, Leak, RandomState>,
+    leaks: HashMap<Part, Leak, RandomState>,
     slots: HashMap<TokenId, u32, RandomState>,
     tokens: Shared<TokenInfo>,
     /// The length of each slot's token.
@@ -56,6 +57,13 @@ pub struct PatchsetWriter {
     short: ClassBuilder<6, 3>,
     tiny: ClassBuilder<4, 3>,
 }
+
+/// A leak, and of a leak whose tokens are not all treated alike what is done with some of them.
+type Part = (LeakId, Option<Action>);
+
+/// What there can be of a leak beside its main part.
+const APART: [Option<Action>; 3] =
+    [Some(Action::Observe), Some(Action::Monitor), Some(Action::Block)];
 
 /// A leak's place, and the slots of the tokens that have been under it; some may be there no more.
 struct Leak {
@@ -90,8 +98,51 @@ impl PatchsetWriter {
 
     /// Sets what the leak asks for its tokens.
     pub fn set_rule(&mut self, rule: Rule) {
-        let place = self.leak(rule.leak);
+        let place = self.leak((rule.leak, None));
         self.rulebook.set_rule(place, Some(Arc::new(rule)));
+    }
+
+    /// Puts some of the leak's tokens under rules of their own, and all others under the leak's:
+    /// each token under the rule with its action.
+    pub fn set_apart(&mut self, leak: LeakId, rules: Vec<Rule>, tokens: &[(TokenId, Action)]) {
+        self.gather(leak);
+        let Some(main) = self.leaks.get(&(leak, None)).map(|leak| leak.place) else { return };
+        for rule in rules {
+            let place = self.leak((leak, Some(rule.action)));
+            self.rulebook.set_rule(place, Some(Arc::new(rule)));
+        }
+        for (token, action) in tokens {
+            let Some(slot) = self.slots.get(token).copied() else { continue };
+            if !self.rulebook.book().leaks(slot).contains(&main) {
+                continue;
+            }
+            let Some(part) = self.leaks.get_mut(&(leak, Some(*action))) else { continue };
+            // First under the other one: a token that is under no leak is taken out.
+            self.rulebook.add(slot, part.place);
+            part.tokens.push(slot);
+            self.rulebook.remove(slot, main);
+        }
+    }
+
+    /// Puts all tokens of a leak under its own rule.
+    fn gather(&mut self, leak: LeakId) {
+        for part in APART {
+            let Some(Leak { place, tokens }) = self.leaks.remove(&(leak, part)) else { continue };
+            let main = self.leak((leak, None));
+            for slot in tokens {
+                if !self.rulebook.book().leaks(slot).contains(&place) {
+                    continue;
+                }
+                if self.rulebook.add(slot, main)
+                    && let Some(leak) = self.leaks.get_mut(&(leak, None))
+                {
+                    leak.tokens.push(slot);
+                }
+                self.rulebook.remove(slot, place);
+            }
+            self.rulebook.set_rule(place, None);
+            self.rulebook.forget_leak(place);
+        }
     }
 
     /// Puts a token under the leak's rule. The token's text is not kept. One that is known by its
@@ -116,7 +167,7 @@ impl PatchsetWriter {
                 }
             }
         };
-        let place = self.leak(leak);
+        let place = self.leak((leak, None));
         let info = TokenInfo { id, fingerprint };
         let next = self.next_slot();
         let slot = match self.slots.entry(id) {
@@ -134,7 +185,7 @@ impl PatchsetWriter {
             }
         };
         if self.rulebook.add(slot, place)
-            && let Some(leak) = self.leaks.get_mut(&leak)
+            && let Some(leak) = self.leaks.get_mut(&(leak, None))
         {
             leak.tokens.push(slot);
             // Places of tokens that were taken out are dropped before they outnumber the rest.
@@ -151,7 +202,13 @@ impl PatchsetWriter {
 
     /// Takes a token from under the leak's rule.
     pub fn remove_token(&mut self, leak: LeakId, id: TokenId) {
-        let place = self.leaks.get(&leak).map(|leak| leak.place);
+        for part in APART {
+            let place = self.leaks.get(&(leak, part)).map(|leak| leak.place);
+            if let (Some(place), Some(slot)) = (place, self.slots.get(&id).copied()) {
+                self.take_out(slot, place);
+            }
+        }
+        let place = self.leaks.get(&(leak, None)).map(|leak| leak.place);
         if let (Some(place), Some(slot)) = (place, self.slots.get(&id).copied()) {
             self.take_out(slot, place);
         }
@@ -159,14 +216,15 @@ impl PatchsetWriter {
             && self.rulebook.members(place) == 0
             && !self.rulebook.has_rule(place)
         {
-            self.leaks.remove(&leak);
+            self.leaks.remove(&(leak, None));
             self.rulebook.forget_leak(place);
         }
     }
 
     /// Forgets the leak's rule, and takes all its tokens from under it.
     pub fn remove_leak(&mut self, leak: LeakId) {
-        let Some(Leak { place, tokens }) = self.leaks.remove(&leak) else { return };
+        self.gather(leak);
+        let Some(Leak { place, tokens }) = self.leaks.remove(&(leak, None)) else { return };
         for slot in tokens {
             self.take_out(slot, place);
         }
@@ -233,10 +291,10 @@ impl PatchsetWriter {
         tiny.into_iter().for_each(|done| self.tiny.adopt(done, free));
     }
 
-    /// The place of a leak, a new one where it has none.
-    fn leak(&mut self, leak: LeakId) -> u32 {
+    /// The place of a part of a leak, a new one where it has none.
+    fn leak(&mut self, part: Part) -> u32 {
         let new = || Leak { place: self.rulebook.new_leak(), tokens: Vec::new() };
-        self.leaks.entry(leak).or_insert_with(new).place
+        self.leaks.entry(part).or_insert_with(new).place
     }
 
     /// The length of the shortest text there is; 0 where there is none.

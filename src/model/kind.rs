@@ -28,6 +28,33 @@ const PREFIXES: &[(&str, &str)] = &[
     ("xoxp-", "slack"),
 ];
 
+/// The kind of a token that was planted on purpose: whoever uses it has found it. It is said, not
+/// told from a form.
+pub const HONEYTOKEN: &str = "honeytoken";
+
+/// What a token of a kind opens.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Reach {
+    /// A live account or service.
+    Live,
+    /// Nobody knows.
+    Unknown,
+    /// Something, for a short while.
+    Short,
+    /// A place for tests.
+    Test,
+}
+
+/// What a token of this kind opens.
+pub fn reach(kind: &str) -> Reach {
+    match kind {
+        "jwt" | "github_app" => Reach::Short,
+        _ if kind.split('_').any(|part| part == "test") => Reach::Test,
+        _ if PREFIXES.iter().any(|(_, known)| *known == kind) => Reach::Live,
+        _ => Reach::Unknown,
+    }
+}
+
 /// The kind of a token, or `unknown`.
 ///
 /// # Examples
@@ -94,6 +121,14 @@ mod tests {
         assert_eq!(of(b"eyJhbGciOiJI.eyJzdWIi"), "unknown");
         assert_eq!(of(b"eyJ..c2ln"), "unknown");
         assert_eq!(of(b""), "unknown");
+    }
+
+    #[test]
+    fn kinds_tell_what_they_open() {
+        assert_eq!(reach("stripe_live"), Reach::Live);
+        assert_eq!(reach("stripe_test"), Reach::Test);
+        assert_eq!(reach("jwt"), Reach::Short);
+        assert_eq!(reach("our_own"), Reach::Unknown);
     }
 
     #[test]

@@ -241,12 +241,21 @@ impl Source {
 pub struct Leak {
     /// Its id.
     pub id: LeakId,
+    /// Grows with every change that is made to the leak; in quotes it is the leak's `ETag`. What is
+    /// counted from uses does not change it.
+    pub version: u64,
     /// The tenant whose tokens leaked.
     pub tenant: String,
     /// What people call it.
     pub title: String,
-    /// How bad it is.
+    /// How bad it is: the level that a person has set, or else the computed one.
     pub risk: Risk,
+    /// The level that a person has set.
+    pub risk_set: Option<Risk>,
+    /// The level that follows from what is known.
+    pub risk_computed: Risk,
+    /// Why the computed level is what it is, in words, what weighs most first.
+    pub risk_explained: Vec<String>,
     /// Where it is in its life.
     pub status: Status,
     /// Why it was closed or marked false.
@@ -263,6 +272,8 @@ pub struct Leak {
     pub detected_by: DetectedBy,
     /// What its tokens are.
     pub kind: String,
+    /// Whether its tokens were planted on purpose: any use of them is by somebody who found them.
+    pub honeytoken: bool,
     /// Whose tokens they are.
     pub owner: Option<String>,
     /// Whom to call.
@@ -275,6 +286,10 @@ pub struct Leak {
     pub token_count: u64,
     /// The rule in force.
     pub virtual_patch: Option<VirtualPatch>,
+    /// When its tokens became public; where that was not said, when it was registered.
+    pub exposed_at: Timestamp,
+    /// When one of its tokens was first seen in use; told a moment after the use.
+    pub first_used_at: Option<Timestamp>,
     /// When it was registered.
     pub created_at: Timestamp,
     /// When it last changed.

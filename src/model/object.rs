@@ -32,6 +32,19 @@ where
     Ok(objects.into_iter().map(|Object(value)| value).collect())
 }
 
+/// The same of a list that may be left out, or `null`.
+///
+/// # Errors
+/// As [`list`].
+pub fn optional_list<'de, D, T>(deserializer: D) -> Result<Option<Vec<T>>, D::Error>
+where
+    D: Deserializer<'de>,
+    T: Deserialize<'de>,
+{
+    let objects = Option::<Vec<Object<T>>>::deserialize(deserializer)?;
+    Ok(objects.map(|objects| objects.into_iter().map(|Object(value)| value).collect()))
+}
+
 struct Object<T>(T);
 
 impl<'de, T: Deserialize<'de>> Deserialize<'de> for Object<T> {

@@ -9,7 +9,7 @@ use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
-use super::ids::{LeakId, PatchId};
+use super::ids::{LeakId, PatchId, TokenId};
 use super::leak::named;
 use super::object;
 
@@ -21,6 +21,47 @@ named! {
         /// Refuses it.
         Block = "block",
     }
+}
+
+named! {
+    /// What a virtual patch does with a request that carries one token of its leak.
+    TokenMode {
+        /// Refuses it.
+        Block = "block",
+        /// Records it and lets it pass.
+        Monitoring = "monitoring",
+        /// Leaves the token out of the patch: it is watched, as without one.
+        None = "none",
+    }
+}
+
+impl From<PatchMode> for TokenMode {
+    fn from(mode: PatchMode) -> Self {
+        match mode {
+            PatchMode::Monitoring => Self::Monitoring,
+            PatchMode::Block => Self::Block,
+        }
+    }
+}
+
+impl From<TokenMode> for Action {
+    fn from(mode: TokenMode) -> Self {
+        match mode {
+            TokenMode::None => Self::Observe,
+            TokenMode::Monitoring => Self::Monitor,
+            TokenMode::Block => Self::Block,
+        }
+    }
+}
+
+/// The mode of one token, where it is not that of the patch.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct ModeOfToken {
+    /// The token.
+    pub id: TokenId,
+    /// What is done with requests that carry it.
+    pub mode: TokenMode,
 }
 
 named! {

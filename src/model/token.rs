@@ -9,6 +9,7 @@ use utoipa::ToSchema;
 
 use super::fingerprint::Fingerprint;
 use super::ids::TokenId;
+use super::rule::TokenMode;
 use super::secret::Secret;
 
 /// SHA-256 of a token. Written `sha256:` and 64 hex digits.
@@ -110,6 +111,10 @@ pub struct Token {
     pub length: Option<usize>,
     /// What it is, such as `github_pat`; `unknown` where no known form fits.
     pub kind: String,
+    /// Whether it was planted on purpose: any use of it is by somebody who found it.
+    pub honeytoken: bool,
+    /// What the leak's patch does with requests that carry it; absent where there is no patch.
+    pub mode: Option<TokenMode>,
     /// Whether it still works.
     pub validity: Validity,
     /// When a request last carried it.

@@ -1,5 +1,6 @@
 //! Where leaks, decisions and events are kept: the [`Store`] trait and its implementations.
 
+mod conditions;
 mod cursor;
 pub mod identity;
 mod key;
@@ -20,16 +21,16 @@ use crate::model::fingerprint::{Fingerprint, FingerprintKey};
 use crate::model::ids::{ApiTokenId, LeakId, TokenId, UserId};
 use crate::model::leak::{Comment, HistoryEntry, Leak, NotAllowed};
 use crate::model::role::{Actor, Role};
-use crate::model::rule::VirtualPatch;
+use crate::model::rule::{ModeOfToken, VirtualPatch};
 use crate::model::token::Token;
 
 use crate::model::tenant::Tenants;
 use identity::IdentityStore;
 use rotation::KeyStore;
 use types::{
-    ApiToken, AuditEntry, Bypass, Changed, Copied, Decide, Edit, EnforcedLeak, EnforcedToken,
-    EventPage, EventQuery, Impact, LeakPage, LeakQuery, Lookup, NewApiToken, Page, PageRequest,
-    Registered, Registration, Stats,
+    ApiToken, AuditEntry, Bypass, Changed, Copied, Decide, DoneOnce, Edit, EnforcedLeak,
+    EnforcedToken, EventPage, EventQuery, Impact, LeakPage, LeakQuery, Lookup, NewApiToken, Once,
+    Page, PageRequest, Registered, Registration, Stats,
 };
 
 pub use key::KeySource;
@@ -85,6 +86,15 @@ pub enum StoreError {
     /// There is no such object in this tenant.
     #[error("there is no such {0}")]
     NotFound(&'static str),
+    /// The leak is another one by now than the one that the caller knows.
+    #[error("the leak was changed meanwhile: it is at version {0}")]
+    Outdated(u64),
+    /// The call was done already, or is under way: see [`Store::done_once`].
+    #[error("the call was done already")]
+    Repeated,
+    /// So many calls of the tenant are kept that no further one can be.
+    #[error("too many calls with a key were made within a day")]
+    TooManyKeys,
     /// The leak's status does not allow the decision.
     #[error(transparent)]
     NotAllowed(#[from] NotAllowed),
@@ -180,6 +190,32 @@ pub trait Store: IdentityStore + KeyStore {
         decide: Decide,
         actor: &Actor,
     ) -> Result<Leak, StoreError>;
+
+    /// Brings computed risk levels up to date where uses or the passing of time have changed what is
+    /// known, some hundred leaks at once. Answers with how many levels that count are others now.
+    async fn settle_risks(&self, now: Timestamp) -> Result<u64, StoreError>;
+
+    /// The tokens of a leak whose mode is not that of its patch.
+    async fn token_modes(&self, leak: LeakId) -> Result<Vec<ModeOfToken>, StoreError>;
+
+    /// What is kept of a call that is done once, under this key of the tenant.
+    async fn done_once(&self, tenant: &str, key: &[u8; 16])
+    -> Result<Option<DoneOnce>, StoreError>;
+
+    /// Writes down that a call about these leaks begins, which is done in several parts.
+    /// [`StoreError::Repeated`] where it has begun before.
+    async fn begin_once(
+        &self,
+        tenant: &str,
+        once: Once,
+        leaks: &[LeakId],
+    ) -> Result<(), StoreError>;
+
+    /// Writes down how such a call was answered, and forgets its parts.
+    async fn end_once(&self, tenant: &str, once: Once, answer: &str) -> Result<(), StoreError>;
+
+    /// Forgets the calls that were made before this time. Answers with how many.
+    async fn forget_calls(&self, before: Timestamp) -> Result<u64, StoreError>;
 
     /// Removes the patches that ended before `now`, as the decision of the actor `system`; answers
     /// with their leaks.

@@ -4,6 +4,7 @@ use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
+pub use super::conditions::{Conditions, DoneOnce, Once, Second};
 use crate::model::event::{Event, EventAction};
 use crate::model::fingerprint::Fingerprint;
 use crate::model::ids::{ApiTokenId, LeakId, TokenId};
@@ -11,7 +12,7 @@ use crate::model::leak::{
     Decision, DetectedBy, Leak, Remediation, Resolution, Risk, Source, SourceKind, Status,
 };
 use crate::model::role::Role;
-use crate::model::rule::{PatchMode, Scope, VirtualPatch};
+use crate::model::rule::{ModeOfToken, PatchMode, Scope, VirtualPatch};
 use crate::model::token::{TokenMaterial, Validity};
 
 /// A token about to be registered.
@@ -36,8 +37,10 @@ pub struct Registration {
     pub tenant: String,
     /// What people will call it.
     pub title: String,
-    /// How bad it is.
-    pub risk: Risk,
+    /// How bad it is, where a person says so; absent: what follows from what is known.
+    pub risk: Option<Risk>,
+    /// When its tokens became public, where that is known.
+    pub exposed_at: Option<Timestamp>,
     /// Where it was seen.
     pub source: Source,
     /// How it came to be known.
@@ -55,6 +58,8 @@ pub struct Registration {
     /// The leak that new tokens are added to, where an earlier part of the same report has made
     /// one; absent: they make a new leak.
     pub continues: Option<LeakId>,
+    /// The call that it is, where that must not be done twice.
+    pub once: Option<Once>,
 }
 
 /// An occurrence of known tokens.
@@ -75,6 +80,8 @@ pub struct Registered {
     pub new_tokens: u64,
     /// The leaks that got an occurrence.
     pub merged: Vec<Merged>,
+    /// The first leak that has the tokens, where none was new and the call is one that is done once.
+    pub known: Option<Leak>,
 }
 
 /// Changes to a leak; what is absent stays.
@@ -82,8 +89,10 @@ pub struct Registered {
 pub struct Edit {
     /// New title.
     pub title: Option<String>,
-    /// New risk.
-    pub risk: Option<Risk>,
+    /// New risk; `Some(None)` brings the computed one back.
+    pub risk: Option<Option<Risk>>,
+    /// New time of exposure; `Some(None)`: it is not known.
+    pub exposed_at: Option<Option<Timestamp>>,
     /// New first source.
     pub source: Option<Source>,
     /// New kind.
@@ -98,10 +107,12 @@ pub struct Edit {
     pub add_tokens: Vec<NewToken>,
     /// Tokens to remove.
     pub remove_tokens: Vec<TokenId>,
+    /// What must hold.
+    pub conditions: Conditions,
 }
 
 /// A patch about to be applied.
-#[derive(Clone, PartialEq, Eq, Debug)]
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
 pub struct NewPatch {
     /// What it does.
     pub mode: PatchMode,
@@ -111,10 +122,13 @@ pub struct NewPatch {
     pub expires_at: Option<Timestamp>,
     /// Whether to override the guard, for tokens of 6 bytes and more.
     pub force: bool,
+    /// The modes of single tokens, in the place of those that were said before; absent: these stay.
+    #[serde(default)]
+    pub tokens: Option<Vec<ModeOfToken>>,
 }
 
 /// A decision about to be made.
-#[derive(Clone, Debug)]
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
 pub struct Decide {
     /// Which.
     pub decision: Decision,
@@ -124,6 +138,9 @@ pub struct Decide {
     pub resolution: Option<Resolution>,
     /// What is said with it.
     pub comment: Option<String>,
+    /// What must hold.
+    #[serde(skip)]
+    pub conditions: Conditions,
 }
 
 /// What a list of leaks is sorted by.
@@ -270,9 +287,9 @@ pub struct ImpactRow {
     pub first_at: Timestamp,
     /// The last of them.
     pub last_at: Timestamp,
-    /// Whether the client was first seen with these tokens after the leak was registered and
-    /// watching had begun; absent where that cannot be told, as for a leak that was not watched
-    /// before it was registered.
+    /// Whether the client was first seen with these tokens after their exposure, when they had been
+    /// watched for a day; absent where that cannot be told, as for tokens that were not watched
+    /// before.
     pub new_since_exposure: Option<bool>,
 }
 
@@ -287,7 +304,10 @@ pub struct Impact {
     pub uses_7d: u64,
     /// Who used the tokens, most uses first, at most 200 rows.
     pub clients: Vec<ImpactRow>,
-    /// Since when uses are seen; absent: they are not (see `not_watched`).
+    /// When the tokens became public; where that was not said, when the leak was registered.
+    pub exposed_at: Timestamp,
+    /// Since when, at the latest, uses are seen without a gap; absent: they are not (see
+    /// `not_watched`).
     pub watched_since: Option<Timestamp>,
     /// Tokens that are not watched, by the guard's reason.
     pub not_watched: u64,
@@ -337,6 +357,8 @@ pub struct EnforcedLeak {
     pub status: Status,
     /// The rule in force.
     pub virtual_patch: Option<VirtualPatch>,
+    /// The tokens of which the mode is not that of the rule.
+    pub token_modes: Vec<ModeOfToken>,
     /// When it was closed.
     pub closed_at: Option<Timestamp>,
 }

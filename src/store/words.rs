@@ -85,6 +85,7 @@ mod tests {
             scope: Scope::default(),
             expires_at: None,
             force: false,
+            tokens: None,
         };
         assert_eq!(of_patch(&patch), "block, everywhere");
         patch.scope.hosts = vec!["a.example".to_owned(), "b.example".to_owned()];

@@ -53,7 +53,7 @@ async fn registers_and_shows() {
 async fn says_what_is_left_out() {
     let api = Api::new().await;
     let leak = api.post("/leaks", json!({"title": "x", "tokens": [token("a")]})).await.expect(201);
-    assert_eq!(leak["risk"], "high");
+    assert_eq!(leak["risk"], "medium");
     assert_eq!(leak["source"], json!({"kind": "manual"}));
     for (body, field) in [
         (json!({"tokens": [token("b")]}), "title"),

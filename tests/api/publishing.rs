@@ -6,7 +6,7 @@ use leakgate::control::DEFAULT_TENANT;
 use leakgate::model::leak::Decision;
 use leakgate::model::role::{Actor, Role};
 use leakgate::model::rule::{Action, PatchMode, Scope};
-use leakgate::store::types::{Decide, NewPatch};
+use leakgate::store::types::{Conditions, Decide, NewPatch};
 use serde_json::{Value, json};
 
 use super::support::{Api, digest_of, id, later, token};
@@ -150,12 +150,14 @@ async fn a_caller_who_leaves_does_not_stop_a_decision() {
         scope: Scope::default(),
         expires_at: None,
         force: false,
+        tokens: None,
     };
     let decide = Decide {
         decision: Decision::ApplyVirtualPatch,
         patch: Some(patch),
         resolution: None,
         comment: None,
+        conditions: Conditions::default(),
     };
     // The caller takes one step, in which the decision is begun, and leaves.
     let mut call = Box::pin(api.control.decide(&actor, id(&leak).parse().unwrap(), decide));

@@ -11,7 +11,7 @@ use leakgate::model::rule::{PatchMode, Scope};
 use leakgate::model::secret::Secret;
 use leakgate::model::tenant::Tenants;
 use leakgate::model::token::{TokenMaterial, Validity};
-use leakgate::store::types::{Decide, NewPatch, NewToken, PageRequest, Registration};
+use leakgate::store::types::{Conditions, Decide, NewPatch, NewToken, PageRequest, Registration};
 use leakgate::store::{Store, StoreError};
 
 /// The tenant of all tests that do not need two.
@@ -71,7 +71,8 @@ pub fn registration(title: &str, tokens: Vec<NewToken>) -> Registration {
     Registration {
         tenant: TENANT.to_owned(),
         title: title.to_owned(),
-        risk: Risk::High,
+        risk: Some(Risk::High),
+        exposed_at: None,
         source: source("https://git.example/one"),
         detected_by: DetectedBy::Manual,
         kind: None,
@@ -80,6 +81,7 @@ pub fn registration(title: &str, tokens: Vec<NewToken>) -> Registration {
         comment: None,
         tokens,
         continues: None,
+        once: None,
     }
 }
 
@@ -92,11 +94,12 @@ pub async fn leak(store: &dyn Store, title: &str, tokens: &[&str]) -> Leak {
 }
 
 pub fn decision(decision: Decision) -> Decide {
-    Decide { decision, patch: None, resolution: None, comment: None }
+    let conditions = Conditions::default();
+    Decide { decision, patch: None, resolution: None, comment: None, conditions }
 }
 
 pub fn patch(mode: PatchMode) -> NewPatch {
-    NewPatch { mode, scope: Scope::default(), expires_at: None, force: false }
+    NewPatch { mode, scope: Scope::default(), expires_at: None, force: false, tokens: None }
 }
 
 pub async fn decide(store: &dyn Store, id: LeakId, made: Decision) -> Result<Leak, StoreError> {

@@ -7,6 +7,7 @@ use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
+use super::conditions::NoKey;
 use super::extract::{Body, Id};
 use super::{Items, values};
 use crate::config::limits;
@@ -63,7 +64,8 @@ pub(super) async fn list(
     Ok(Json(Items { items: control.store().api_tokens(&caller.tenants).await? }))
 }
 
-/// Make an API token. Its text is in this answer and nowhere else.
+/// Make an API token. Its text is in this answer and nowhere else: so the call takes no
+/// `Idempotency-Key`.
 #[utoipa::path(
     post,
     path = "/api-tokens",
@@ -78,6 +80,7 @@ pub(super) async fn list(
 pub(super) async fn create(
     State(control): State<Control>,
     caller: Caller,
+    _: NoKey,
     Body(request): Body<ApiTokenRequest>,
 ) -> Result<(StatusCode, Json<NewlyMadeApiToken>), Problem> {
     let name = one_line(&request.name);

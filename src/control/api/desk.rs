@@ -8,10 +8,9 @@ use serde::de::DeserializeOwned;
 use serde_json::{Value, json};
 use zeroize::Zeroizing;
 
-use super::extract::{self, Body, FromQuery, Id, MaybeBody};
-use super::{
-    api_tokens, bypass, events, leak_decisions, leak_details, leaks, overview, tenants, users,
-};
+use super::conditions::NoKey;
+use super::extract::{self, Body, FromQuery, Id};
+use super::{api_tokens, bypass, events, leak_details, leaks, overview, tenants, users};
 use crate::config::limits;
 use crate::control::api::api_tokens::NewlyMadeApiToken;
 use crate::control::bypass::BypassState;
@@ -101,8 +100,9 @@ impl Desk {
     /// # Errors
     /// As the call.
     pub async fn leak(&self, id: LeakId) -> Result<Leak, Problem> {
-        let (control, caller) = self.ask(Permission::See)?;
-        Ok(leaks::show(control, caller, Id(id)).await?.0)
+        let (State(control), caller) = self.ask(Permission::See)?;
+        let actor = control.at_leak(&caller, id).await?;
+        Ok(control.store().leak(&actor.tenant, id).await?)
     }
 
     /// Registers a leak. Absent: the tokens are known, and the visitor may not see whose they are.
@@ -111,7 +111,7 @@ impl Desk {
     /// As the call.
     pub async fn register(&self, new: NewLeak) -> Result<Option<RegisteredLeak>, Problem> {
         let (State(control), caller) = self.ask(Permission::Register)?;
-        Ok(match control.register(&caller.actor, new).await? {
+        Ok(match control.register(&caller.actor, new, None).await? {
             Answer::Leak(registered) => Some(*registered),
             Answer::Known(_) => None,
         })
@@ -122,8 +122,9 @@ impl Desk {
     /// # Errors
     /// As the call.
     pub async fn apply(&self, id: LeakId, patch: PatchRequest) -> Result<Leak, Problem> {
-        let (control, caller) = self.ask(Permission::Decide)?;
-        Ok(leak_decisions::apply(control, caller, Id(id), MaybeBody(patch)).await?.0)
+        let (State(control), caller) = self.ask(Permission::Decide)?;
+        let actor = control.at_leak(&caller, id).await?;
+        control.decide(&actor, id, decisions::apply(patch)?).await
     }
 
     /// Makes any other decision about a leak.
@@ -284,7 +285,7 @@ impl Desk {
     /// As the call.
     pub async fn add_api_token(&self, body: Value) -> Result<NewlyMadeApiToken, Problem> {
         let (control, caller) = self.ask(Permission::Administer)?;
-        Ok(api_tokens::create(control, caller, Body::of_value(body)?).await?.1.0)
+        Ok(api_tokens::create(control, caller, NoKey, Body::of_value(body)?).await?.1.0)
     }
 
     /// Revokes an API token.

@@ -22,9 +22,6 @@ use crate::control::problem::Problem;
 /// A JSON body.
 pub(super) struct Body<T>(pub(super) T);
 
-/// A JSON body that may be left out.
-pub(super) struct MaybeBody<T>(pub(super) T);
-
 /// The query, read as if it were a JSON object of texts and lists of texts.
 pub(super) struct FromQuery<T>(pub(super) T);
 
@@ -49,26 +46,16 @@ impl<T: DeserializeOwned> Body<T> {
     pub(super) async fn of(request: Request) -> Result<Self, Problem> {
         must_be_json(request.headers())?;
         let body = read(request, limits::API_BODY_BYTES).await?;
-        if body.is_empty() {
-            let problem = Problem::malformed("the body is empty: this call takes a JSON object");
-            return Err(problem);
-        }
-        from_json(&body).map(Self)
+        whole(&body).map(Self)
     }
 }
 
-impl<S: Send + Sync, T: DeserializeOwned + Default> FromRequest<S> for MaybeBody<T> {
-    type Rejection = Problem;
-
-    async fn from_request(request: Request, _: &S) -> Result<Self, Problem> {
-        let headers = request.headers().clone();
-        let body = read(request, limits::API_BODY_BYTES).await?;
-        if body.iter().all(u8::is_ascii_whitespace) {
-            return Ok(Self(T::default()));
-        }
-        must_be_json(&headers)?;
-        from_json(&body).map(Self)
+/// A body that must be there.
+pub(super) fn whole<T: DeserializeOwned>(body: &[u8]) -> Result<T, Problem> {
+    if body.is_empty() {
+        return Err(Problem::malformed("the body is empty: this call takes a JSON object"));
     }
+    from_json(body)
 }
 
 impl<S: Send + Sync, T: DeserializeOwned> FromRequestParts<S> for FromQuery<T> {
@@ -109,7 +96,7 @@ impl<S: Send + Sync, T: FromStr> FromRequestParts<S> for Id<T> {
     }
 }
 
-fn must_be_json(headers: &HeaderMap) -> Result<(), Problem> {
+pub(super) fn must_be_json(headers: &HeaderMap) -> Result<(), Problem> {
     let essence = headers
         .get(header::CONTENT_TYPE)
         .and_then(|value| value.to_str().ok())
@@ -173,7 +160,7 @@ pub(super) async fn next_chunk(
     }
 }
 
-fn from_json<T: DeserializeOwned>(body: &[u8]) -> Result<T, Problem> {
+pub(super) fn from_json<T: DeserializeOwned>(body: &[u8]) -> Result<T, Problem> {
     // The library would take an array for an object, its values in the order of the fields.
     if body.trim_ascii_start().first() != Some(&b'{') {
         return Err(match serde_json::from_slice::<IgnoredAny>(body) {

@@ -5,8 +5,10 @@ use axum::extract::State;
 use axum::response::{IntoResponse, Response};
 use http::{StatusCode, header};
 use serde::Deserialize;
+use serde_json::{Value, json};
 use utoipa::ToSchema;
 
+use super::conditions::{IfMatch, Keyed, marked, shown, tagged};
 use super::extract::{Body, FromQuery, Id};
 use super::{BASE, page_request, values};
 use crate::config::limits;
@@ -14,11 +16,13 @@ use crate::control::Control;
 use crate::control::auth::Caller;
 use crate::control::decisions::LeakChange;
 use crate::control::intake::{Answer, KnownLeak, NewLeak, RegisteredLeak, fits};
+use crate::control::once::Outcome;
 use crate::control::problem::Problem;
 use crate::model::ids::LeakId;
 use crate::model::leak::{DetectedBy, Leak, Remediation, Risk, SourceKind, Status};
+use crate::model::role::Permission;
 use crate::model::token::Validity;
-use crate::store::types::{LeakPage, LeakQuery, LeakSort, PageRequest};
+use crate::store::types::{Conditions, LeakPage, LeakQuery, LeakSort, PageRequest};
 
 /// Which leaks, in which order. Of several values of one field any may fit.
 #[derive(Clone, PartialEq, Eq, Debug, Default, Deserialize, utoipa::IntoParams, ToSchema)]
@@ -120,6 +124,8 @@ impl LeakFilter {
     path = "/leaks",
     tag = "leaks",
     operation_id = "registerLeak",
+    params(("Idempotency-Key" = Option<String>, Header, description = "A key of the call: sent \
+        again with the same one within a day, it is not done again, and answered as before.")),
     request_body = NewLeak,
     responses(
         (status = 201, description = "The new leak.", body = RegisteredLeak,
@@ -131,16 +137,54 @@ impl LeakFilter {
 pub(super) async fn register(
     State(control): State<Control>,
     caller: Caller,
-    Body(new): Body<NewLeak>,
+    Keyed(once, new): Keyed<NewLeak>,
 ) -> Result<Response, Problem> {
-    Ok(match control.register(&caller.actor, new).await? {
-        Answer::Leak(registered) => {
+    let actor = &caller.actor;
+    let register = control.register(actor, new, once);
+    Ok(match control.do_once(&actor.tenant, once, register).await? {
+        Outcome::Done(Answer::Leak(registered)) => {
             let status = if registered.created { StatusCode::CREATED } else { StatusCode::OK };
             let location = format!("{BASE}/leaks/{}", registered.leak.id);
-            (status, [(header::LOCATION, location)], Json(*registered)).into_response()
+            let version = registered.leak.version;
+            tagged(version, (status, [(header::LOCATION, location)], Json(*registered)))
         }
-        Answer::Known(known) => Json::<KnownLeak>(known).into_response(),
+        Outcome::Done(Answer::Known(known)) => Json::<KnownLeak>(known).into_response(),
+        Outcome::Before(done) => {
+            let answer = match &done.answer {
+                Some(answer) => serde_json::from_str(answer).map_err(|_| Problem::failed())?,
+                None => {
+                    let leak = control.leak_of(&actor.tenant, &done).await?;
+                    let leak = serde_json::to_value(leak).map_err(|_| Problem::failed())?;
+                    Registered { leak, merged: Vec::new(), created: true }
+                }
+            };
+            marked(registered_before(answer, actor.role.may(Permission::See)))
+        }
     })
+}
+
+/// What the store keeps of a registration.
+#[derive(Deserialize)]
+struct Registered {
+    leak: Value,
+    merged: Vec<Value>,
+    created: bool,
+}
+
+/// The answer to a registration as it was given before.
+fn registered_before(registered: Registered, may_see: bool) -> Response {
+    let Registered { mut leak, merged, created } = registered;
+    let id = leak.get("id").cloned().unwrap_or_default();
+    if !created && !may_see {
+        return Json(json!({ "id": id, "merged": merged })).into_response();
+    }
+    let version = leak.get("version").and_then(Value::as_u64).unwrap_or_default();
+    if let Some(fields) = leak.as_object_mut() {
+        fields.insert("merged".to_owned(), merged.into());
+    }
+    let status = if created { StatusCode::CREATED } else { StatusCode::OK };
+    let location = format!("{BASE}/leaks/{}", id.as_str().unwrap_or_default());
+    tagged(version, (status, [(header::LOCATION, location)], Json(leak)))
 }
 
 /// List leaks.
@@ -169,15 +213,16 @@ pub(super) async fn list(
     tag = "leaks",
     operation_id = "showLeak",
     params(("id" = LeakId, Path, description = "The leak.")),
-    responses((status = 200, description = "The leak.", body = Leak))
+    responses((status = 200, description = "The leak.", body = Leak,
+        headers(("ETag" = String, description = "Its state, for If-Match."))))
 )]
 pub(super) async fn show(
     State(control): State<Control>,
     caller: Caller,
     Id(id): Id<LeakId>,
-) -> Result<Json<Leak>, Problem> {
+) -> Result<Response, Problem> {
     let actor = control.at_leak(&caller, id).await?;
-    Ok(Json(control.store().leak(&actor.tenant, id).await?))
+    Ok(shown(control.store().leak(&actor.tenant, id).await?))
 }
 
 /// Change a leak's texts, risk or source, and add or remove tokens.
@@ -186,16 +231,25 @@ pub(super) async fn show(
     path = "/leaks/{id}",
     tag = "leaks",
     operation_id = "changeLeak",
-    params(("id" = LeakId, Path, description = "The leak.")),
+    params(
+        ("id" = LeakId, Path, description = "The leak."),
+        ("If-Match" = Option<String>, Header, description = "The ETag of the leak as you know it."),
+    ),
     request_body = LeakChange,
-    responses((status = 200, description = "The leak as it now is.", body = Leak))
+    responses(
+        (status = 200, description = "The leak as it now is.", body = Leak,
+            headers(("ETag" = String, description = "Its state, for If-Match."))),
+        (status = 412, description = "The leak was changed since: read it again."),
+    )
 )]
 pub(super) async fn change(
     State(control): State<Control>,
     caller: Caller,
     Id(id): Id<LeakId>,
+    IfMatch(versions): IfMatch,
     Body(change): Body<LeakChange>,
-) -> Result<Json<Leak>, Problem> {
+) -> Result<Response, Problem> {
     let actor = control.at_leak(&caller, id).await?;
-    Ok(Json(control.edit(&actor, id, change).await?))
+    let conditions = Conditions { versions, ..Conditions::default() };
+    Ok(shown(control.edit(&actor, id, change, conditions).await?))
 }

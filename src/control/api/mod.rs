@@ -3,6 +3,7 @@
 
 mod api_tokens;
 mod bypass;
+mod conditions;
 mod desk;
 mod edge;
 mod event_export;
@@ -52,7 +53,7 @@ use crate::store::types::PageRequest;
 pub use api_tokens::NewlyMadeApiToken;
 pub use desk::{Desk, form_body};
 pub use leaks::LeakFilter;
-pub(in crate::control) use values::{nullable, time};
+pub(in crate::control) use values::{nullable, nullable_time, time};
 
 /// Where the API stands.
 const BASE: &str = "/api/v1";

@@ -103,3 +103,10 @@ where
 {
     Option::<T>::deserialize(deserializer).map(Some)
 }
+
+/// The same for a time.
+pub(in crate::control) fn nullable_time<'de, D: Deserializer<'de>>(
+    deserializer: D,
+) -> Result<Option<Option<Timestamp>>, D::Error> {
+    time(deserializer).map(Some)
+}

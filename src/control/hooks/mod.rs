@@ -30,7 +30,7 @@ use crate::model::role::{Actor, Role};
 use crate::model::tenant::Tenants;
 use crate::model::token::{TokenMaterial, Validity};
 use crate::reports::{self, Item, partners};
-use crate::store::types::{Decide, NewPatch, Registration};
+use crate::store::types::{Conditions, Decide, NewPatch, Registration, Second};
 use crate::store::{Store, StoreError};
 
 /// What became of a partner's report. Matches are told by their number, from 1.
@@ -381,7 +381,9 @@ impl Receiver {
         })?;
         let expires_at = policy.expires_after.and_then(|after| now.checked_add(after).ok());
         Ok(Some(Decide {
-            patch: Some(NewPatch { mode, scope, expires_at, force: false }),
+            patch: Some(NewPatch { mode, scope, expires_at, force: false, tokens: None }),
+            // An operator has decided it in the configuration.
+            conditions: Conditions { second: Second::Exempt, ..Conditions::default() },
             ..decisions::plain(Decision::ApplyVirtualPatch, None, Some(self.reason()))
         }))
     }

@@ -321,6 +321,10 @@ impl Publisher {
             return Ok(());
         };
         let forced = patch.is_some_and(|patch| patch.force);
+        let modes = match patch {
+            Some(_) => self.store.token_modes(leak).await?,
+            None => Vec::new(),
+        };
         let same_force = entry.is_some_and(|entry| entry.forced == forced);
         // What has to be read is read first, so that a failure leaves the old state whole.
         let (removed, added) = match tokens {
@@ -337,8 +341,9 @@ impl Publisher {
             working.forget(leak);
         }
         working.remove(leak, &removed);
-        working.set(rule, forced);
+        working.set(rule.clone(), forced);
         working.add(leak, &added, forced);
+        working.set_modes(&rule, &modes);
         Ok(())
     }
 
@@ -352,8 +357,9 @@ impl Publisher {
     ) {
         let Some(rule) = self.rule(working, leak, now) else { return };
         let forced = leak.virtual_patch.as_ref().is_some_and(|patch| patch.force);
-        working.set(rule, forced);
+        working.set(rule.clone(), forced);
         working.add(leak.id, tokens, forced);
+        working.set_modes(&rule, &leak.token_modes);
     }
 
     /// What a leak asks for its tokens, as the store tells it.
@@ -398,7 +404,7 @@ mod tests {
     use crate::model::rule::{Action, PatchMode, Scope};
     use crate::model::secret::Secret;
     use crate::model::token::{TokenMaterial, Validity};
-    use crate::store::types::{Decide, NewPatch, Registration};
+    use crate::store::types::{Conditions, Decide, NewPatch, Registration};
     use crate::store::{self, KeySource};
 
     fn registration(store: &dyn Store, text: &str) -> Registration {
@@ -413,7 +419,8 @@ mod tests {
         Registration {
             tenant: "default".to_owned(),
             title: "leak".to_owned(),
-            risk: Risk::High,
+            risk: Some(Risk::High),
+            exposed_at: None,
             source: Source::of_kind(SourceKind::Manual),
             detected_by: DetectedBy::Manual,
             kind: None,
@@ -422,6 +429,7 @@ mod tests {
             comment: None,
             tokens: vec![token],
             continues: None,
+            once: None,
         }
     }
 
@@ -460,9 +468,12 @@ mod tests {
             scope: Scope::default(),
             expires_at: Some(clock::now() + limits::CONTROL_TICK),
             force: false,
+            tokens: None,
         };
         let decision = Decision::ApplyVirtualPatch;
-        let decide = Decide { decision, patch: Some(patch), resolution: None, comment: None };
+        let conditions = Conditions::default();
+        let decide =
+            Decide { decision, patch: Some(patch), resolution: None, comment: None, conditions };
         let decided = publisher.change(Touched::Leak(id), async move {
             of.decide("default", id, decide, &system()).await?;
             Err::<((), _), _>(Problem::failed())

@@ -9,7 +9,7 @@ use crate::matcher::{PatchsetWriter, Rule};
 use crate::model::fingerprint::Fingerprint;
 use crate::model::ids::{LeakId, PatchId, TokenId};
 use crate::model::leak::Status;
-use crate::model::rule::{Action, VirtualPatch};
+use crate::model::rule::{Action, ModeOfToken, VirtualPatch};
 use crate::model::tenant::{Owner, TenantKey};
 use crate::model::token::TokenMaterial;
 use crate::store::types::{EnforcedLeak, EnforcedToken, NewToken};
@@ -107,6 +107,17 @@ impl Working {
         }
     }
 
+    /// Puts the tokens that have a mode of their own under a rule of their own, and all others of the
+    /// leak under its rule.
+    pub(super) fn set_modes(&mut self, rule: &Rule, modes: &[ModeOfToken]) {
+        let modes = if rule.patch.is_some() { modes } else { &[] };
+        let tokens: Vec<_> = modes.iter().map(|of| (of.id, Action::from(of.mode))).collect();
+        let used = |action: &Action| tokens.iter().any(|(_, other)| other == action);
+        let rules = Action::ALL.iter().filter(|action| used(action));
+        let rules = rules.map(|action| apart(rule, *action)).collect();
+        self.writer.set_apart(rule.leak, rules, &tokens);
+    }
+
     pub(super) fn remove(&mut self, leak: LeakId, tokens: &[TokenId]) {
         for id in tokens {
             self.writer.remove_token(leak, *id);
@@ -166,6 +177,15 @@ impl Working {
             .min()
             .unwrap_or(i64::MAX)
     }
+}
+
+/// The rule on those tokens of a leak with which something else is done than with the others.
+fn apart(rule: &Rule, action: Action) -> Rule {
+    if action == Action::Observe {
+        // Watched as without a patch: everywhere, and for as long as the leak is open.
+        return Rule { owner: rule.owner.clone(), ..Rule::new(rule.leak, action) };
+    }
+    Rule { action, ..rule.clone() }
 }
 
 /// Whether a rule is made of the token.

@@ -3,17 +3,19 @@
 use jiff::{Timestamp, ToSpan as _};
 
 use super::audit::{Deed, record, record_audit};
-use super::database::{Builder, Connection, Row, query};
-use super::{SqlStore, changes, leaks, list, row, tenants};
+use super::database::{Builder, Connection, Row, Transaction, query};
+use super::{SqlStore, changes, leaks, list, once, row, tenants, token_modes};
 use crate::config::limits;
 use crate::model::clock;
 use crate::model::ids::{LeakId, PatchId};
 use crate::model::leak::{Decision, Leak, Resolution, Status};
 use crate::model::role::{Actor, Role};
-use crate::model::rule::VirtualPatch;
+use crate::model::rule::{TokenMode, VirtualPatch};
 use crate::model::tenant::Tenants;
 use crate::store::cursor::{Binding, Place, SortKey};
-use crate::store::types::{Bypass, Change, Decide, EnforcedLeak, NewPatch, Page, PageRequest};
+use crate::store::types::{
+    Bypass, Change, Decide, EnforcedLeak, NewPatch, Once, Page, PageRequest,
+};
 use crate::store::{StoreError, words};
 
 impl SqlStore {
@@ -27,7 +29,9 @@ impl SqlStore {
         let at = clock::now().as_millisecond();
         let mut writer = self.decisions.lock().await?;
         let mut transaction = writer.begin().await?;
-        let status = leaks::status(&mut transaction, tenant, id).await?;
+        once::claim(&mut transaction, tenant, decide.conditions.once, at).await?;
+        let versions = decide.conditions.versions.as_deref();
+        let status = leaks::status_if(&mut transaction, tenant, id, versions).await?;
         let next = status.after(decide.decision)?;
         let detail = match decide.decision {
             Decision::ApplyVirtualPatch => {
@@ -41,9 +45,8 @@ impl SqlStore {
                 None => {
                     // There was none: it is as was asked already, and nothing happened.
                     let leaks = leaks::load(&mut transaction, &[id]).await?;
-                    drop(transaction);
-                    drop(writer);
-                    return self.with_use_if_told(leaks).await;
+                    let once = decide.conditions.once;
+                    return self.answered(transaction, tenant, once, leaks).await;
                 }
             },
             Decision::Close | Decision::MarkFalse => {
@@ -68,9 +71,27 @@ impl SqlStore {
         record(&mut transaction, deed, actor).await?;
         changes::note(&mut transaction, Change::Rule(id)).await?;
         let leaks = leaks::load(&mut transaction, &[id]).await?;
+        self.answered(transaction, tenant, decide.conditions.once, leaks).await
+    }
+
+    /// Ends the transaction of a decision about the one leak that was loaded, and answers with it.
+    /// Where it is done once, the answer is a part of it.
+    async fn answered(
+        &self,
+        mut transaction: Transaction<'_>,
+        tenant: &str,
+        once: Option<Once>,
+        leaks: Vec<Leak>,
+    ) -> Result<Leak, StoreError> {
+        if once.is_none() {
+            transaction.commit().await?;
+            return self.with_use_if_told(leaks).await;
+        }
+        let leak = self.with_use_if_told(leaks).await?;
+        let answer = row::to_json(&leak)?;
+        once::answer(&mut transaction, tenant, once, Some(leak.id), &answer).await?;
         transaction.commit().await?;
-        drop(writer);
-        self.with_use_if_told(leaks).await
+        Ok(leak)
     }
 
     pub(super) async fn remove_expired_patches(
@@ -138,7 +159,10 @@ impl SqlStore {
     ) -> Result<Vec<EnforcedLeak>, StoreError> {
         let mut sql = select_enforced(now, watch_closed_days);
         sql.push(" ORDER BY l.id");
-        sql.build().fetch_all(&self.reserved_readers).await?.iter().map(enforced_leak).collect()
+        let rows = sql.build().fetch_all(&self.reserved_readers).await?;
+        let mut leaks = rows.iter().map(enforced_leak).collect::<Result<Vec<_>, _>>()?;
+        self.add_enforced_modes(&mut leaks).await?;
+        Ok(leaks)
     }
 
     pub(super) async fn list_enforced_leaks_of(
@@ -158,6 +182,7 @@ impl SqlStore {
                 leaks.push(enforced_leak(found)?);
             }
         }
+        self.add_enforced_modes(&mut leaks).await?;
         Ok(leaks)
     }
 
@@ -223,6 +248,7 @@ fn enforced_leak(found: &Row) -> Result<EnforcedLeak, StoreError> {
         tenant: row::text(found, "tenant")?,
         status: row::ranked(found, "status", Status::ALL)?,
         virtual_patch: leaks::patch(found)?,
+        token_modes: Vec::new(),
         closed_at: row::time_or_none(found, "closed_at")?,
     })
 }
@@ -268,7 +294,7 @@ async fn apply(
     actor: &Actor,
     at: i64,
 ) -> Result<String, StoreError> {
-    let left_out = refuse_inapplicable(connection, leak, patch.force).await?;
+    let (left_out, taken) = refuse_inapplicable(connection, leak, patch.force).await?;
     query(
         "INSERT INTO virtual_patches (id, leak, tenant, mode, scope, expires_at, force, created_by,
             created_at)
@@ -285,9 +311,25 @@ async fn apply(
     .bind(patch.force)
     .bind(&actor.name)
     .bind(at)
-    .execute(connection)
+    .execute(&mut *connection)
     .await?;
+    if let Some(modes) = &patch.tokens {
+        token_modes::set(&mut *connection, leak, patch.mode, modes).await?;
+    }
+    let modes = token_modes::of(&mut *connection, leak).await?;
+    let of_mode = |mode: TokenMode| modes.iter().filter(|of| of.mode == mode).count();
+    let nothing_left = i64::try_from(of_mode(TokenMode::None)).unwrap_or(i64::MAX) >= taken;
+    if nothing_left {
+        return Err(StoreError::NothingApplicable(vec![
+            "every token has the mode none: leave one in the patch, or remove the patch".to_owned(),
+        ]));
+    }
     let mut detail = words::of_patch(patch);
+    for mode in TokenMode::ALL {
+        if of_mode(*mode) > 0 {
+            detail.push_str(&format!(", {} in mode {mode}", words::of_tokens(of_mode(*mode))));
+        }
+    }
     if left_out > 0 {
         detail.push_str(&format!(
             ", without {} of which no rule is made",
@@ -297,12 +339,13 @@ async fn apply(
     Ok(detail)
 }
 
-/// Answers with how many of the leak's tokens the patch leaves out, where it takes at least one.
+/// Answers with how many of the leak's tokens the patch leaves out and takes, where that is at least
+/// one.
 async fn refuse_inapplicable(
     connection: &mut dyn Connection,
     leak: LeakId,
     force: bool,
-) -> Result<usize, StoreError> {
+) -> Result<(usize, i64), StoreError> {
     let shortest = if force { row::signed(limits::TOKEN_BYTES_FORCED) } else { i64::MAX };
     // A token of unknown length is known by its digest alone, of which the guard says nothing.
     let counted = query(
@@ -317,7 +360,7 @@ async fn refuse_inapplicable(
     .await?;
     let (every, taken) = (row::number(&counted, "every")?, row::number(&counted, "taken")?);
     if taken > 0 {
-        return Ok(usize::try_from(every.saturating_sub(taken)).unwrap_or_default());
+        return Ok((usize::try_from(every.saturating_sub(taken)).unwrap_or_default(), taken));
     }
     let mut reasons = query(
         "SELECT DISTINCT t.not_applicable FROM leak_tokens lt JOIN tokens t ON t.id = lt.token
@@ -352,8 +395,9 @@ async fn remove(
     let Some(patch) = leaks::patch(&found)? else { return Ok(None) };
     query("DELETE FROM virtual_patches WHERE leak = $1")
         .bind(leak.0.as_bytes().as_slice())
-        .execute(connection)
+        .execute(&mut *connection)
         .await?;
+    token_modes::clear(connection, leak).await?;
     let rule = words::of_rule(patch.mode, &patch.scope, patch.expires_at);
     Ok(Some(format!("virtual patch removed: {rule}")))
 }

@@ -3,7 +3,7 @@
 use super::audit::{Deed, record};
 use super::database::{Connection, query};
 use super::register::source_digest;
-use super::{SqlStore, changes, leaks, row, search, tokens};
+use super::{SqlStore, changes, leaks, risk, row, search, tokens};
 use crate::model::clock;
 use crate::model::ids::{LeakId, TokenId};
 use crate::model::leak::{Leak, Risk, Source};
@@ -22,7 +22,7 @@ impl SqlStore {
         let at = clock::now().as_millisecond();
         let mut writer = self.decisions.lock().await?;
         let mut transaction = writer.begin().await?;
-        leaks::status(&mut transaction, tenant, id).await?;
+        leaks::status_if(&mut transaction, tenant, id, edit.conditions.versions.as_deref()).await?;
         let mut found = leaks::load(&mut transaction, &[id]).await?;
         let mut leak = found.pop().ok_or(StoreError::NotFound("leak"))?;
 
@@ -30,6 +30,7 @@ impl SqlStore {
         write(&mut transaction, &leak).await?;
         if let Some(source) = &edit.source {
             set_first_source(&mut transaction, id, source, at).await?;
+            risk::weigh_sources(&mut transaction, id).await?;
         }
         if edit.title.is_some() || edit.comment.is_some() || edit.source.is_some() {
             search::rebuild(&mut transaction, id).await?;
@@ -55,6 +56,7 @@ impl SqlStore {
         }
         if !changed.is_empty() {
             leaks::recount(&mut transaction, id, at).await?;
+            risk::settle(&mut transaction, id, clock::now()).await?;
             let detail = changed.join("; ");
             let deed =
                 Deed { tenant, leak: id, action: "edit", comment: None, detail: Some(&detail), at };
@@ -78,9 +80,19 @@ fn apply(leak: &mut Leak, edit: &Edit) -> Vec<String> {
         changes.push(words::of_change("title", Some(&leak.title), Some(title)));
         leak.title.clone_from(title);
     }
-    if let Some(risk) = edit.risk.filter(|risk| *risk != leak.risk) {
-        changes.push(words::of_change("risk", Some(leak.risk.name()), Some(risk.name())));
-        leak.risk = risk;
+    if let Some(risk) = edit.risk.filter(|risk| *risk != leak.risk_set) {
+        let named = |set: Option<Risk>| set.map_or("computed", Risk::name);
+        let (before, after) = (named(leak.risk_set), named(risk));
+        changes.push(words::of_change("risk", Some(before), Some(after)));
+        leak.risk_set = risk;
+    }
+    if let Some(exposed_at) = edit.exposed_at
+        && exposed_at.unwrap_or(leak.created_at) != leak.exposed_at
+    {
+        let (before, after) =
+            (leak.exposed_at.to_string(), exposed_at.unwrap_or(leak.created_at).to_string());
+        changes.push(words::of_change("exposed_at", Some(&before), Some(&after)));
+        leak.exposed_at = exposed_at.unwrap_or(leak.created_at);
     }
     if let Some(source) = edit.source.as_ref().filter(|source| **source != leak.source) {
         let before = words::of_source(&leak.source);
@@ -108,19 +120,21 @@ fn apply(leak: &mut Leak, edit: &Edit) -> Vec<String> {
 
 async fn write(connection: &mut dyn Connection, leak: &Leak) -> Result<(), StoreError> {
     query(
-        "UPDATE leaks SET title = $2, title_order = $3, risk = $4, kind = $5, source_kind = $6,
-            owner = $7, contact = $8, comment = $9
+        "UPDATE leaks SET title = $2, title_order = $3, risk_set = $4, kind = $5, source_kind = $6,
+            owner = $7, contact = $8, comment = $9,
+            exposed_at = CASE WHEN $10 = created_at THEN NULL ELSE $10 END
          WHERE id = $1",
     )
     .bind(leak.id.0.as_bytes().as_slice())
     .bind(&leak.title)
     .bind(leak.title.to_lowercase())
-    .bind(row::rank(leak.risk, Risk::ALL))
+    .bind(leak.risk_set.map(|risk| row::rank(risk, Risk::ALL)))
     .bind(&leak.kind)
     .bind(leak.source.kind.name())
     .bind(&leak.owner)
     .bind(&leak.contact)
     .bind(&leak.comment)
+    .bind(leak.exposed_at.as_millisecond())
     .execute(connection)
     .await?;
     Ok(())

@@ -49,8 +49,13 @@ impl SqlStore {
                 tally.add(event, more, tenant, leaks.get(&event.token));
             }
         }
+        let told = tally.told();
         tally.write(&mut transaction).await?;
         transaction.commit().await?;
+        drop(writer);
+        for (leak, at, validity) in told {
+            self.used.note(leak, at, validity);
+        }
         Ok(())
     }
 

@@ -3,19 +3,23 @@
 use std::collections::HashMap;
 
 use super::database::{Builder, Connection, Row, query};
-use super::{SqlStore, row, tokens};
+use super::{SqlStore, risk, row, token_modes, tokens};
 use crate::config::limits;
+use crate::model::clock;
 use crate::model::ids::{LeakId, PatchId};
+use crate::model::kind::HONEYTOKEN;
 use crate::model::leak::{
     DetectedBy, Leak, Remediation, Resolution, Risk, Source, SourceKind, Status,
 };
+use crate::model::risk::assess;
 use crate::model::rule::{PatchMode, VirtualPatch};
 use crate::store::StoreError;
 
 /// The columns of `leaks l`, by name: what a later version adds does not change this answer.
 const COLUMNS: &str = "l.id, l.tenant, l.title, l.risk, l.status, l.resolution, l.remediation,
     l.detected_by, l.kind, l.source_kind, l.owner, l.contact, l.comment, l.token_count,
-    l.created_at, l.updated_at";
+    l.created_at, l.updated_at, l.version, l.risk_set, l.risk_computed, l.risk_source,
+    COALESCE(l.exposed_at, l.created_at) AS exposed_at, l.first_used_at, l.use_validity";
 /// The columns of a rule, where `virtual_patches p` is joined to its leak.
 pub(super) const PATCH_COLUMNS: &str =
     "p.id AS patch_id, p.leak AS patch_leak, p.mode AS patch_mode,
@@ -37,13 +41,43 @@ pub(super) async fn status(
     row::ranked(&found, "status", Status::ALL)
 }
 
+/// The same, where the leak has one of the versions that the caller knows.
+pub(super) async fn status_if(
+    connection: &mut dyn Connection,
+    tenant: &str,
+    id: LeakId,
+    versions: Option<&[u64]>,
+) -> Result<Status, StoreError> {
+    let status = status(&mut *connection, tenant, id).await?;
+    if let Some(versions) = versions {
+        let found = query("SELECT version FROM leaks WHERE id = $1")
+            .bind(id.0.as_bytes().as_slice())
+            .fetch_one(connection)
+            .await?;
+        let version = row::count(&found, "version")?;
+        if !versions.contains(&version) {
+            return Err(StoreError::Outdated(version));
+        }
+    }
+    Ok(status)
+}
+
+/// Notes that a leak is another one than it was, though nothing was decided about it.
+pub(super) async fn bump(connection: &mut dyn Connection, id: LeakId) -> Result<(), StoreError> {
+    query("UPDATE leaks SET version = version + 1 WHERE id = $1")
+        .bind(id.0.as_bytes().as_slice())
+        .execute(connection)
+        .await?;
+    Ok(())
+}
+
 /// Notes the time of a leak's last change.
 pub(super) async fn touch(
     connection: &mut dyn Connection,
     id: LeakId,
     at: i64,
 ) -> Result<(), StoreError> {
-    query("UPDATE leaks SET updated_at = $2 WHERE id = $1")
+    query("UPDATE leaks SET updated_at = $2, version = version + 1 WHERE id = $1")
         .bind(id.0.as_bytes().as_slice())
         .bind(at)
         .execute(connection)
@@ -98,7 +132,7 @@ pub(super) async fn settle(
     at: i64,
 ) -> Result<(), StoreError> {
     query(
-        "UPDATE leaks SET updated_at = $6, remediation = CASE
+        "UPDATE leaks SET updated_at = $6, version = version + 1, remediation = CASE
             WHEN EXISTS (SELECT 1 FROM virtual_patches p WHERE p.leak = $1) THEN $2
             WHEN status = $3 AND applicable_count = 0 THEN $4
             ELSE $5 END
@@ -133,8 +167,9 @@ pub(super) async fn load(
         let leak = bare(&found)?;
         leaks.insert(leak.id, leak);
     }
-    add_sources(connection, ids, &mut leaks).await?;
-    add_tokens(connection, ids, &mut leaks).await?;
+    add_sources(&mut *connection, ids, &mut leaks).await?;
+    add_tokens(&mut *connection, ids, &mut leaks).await?;
+    token_modes::add(connection, &mut leaks).await?;
     Ok(ids.iter().filter_map(|id| leaks.remove(id)).collect())
 }
 
@@ -145,11 +180,18 @@ pub(super) fn push_ids(sql: &mut Builder, ids: &[LeakId]) {
 
 /// A leak without sources and tokens.
 fn bare(found: &Row) -> Result<Leak, StoreError> {
+    let kind = row::text(found, "kind")?;
+    let facts = risk::facts(found, &kind)?;
+    let (exposed_at, explained) = (facts.exposed_at, assess(&facts, clock::now()).explained);
     Ok(Leak {
         id: LeakId(row::uuid(found, "id")?),
+        version: row::count(found, "version")?,
         tenant: row::text(found, "tenant")?,
         title: row::text(found, "title")?,
         risk: row::ranked(found, "risk", Risk::ALL)?,
+        risk_set: risk::set(found)?,
+        risk_computed: row::ranked(found, "risk_computed", Risk::ALL)?,
+        risk_explained: explained,
         status: row::ranked(found, "status", Status::ALL)?,
         resolution: row::named_or_none(found, "resolution", Resolution::from_name)?,
         remediation: row::named(found, "remediation", Remediation::from_name)?,
@@ -157,7 +199,10 @@ fn bare(found: &Row) -> Result<Leak, StoreError> {
         source: Source::of_kind(row::named(found, "source_kind", SourceKind::from_name)?),
         sources: Vec::new(),
         detected_by: row::named(found, "detected_by", DetectedBy::from_name)?,
-        kind: row::text(found, "kind")?,
+        honeytoken: kind == HONEYTOKEN,
+        exposed_at,
+        first_used_at: row::time_or_none(found, "first_used_at")?,
+        kind,
         owner: row::text_or_none(found, "owner")?,
         contact: row::text_or_none(found, "contact")?,
         comment: row::text_or_none(found, "comment")?,

@@ -17,8 +17,10 @@ mod identity;
 mod key_files;
 mod leaks;
 mod list;
+mod once;
 mod postgres;
 mod register;
+mod risk;
 mod rotation;
 mod row;
 mod search;
@@ -26,6 +28,7 @@ mod sessions;
 mod sqlite;
 mod statistics;
 mod tenants;
+mod token_modes;
 mod tokens;
 mod usage;
 mod users;
@@ -39,9 +42,9 @@ use jiff::Timestamp;
 
 use super::ring::Keyring;
 use super::types::{
-    ApiToken, AuditEntry, Bypass, Decide, Edit, EnforcedLeak, EnforcedToken, EventPage, EventQuery,
-    Impact, LeakPage, LeakQuery, Lookup, NewApiToken, Page, PageRequest, Registered, Registration,
-    Stats,
+    ApiToken, AuditEntry, Bypass, Decide, DoneOnce, Edit, EnforcedLeak, EnforcedToken, EventPage,
+    EventQuery, Impact, LeakPage, LeakQuery, Lookup, NewApiToken, Once, Page, PageRequest,
+    Registered, Registration, Stats,
 };
 use super::{Changes, KeySource, Store, StoreError};
 use crate::model::event::Event;
@@ -49,7 +52,7 @@ use crate::model::fingerprint::{Fingerprint, FingerprintKey};
 use crate::model::ids::{ApiTokenId, LeakId, TokenId, UserId};
 use crate::model::leak::{Comment, HistoryEntry, Leak};
 use crate::model::role::{Actor, Role};
-use crate::model::rule::VirtualPatch;
+use crate::model::rule::{ModeOfToken, VirtualPatch};
 use crate::model::tenant::Tenants;
 use crate::model::token::Token;
 
@@ -75,6 +78,8 @@ pub(super) struct SqlStore {
     /// Where the next key is made; absent where keys are given to the process.
     key_files: Option<KeyFiles>,
     fingerprint_key: FingerprintKey,
+    /// The leaks whose risk may be another one since their tokens were used.
+    used: risk::Used,
     /// What other processes change; absent where none can.
     feed: Option<Feed>,
     /// What keeps other processes out of the files; absent in a store that is opened to be read,
@@ -143,6 +148,39 @@ impl Store for SqlStore {
         actor: &Actor,
     ) -> Result<Leak, StoreError> {
         self.decide_leak(tenant, id, decide, actor).await
+    }
+
+    async fn settle_risks(&self, now: Timestamp) -> Result<u64, StoreError> {
+        self.bring_risks_up_to_date(now).await
+    }
+
+    async fn token_modes(&self, leak: LeakId) -> Result<Vec<ModeOfToken>, StoreError> {
+        self.modes_of(leak).await
+    }
+
+    async fn done_once(
+        &self,
+        tenant: &str,
+        key: &[u8; 16],
+    ) -> Result<Option<DoneOnce>, StoreError> {
+        self.find_call(tenant, key).await
+    }
+
+    async fn begin_once(
+        &self,
+        tenant: &str,
+        once: Once,
+        leaks: &[LeakId],
+    ) -> Result<(), StoreError> {
+        self.begin_call(tenant, once, leaks).await
+    }
+
+    async fn end_once(&self, tenant: &str, once: Once, answer: &str) -> Result<(), StoreError> {
+        self.end_call(tenant, once, answer).await
+    }
+
+    async fn forget_calls(&self, before: Timestamp) -> Result<u64, StoreError> {
+        self.remove_calls(before).await
     }
 
     async fn expire_patches(&self, now: Timestamp) -> Result<Vec<LeakId>, StoreError> {

@@ -148,6 +148,7 @@ impl Server {
             keys,
             key_files: None,
             fingerprint_key,
+            used: super::risk::Used::default(),
             // One to listen, one to ask.
             feed: Some(Feed::new(self.pool("decisions", 2, true), self.process.clone())),
             lock: None.into(),

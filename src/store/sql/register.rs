@@ -7,12 +7,14 @@ use aws_lc_rs::digest;
 use super::audit::{Deed, record};
 use super::database::{Builder, Connection, query};
 use super::tokens::Kept;
-use super::{SqlStore, changes, leaks, row, search, tokens};
+use super::{SqlStore, changes, leaks, once, risk, row, search, tokens};
 use crate::config::limits;
 use crate::model::clock;
 use crate::model::ids::{LeakId, TokenId};
 use crate::model::leak::{Remediation, Risk, Source, Status};
+use crate::model::risk::{Facts, assess};
 use crate::model::role::Actor;
+use crate::model::token::Validity;
 use crate::store::types::{Change, Merged, Registered, Registration};
 use crate::store::{StoreError, words};
 
@@ -25,6 +27,7 @@ impl SqlStore {
         let at = clock::now().as_millisecond();
         let mut writer = self.decisions.lock().await?;
         let mut transaction = writer.begin().await?;
+        once::claim(&mut transaction, &registration.tenant, registration.once, at).await?;
         let sealer = self.sealer(&mut transaction).await?;
         let kept =
             tokens::keep(&mut transaction, &sealer, &registration.tenant, &registration.tokens, at)
@@ -47,11 +50,33 @@ impl SqlStore {
             add_tokens(&mut transaction, &registration, id, &new, actor, at).await?;
             leak = leaks::load(&mut transaction, &[id]).await?;
         }
+        let mut registered = Registered { leak: None, new_tokens, merged, known: None };
+        if let Some(once) = registration.once {
+            // What is answered is a part of what is done once.
+            let first = registered.merged.first().map(|merged| merged.leak);
+            if leak.is_empty() {
+                let known: Vec<LeakId> = first.into_iter().collect();
+                let known = leaks::load(&mut transaction, &known).await?;
+                registered.known = Some(self.with_use_if_told(known).await?);
+            } else {
+                registered.leak = Some(self.with_use_if_told(leak).await?);
+            }
+            let shown = registered.leak.as_ref().or(registered.known.as_ref());
+            let answer = serde_json::json!({
+                "leak": shown, "merged": registered.merged, "created": registered.leak.is_some(),
+            });
+            let id = shown.map(|leak| leak.id);
+            let tenant = &registration.tenant;
+            once::answer(&mut transaction, tenant, Some(once), id, &answer.to_string()).await?;
+            transaction.commit().await?;
+            return Ok(registered);
+        }
         transaction.commit().await?;
         drop(writer);
-
-        let leak = if leak.is_empty() { None } else { Some(self.with_use_if_told(leak).await?) };
-        Ok(Registered { leak, new_tokens, merged })
+        if !leak.is_empty() {
+            registered.leak = Some(self.with_use_if_told(leak).await?);
+        }
+        Ok(registered)
     }
 }
 
@@ -84,6 +109,7 @@ async fn add_occurrences(
         let times = add_source(connection, leak, &registration.source, at).await?;
         if times == 1 {
             search::add_source(connection, leak, &registration.source).await?;
+            risk::add_source(connection, leak, registration.source.kind, clock::now()).await?;
         }
         let status = leaks::status(connection, &registration.tenant, leak).await?;
         // A scanner that reports the same place every night would bury the history of the leak.
@@ -120,11 +146,28 @@ async fn insert_leak(
         .as_deref()
         .or_else(|| registration.tokens.first().map(|token| token.kind.as_str()))
         .unwrap_or("unknown");
+    let mut validity = Validity::Unknown;
+    for told in [Validity::Inactive, Validity::Active] {
+        if registration.tokens.iter().any(|token| token.validity == told) {
+            validity = told;
+        }
+    }
+    let now = clock::now();
+    let facts = Facts {
+        kind,
+        source: registration.source.kind,
+        exposed_at: registration.exposed_at.unwrap_or(now),
+        used: false,
+        validity,
+    };
+    let assessed = assess(&facts, now);
     query(
         "INSERT INTO leaks (id, tenant, title, title_order, search_text, risk, status, remediation,
             detected_by, kind, source_kind, owner, contact, comment, token_count, applicable_count,
-            created_at, updated_at, source_kinds, number)
+            created_at, updated_at, risk_set, risk_computed, risk_source, risk_due_at, exposed_at,
+            use_validity, source_kinds, number)
          VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, 0, 0, $15, $15, $16,
+            $17, $11, $18, $19, $20, $21,
             (SELECT COALESCE(MAX(number), 0) + 1 FROM leaks))",
     )
     .bind(id.0.as_bytes().as_slice())
@@ -136,7 +179,7 @@ async fn insert_leak(
         registration.comment.as_deref(),
         &registration.source,
     ))
-    .bind(row::rank(registration.risk, Risk::ALL))
+    .bind(row::rank(registration.risk.unwrap_or(assessed.level), Risk::ALL))
     .bind(row::rank(Status::Open, Status::ALL))
     .bind(Remediation::None.name())
     .bind(registration.detected_by.name())
@@ -146,6 +189,11 @@ async fn insert_leak(
     .bind(&registration.contact)
     .bind(&registration.comment)
     .bind(at)
+    .bind(registration.risk.map(|risk| row::rank(risk, Risk::ALL)))
+    .bind(row::rank(assessed.level, Risk::ALL))
+    .bind(assessed.due_at.map(|at| at.as_millisecond()))
+    .bind(registration.exposed_at.map(|at| at.as_millisecond()))
+    .bind(row::validity_name(validity))
     .bind(search::bit(registration.source.kind))
     .execute(&mut *connection)
     .await?;

@@ -165,6 +165,7 @@ async fn assembled(
         keys,
         key_files,
         fingerprint_key,
+        used: super::risk::Used::default(),
         feed: None,
         lock: lock.into(),
     })

@@ -11,7 +11,7 @@ use crate::config::limits;
 use crate::model::clock;
 use crate::model::event::EventAction;
 use crate::model::ids::LeakId;
-use crate::model::leak::{Remediation, Risk, SourceKind, Status};
+use crate::model::leak::{Decision, Leak, Remediation, Risk, SourceKind, Status};
 use crate::model::tenant::Tenants;
 use crate::store::StoreError;
 use crate::store::types::{Count, Day, Impact, ImpactRow, Stats};
@@ -22,10 +22,10 @@ const DAY: i64 = 24 * HOUR;
 impl SqlStore {
     /// A use counts for every leak that has the token, whichever leak's rule acted.
     ///
-    /// `new_since_exposure` can be told only of tokens that were watched before the leak was
-    /// registered, which are those that stood in an earlier leak: a client that used one of them
-    /// before is not new; one that did not is new, if watching had gone on for
-    /// [`limits::EXPOSURE_BASELINE`].
+    /// `new_since_exposure` can be told only of tokens that were watched before their exposure, which
+    /// are those that stood in an earlier leak, or of which it is known that they became public
+    /// later: a client that used one of them before is not new; one that did not is new, if watching
+    /// had gone on for [`limits::EXPOSURE_BASELINE`].
     pub(super) async fn leak_impact(
         &self,
         tenant: &str,
@@ -34,7 +34,7 @@ impl SqlStore {
     ) -> Result<Impact, StoreError> {
         let now = clock::now().as_millisecond();
         let leak = self.one_leak(tenant, id).await?;
-        let created_at = leak.created_at.as_millisecond();
+        let exposed_at = leak.exposed_at.as_millisecond();
         // By force, all but the shortest and the longest are watched as well.
         let forced = leak.virtual_patch.as_ref().is_some_and(|patch| patch.force);
         let shortest = if forced { row::signed(limits::TOKEN_BYTES_FORCED) } else { i64::MAX };
@@ -92,7 +92,7 @@ impl SqlStore {
                 new_since_exposure: None,
             });
         }
-        tell_new_clients(&mut reader, id, created_at, &mut clients).await?;
+        tell_new_clients(&mut reader, id, exposed_at, &mut clients).await?;
         let is_watched =
             row::number(&watching, "watched")? > 0 && leak.status != Status::FalsePositive;
         Ok(Impact {
@@ -100,9 +100,21 @@ impl SqlStore {
             uses_24h: row::count(&uses, "uses_24h")?,
             uses_7d: row::count(&uses, "uses_7d")?,
             clients,
-            watched_since: is_watched.then_some(leak.created_at),
+            exposed_at: leak.exposed_at,
+            watched_since: if is_watched { Some(self.watched_since(&leak).await?) } else { None },
             not_watched: row::count(&watching, "not_watched")?,
         })
+    }
+
+    /// Since when the leak's tokens are watched without a gap: its registration, or else its last
+    /// reopening, before which they may not have been.
+    async fn watched_since(&self, leak: &Leak) -> Result<Timestamp, StoreError> {
+        let reopened = query("SELECT MAX(at) AS at FROM history WHERE leak = $1 AND action = $2")
+            .bind(leak.id.0.as_bytes().as_slice())
+            .bind(Decision::Reopen.name())
+            .fetch_one(&self.decisions_readers)
+            .await?;
+        Ok(row::time_or_none(&reopened, "at")?.unwrap_or(leak.created_at))
     }
 
     pub(super) async fn statistics(
@@ -200,7 +212,7 @@ fn day(number: i64) -> Result<Day, StoreError> {
 async fn tell_new_clients(
     reader: &mut dyn Connection,
     id: LeakId,
-    created_at: i64,
+    exposed_at: i64,
     clients: &mut [ImpactRow],
 ) -> Result<(), StoreError> {
     if clients.is_empty() {
@@ -214,7 +226,7 @@ async fn tell_new_clients(
          WHERE t.id = lt.token AND e.token = t.id AND lt.leak = ",
     );
     sql.push_bind(id.0.as_bytes().to_vec());
-    sql.push(" AND t.created_at < ").push_bind(created_at);
+    sql.push(" AND t.created_at < ").push_bind(exposed_at);
     let names = clients.iter().map(|client| client.source_ip.clone());
     list::push_in(&mut sql, " AND e.source_ip", names);
     sql.push(" GROUP BY e.source_ip");
@@ -223,10 +235,10 @@ async fn tell_new_clients(
     for found in sql.build().persistent(false).fetch_all(reader).await? {
         let first_at = row::number(&found, "first_at")?;
         let watched_at = row::number(&found, "watched_at")?;
-        let is_new = if first_at < created_at {
+        let is_new = if first_at < exposed_at {
             Some(false)
         } else {
-            (created_at.saturating_sub(watched_at) >= baseline).then_some(true)
+            (exposed_at.saturating_sub(watched_at) >= baseline).then_some(true)
         };
         known.insert(row::text(&found, "source_ip")?, is_new);
     }

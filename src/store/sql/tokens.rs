@@ -3,10 +3,11 @@
 use std::collections::{BTreeSet, HashMap};
 
 use super::database::{Builder, Connection, Row, query};
-use super::{SqlStore, changes, counts, leaks, list, row, usage};
+use super::{SqlStore, changes, counts, leaks, list, row, token_modes, usage};
 use crate::config::limits;
 use crate::model::fingerprint::Fingerprint;
 use crate::model::ids::{LeakId, TokenId};
+use crate::model::kind::HONEYTOKEN;
 use crate::model::leak::{Remediation, Status};
 use crate::model::rule::PatchMode;
 use crate::model::tenant::Tenants;
@@ -22,12 +23,15 @@ pub(super) const COLUMNS: &str =
 
 /// The token in a row with [`COLUMNS`], without what the events tell of it.
 pub(super) fn token(found: &Row) -> Result<Token, StoreError> {
+    let kind = row::text(found, "kind")?;
     Ok(Token {
         id: TokenId(row::uuid(found, "token_id")?),
         fingerprint: row::fingerprint(found, "fingerprint")?,
         masked: row::text(found, "masked")?,
         length: row::small_or_none(found, "length")?,
-        kind: row::text(found, "kind")?,
+        honeytoken: kind == HONEYTOKEN,
+        kind,
+        mode: None,
         validity: row::named(found, "validity", row::validity_from_name)?,
         last_used_at: None,
         not_applicable: row::text_or_none(found, "not_applicable")?,
@@ -76,8 +80,9 @@ pub(super) async fn keep(
         }
         insert(connection, key, tenant, &new, at).await?;
     }
-    for leak in having(connection, &learnt).await? {
-        changes::note(connection, Change::Tokens(leak)).await?;
+    for leak in having(&mut *connection, &learnt).await? {
+        changes::note(&mut *connection, Change::Tokens(leak)).await?;
+        leaks::bump(&mut *connection, leak).await?;
     }
     Ok(kept)
 }
@@ -247,6 +252,7 @@ pub(super) async fn detach(
             continue;
         }
         removed += 1;
+        token_modes::forget(&mut *connection, leak, *token).await?;
         gone += query(
             "DELETE FROM tokens WHERE id = $1
              AND NOT EXISTS (SELECT 1 FROM leak_tokens WHERE token = $1)",
@@ -284,6 +290,7 @@ impl SqlStore {
         let rows = sql.build().fetch_all(&mut reader).await?;
         drop(reader);
         let mut page = list::page(rows, limit, &binding, place, token)?;
+        self.add_modes(id, &mut page.items).await?;
         usage::add_token_use(&self.events_readers, page.items.iter_mut()).await?;
         Ok(page)
     }

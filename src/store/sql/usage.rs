@@ -51,6 +51,8 @@ pub(super) struct Tally {
     leak_hours: HashMap<(LeakId, i64, EventAction), u64>,
     tenant_hours: HashMap<(String, i64, EventAction), u64>,
     leaks: HashMap<LeakId, i64>,
+    /// When each leak was first used in the batch, and what was told of it last.
+    told: HashMap<LeakId, (i64, Option<Validity>)>,
     tokens: HashMap<TokenId, TokenUse>,
 }
 
@@ -73,6 +75,9 @@ impl Tally {
             *self.leak_hours.entry((leak, hour, event.action)).or_default() += count;
             let last = self.leaks.entry(leak).or_insert(at);
             *last = (*last).max(at);
+            let told = self.told.entry(leak).or_insert((at, None));
+            told.0 = told.0.min(at);
+            told.1 = self::told(event).or(told.1);
         }
         let token = self.tokens.entry(event.token).or_default();
         token.last_used_at = token.last_used_at.max(at);
@@ -81,6 +86,11 @@ impl Tally {
         {
             token.told = Some((at, validity));
         }
+    }
+
+    /// What it tells of leaks.
+    pub(super) fn told(&self) -> Vec<(LeakId, i64, Option<Validity>)> {
+        self.told.iter().map(|(leak, (at, validity))| (*leak, *at, *validity)).collect()
     }
 
     /// Adds it all to what is stored.

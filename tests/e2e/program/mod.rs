@@ -16,3 +16,4 @@ mod swaps;
 mod systemd;
 mod tenants;
 mod timers;
+mod token_modes;

@@ -9,7 +9,7 @@ pub async fn an_edit_changes_what_it_names(store: &dyn Store) {
     let first = leak(store, "before", &["a"]).await;
     let edit = Edit {
         title: Some("after".to_owned()),
-        risk: Some(Risk::Low),
+        risk: Some(Some(Risk::Low)),
         source: Some(source("https://git.example/right")),
         owner: Some(None),
         comment: Some(Some("a word".to_owned())),

@@ -73,7 +73,8 @@ pub async fn a_changed_patch_keeps_its_id(store: &dyn Store) {
         boundary: leakgate::model::rule::Boundary::Delimited,
     };
     let expires_at = Some(before(SignedDuration::from_hours(-2)));
-    let changed = NewPatch { mode: PatchMode::Block, scope, expires_at, force: false };
+    let changed =
+        NewPatch { mode: PatchMode::Block, scope, expires_at, force: false, tokens: None };
     let mut grace = actor();
     grace.name = "grace".to_owned();
     let made = Decide {

@@ -25,7 +25,7 @@ pub async fn every_order_pages_through_all_once(store: &dyn Store) {
     let mut made = Vec::new();
     for number in 0..23_usize {
         let asked = Registration {
-            risk: Risk::ALL[number % 5],
+            risk: Some(Risk::ALL[number % 5]),
             // Equal titles, and ones that differ by case alone.
             title: ["beta", "Alpha", "alpha", "Émile"][number % 4].to_owned(),
             ..registration("", vec![token(store, &number.to_string())])
@@ -83,7 +83,7 @@ pub async fn filters_narrow(store: &dyn Store) {
     let patched = leak(store, "patched", &["a"]).await;
     apply(store, patched.id, patch(PatchMode::Block)).await.unwrap();
     let asked = Registration {
-        risk: Risk::Low,
+        risk: Some(Risk::Low),
         source: Source::of_kind(SourceKind::Pastebin),
         detected_by: DetectedBy::Automatic,
         ..registration("guarded", vec![refused_token(store, 3, "too short")])

@@ -1,5 +1,6 @@
 //! What every store must do. Each test takes a fresh store, whichever it is.
 
+pub mod conditions;
 pub mod events;
 pub mod identity;
 pub mod leaks;
@@ -7,6 +8,7 @@ pub mod life;
 pub mod list;
 pub mod numbers;
 pub mod registering;
+pub mod risk;
 pub mod search;
 pub mod tenants;
 pub mod tokens;
@@ -55,6 +57,18 @@ macro_rules! all {
                 only_open_and_lately_closed_leaks_are_enforced,
                 decisions_at_once_leave_one_state,
                 the_bypass_ends_by_itself,
+            }
+            conditions::{
+                a_version_is_checked_with_the_change,
+                a_call_with_a_key_is_done_once,
+                a_call_in_parts_goes_on_where_it_was_cut_off,
+                tokens_may_have_a_mode_of_their_own,
+            }
+            risk::{
+                it_follows_from_what_is_known,
+                a_person_may_set_it,
+                it_changes_by_the_passing_of_time,
+                a_honeytoken_is_marked_when_it_is_used,
             }
             leaks::{
                 an_edit_changes_what_it_names,

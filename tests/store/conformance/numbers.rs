@@ -140,7 +140,7 @@ pub async fn counts_stay_true(store: &dyn Store) {
     let a = leak(store, "a", &["a1", "a2"]).await;
     let b = leak(store, "b", &["b1"]).await;
     let edit = Edit {
-        risk: Some(Risk::Low),
+        risk: Some(Some(Risk::Low)),
         source: Some(Source::of_kind(SourceKind::Gist)),
         add_tokens: vec![token(store, "b2"), token(store, "a1")],
         remove_tokens: vec![b.tokens[0].id],

@@ -124,7 +124,7 @@ pub async fn pages_are_those_of_a_plain_search(store: &dyn Store) {
                 ["alpha", "beta", "gamma"][number % 3],
                 99 - number
             ),
-            risk: Risk::ALL[number % 5],
+            risk: Some(Risk::ALL[number % 5]),
             source: Source::of_kind(SourceKind::ALL[number % 4]),
             ..registration("", vec![token(store, &number.to_string())])
         };
