@@ -9,6 +9,7 @@ mod bypass;
 mod credentials;
 pub mod csrf;
 mod decisions;
+mod drafts;
 mod explain;
 mod findings;
 mod gateways;
@@ -18,6 +19,7 @@ mod imports;
 mod intake;
 mod live;
 mod oidc;
+mod own;
 mod passwords;
 mod problem;
 mod publish;
@@ -41,7 +43,8 @@ use crate::store::{Store, StoreError};
 use crate::telemetry::metrics::Metrics;
 
 pub use api::{
-    Access, Call, Desk, LeakFilter, NewlyMadeApiToken, bounded, calls, form_body, openapi, router,
+    Access, Call, Desk, LeakFilter, NewlyMadeApiToken, Upload, bounded, calls, form_body, openapi,
+    router, upload,
 };
 pub use auth::{Credential, Visitor};
 pub use bootstrap::{BootstrapError, Bootstrapped, FirstStart, bootstrap};
@@ -51,17 +54,20 @@ pub use credentials::CredentialError;
 pub use decisions::{LeakChange, PatchRequest};
 pub use explain::{Explain, ExplainedHit, Explanation, MalformedRequest, Outcome};
 pub use gateways::GatewayState;
-pub use hooks::{HookAnswer, Label};
+pub use drafts::{Drafted, NewReport, Review, Reviewed};
+pub use hooks::{HookAnswer, HookState, Label};
 pub use imports::{Import, ImportStatus, LineReason};
 pub use intake::{NewLeak, RegisteredLeak};
 pub use live::LiveSink;
 pub use oidc::{Departure, Return};
+pub use own::NewPassword;
 pub use problem::{Problem, ProblemDocument};
 pub use sessions::{Origin, Session, SignIn, SignInSettings, no_cookie};
 pub use users::{ChangedUser, NewUser};
 
 pub use crate::model::tenant::DEFAULT_TENANT;
 pub use crate::store::identity::{Tenant, User};
+pub use crate::store::views::{EventGroup, GroupBy, UserSession};
 pub use crate::store::types::{
     ApiToken, AuditEntry, Bypass, Count, Day, EventPage, Impact, ImpactRow, LeakPage, Page, Stats,
 };
@@ -132,6 +138,7 @@ struct Inner {
     tasks: TaskTracker,
     imports: imports::Imports,
     import_permits: Arc<Semaphore>,
+    drafts: drafts::Drafts,
 }
 
 impl Control {
@@ -172,6 +179,7 @@ impl Control {
                 tasks,
                 imports: imports::Imports::default(),
                 import_permits: Arc::new(Semaphore::new(limits::IMPORTS)),
+                drafts: drafts::Drafts::default(),
             }),
         }
     }

@@ -25,6 +25,7 @@ mod tenants;
 mod tokens;
 mod usage;
 mod users;
+mod views;
 mod who;
 
 use std::fs::File;
@@ -39,6 +40,7 @@ use super::types::{
     Impact, LeakPage, LeakQuery, Lookup, NewApiToken, Page, PageRequest, Registered, Registration,
     Stats,
 };
+use super::views::AuditQuery;
 use super::{Changes, KeySource, Store, StoreError};
 use crate::model::event::Event;
 use crate::model::fingerprint::{Fingerprint, FingerprintKey};
@@ -296,7 +298,8 @@ impl Store for SqlStore {
         of: &Tenants,
         page: &PageRequest,
     ) -> Result<Page<AuditEntry>, StoreError> {
-        self.list_audit(of, page).await
+        let query = AuditQuery { page: page.clone(), ..AuditQuery::default() };
+        self.list_audit(of, &query).await
     }
 
     async fn ping(&self) -> Result<(), StoreError> {
