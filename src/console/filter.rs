@@ -10,6 +10,9 @@ pub(super) const FIELDS: [&str; 4] = ["status", "risk", "source", "remediation"]
 /// The value that stands for every status: without one, open leaks are listed.
 const ALL: &str = "all";
 
+/// Leaks on one page: with those of more it would grow beyond what is quickly loaded.
+const ROWS: usize = 30;
+
 /// A filter.
 #[derive(Clone, PartialEq, Eq, Debug, Default)]
 pub(super) struct Filter {
@@ -68,7 +71,7 @@ impl Filter {
 
     /// The query for the API.
     pub(super) fn asked(&self, cursor: Option<&str>) -> String {
-        let mut parts = Vec::new();
+        let mut parts = vec![format!("limit={ROWS}")];
         for field in FIELDS {
             let mut values = self.of_field(field);
             if field == "status" {
@@ -203,9 +206,9 @@ mod tests {
 
     #[test]
     fn open_leaks_come_first() {
-        assert_eq!(Filter::default().asked(None), "status=open");
-        assert_eq!(filter(&[("status", "all")]).asked(None), "");
-        assert_eq!(filter(&[("status", "closed")]).asked(Some("a=")), "status=closed&cursor=a%3D");
+        assert_eq!(Filter::default().asked(None), "limit=30&status=open");
+        assert_eq!(filter(&[("status", "all")]).asked(None), "limit=30");
+        assert_eq!(filter(&[("status", "closed")]).asked(Some("a=")), "limit=30&status=closed&cursor=a%3D");
     }
 
     #[test]
