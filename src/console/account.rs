@@ -80,7 +80,7 @@ fn list(sessions: &[UserSession]) -> Markup {
                     @for session in sessions {
                         tr {
                             th scope="row" { (words::time(session.created_at)) @if session.current { " " span.tag.watch { "This one" } } }
-                            td data-label="Last used" { (words::ago(session.last_seen_at, now)) }
+                            td data-label="Last used" { (words::since(session.last_seen_at, now)) }
                             td data-label="Ends" { (words::time(session.expires_at)) }
                         }
                     }

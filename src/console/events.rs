@@ -159,7 +159,7 @@ fn grouped(groups: &[EventGroup], by: GroupBy, pairs: &[(String, String)]) -> Ma
                                 td.number data-label="Monitored" { (words::number(group.monitored)) }
                                 td.number data-label="Passed" { (words::number(group.observed)) }
                                 td data-label="First" { (words::time(group.first_at)) }
-                                td data-label="Last" { (words::ago(group.last_at, now)) }
+                                td data-label="Last" { (words::since(group.last_at, now)) }
                             }
                         }
                     }

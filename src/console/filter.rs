@@ -171,7 +171,6 @@ impl Filter {
             .map(|field| (*field, self.of_field(field).join(",")))
             .filter(|(_, values)| !values.is_empty())
             .collect();
-        all.extend(self.sort.clone().map(|sort| ("sort", sort)));
         all.extend(self.tenant.clone().map(|tenant| ("tenant", tenant)));
         all
     }
@@ -208,7 +207,10 @@ mod tests {
     fn open_leaks_come_first() {
         assert_eq!(Filter::default().asked(None), "limit=30&status=open");
         assert_eq!(filter(&[("status", "all")]).asked(None), "limit=30");
-        assert_eq!(filter(&[("status", "closed")]).asked(Some("a=")), "limit=30&status=closed&cursor=a%3D");
+        assert_eq!(
+            filter(&[("status", "closed")]).asked(Some("a=")),
+            "limit=30&status=closed&cursor=a%3D"
+        );
     }
 
     #[test]

@@ -5,6 +5,7 @@ use maud::{Markup, html};
 use super::visit::Visit;
 use super::{layout, words};
 use crate::control::{Impact, ImpactRow, Problem};
+use crate::model::clock;
 use crate::model::leak::{Leak, Status};
 use crate::model::role::Permission;
 use crate::model::rule::PatchMode;
@@ -38,9 +39,12 @@ pub(super) fn card(visit: &Visit, leak: &Leak, impact: Result<Impact, Problem>) 
             @else {
                 div.scroll {
                     table.list {
-                        thead { tr { th scope="col" { "Client" } th scope="col" { "Host" } th scope="col" { "Answer" } th.number scope="col" { "Uses" } th scope="col" { "Last" } th scope="col" { "New since exposure" } @if spares { th scope="col" { "Spare" } } } }
+                        thead { tr { th scope="col" { "Client" } th scope="col" { "Host" } th scope="col" { "Answer" } th.number scope="col" { "Uses" } th scope="col" { "Last" } @if spares { th scope="col" { "Spare" } } } }
                         tbody { @for row in &impact.clients { (client(visit, leak, row, spares, blocks)) } }
                     }
+                }
+                @if impact.clients.iter().all(|row| row.new_since_exposure.is_none()) {
+                    p.hint { "Whether a client appeared only after the exposure cannot be told: these tokens were not watched before they were registered." }
                 }
             }
         }
@@ -50,7 +54,9 @@ pub(super) fn card(visit: &Visit, leak: &Leak, impact: Result<Impact, Problem>) 
 fn client(visit: &Visit, leak: &Leak, row: &ImpactRow, spares: bool, blocks: bool) -> Markup {
     html! {
         tr {
-            th scope="row" { a href={ "/events?leak=" (leak.id) "&source_ip=" (super::filter::encoded(&row.source_ip)) } { code { (row.source_ip) } } }
+            th scope="row" { a href={ "/events?leak=" (leak.id) "&source_ip=" (super::filter::encoded(&row.source_ip)) } { code { (row.source_ip) } }
+                @match row.new_since_exposure { Some(true) => { " " span.tag.bad { "New since exposure" } }, Some(false) => div.kind { "seen before" }, None => "" }
+            }
             td data-label="Host" { bdi { (row.host) } }
             td data-label="Answer" {
                 @match row.response_status {
@@ -60,8 +66,7 @@ fn client(visit: &Visit, leak: &Leak, row: &ImpactRow, spares: bool, blocks: boo
                 }
             }
             td.number data-label="Uses" { (words::number(row.count)) }
-            td data-label="Last" { (words::time(row.last_at)) }
-            td data-label="New since exposure" { @match row.new_since_exposure { Some(true) => span.tag.bad { "New" }, Some(false) => "no", None => span.quiet-text { "cannot be told" } } }
+            td data-label="Last" { (words::since(row.last_at, clock::now())) }
             @if spares {
                 td.spare data-label="Spare" {
                     form method="post" action={ "/leaks/" (leak.id) "/spare" } {

@@ -13,7 +13,7 @@ use crate::model::role::Permission;
 use crate::model::token::Token;
 
 /// Events of a leak shown on its page.
-const EVENTS: &str = "20";
+const EVENTS: &str = "12";
 
 pub(super) fn id(text: &str) -> Result<LeakId, Problem> {
     text.parse().map_err(|_| Problem::not_found("leak"))
@@ -47,17 +47,17 @@ pub(super) async fn show(Path(text): Path<String>, visit: Visit) -> Answer {
                 (impact::card(&visit, &leak, seen))
                 (tokens(&leak))
                 (facts(&leak))
-                section.card {
-                    h2 { "Events" }
-                    (events::table(&recent.items, "No request has carried one of these tokens yet."))
-                    @if !recent.items.is_empty() { p { a href={ "/events?leak=" (id) } { "All events of this leak" } } }
-                }
             }
             div {
                 (decisions::card(&visit, &leak))
                 (talk(&visit, &leak, &comments))
                 (timeline(&history))
             }
+        }
+        section.card {
+            h2 { "Events" }
+            (events::table(&recent.items, "No request has carried one of these tokens yet. A use appears here within a second."))
+            @if !recent.items.is_empty() { p { a href={ "/events?leak=" (id) } { "All events of this leak, live" } } }
         }
     };
     layout::page(&visit, &leak.title, body).await

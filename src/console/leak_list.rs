@@ -28,8 +28,11 @@ pub(super) fn list(
         return empty(visit, filter, stats);
     }
     let decides = visit.desk.may(Permission::Decide);
-    let total =
-        if found.total >= 10_000 { "10,000 or more".to_owned() } else { words::number(found.total) };
+    let total = if found.total >= 10_000 {
+        "10,000 or more".to_owned()
+    } else {
+        words::number(found.total)
+    };
     let table = table(found, hours, filter, decides);
     html! {
         p.count #count { (total) " " (if found.total == 1 { "leak" } else { "leaks" }) }
@@ -90,7 +93,7 @@ fn row(leak: &Leak, hours: Option<&Vec<u64>>, decides: bool) -> Markup {
                 @if leak.events_24h > 0 { strong { (words::number(leak.events_24h)) } } @else { span.quiet-text { "0" } }
                 @if let Some(hours) = hours { (charts::spark(hours)) }
             }
-            td data-label="First seen" { (words::time(leak.created_at)) }
+            td data-label="First seen" { (words::day(leak.created_at)) }
         }
     }
 }

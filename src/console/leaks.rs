@@ -11,6 +11,15 @@ use crate::control::Stats;
 use crate::model::clock;
 use crate::model::role::Permission;
 
+/// Orders beside the usual one, for screens on which the list has no head to click.
+const SORTS: [(&str, &str); 5] = [
+    ("risk", "worst first"),
+    ("status", "by status"),
+    ("title", "by title"),
+    ("-updated_at", "last changed first"),
+    ("created_at", "oldest first"),
+];
+
 pub(super) async fn show(visit: Visit) -> Answer {
     let filter = Filter::of(&visit.query);
     let cursor = visit.value("cursor");
@@ -73,6 +82,12 @@ fn search(filter: &Filter) -> Markup {
             @for (name, value) in filter.carried() { input type="hidden" name=(name) value=(value); }
             label { span.hidden { "Search" }
                 input type="search" name="q" value=[filter.text.as_deref()] placeholder="Title, comment, source or fingerprint" maxlength="256";
+            }
+            label.when-narrow { span.hidden { "Sort by" }
+                select name="sort" {
+                    option value="" { "newest first" }
+                    @for (value, name) in SORTS { option value=(value) selected[filter.sort.as_deref() == Some(value)] { (name) } }
+                }
             }
             button type="submit" { "Search" }
             @if !filter.has("status", "all") { a href=(filter.toggled("status", "all")) { "Show every status" } }

@@ -140,7 +140,7 @@ fn who(leak: &Leak, impact: &Impact) -> Markup {
                         th scope="row" { code { (name) } @if client.new { " " span.tag.bad { "New" } } }
                         td data-label="For" { bdi.path { (client.hosts.join(", ")) } @if client.works { div.kind { "upstream accepted it" } } }
                         td.number data-label="Uses, 7 days" { (words::number(client.count)) }
-                        td data-label="Last" { (words::ago(client.last, now)) }
+                        td data-label="Last" { (words::since(client.last, now)) }
                     }
                 }
             }

@@ -215,8 +215,13 @@ pub(super) fn action_tag(of: EventAction) -> Markup {
     html! { span class={ "tag " (class) } { (text) } }
 }
 
+/// How long ago it was, with the time itself for machines and under the pointer.
+pub(super) fn since(at: Timestamp, now: Timestamp) -> Markup {
+    html! { time datetime=(at.to_string()) title=(at.to_string()) { (ago(at, now)) } }
+}
+
 /// How long ago it was, in words.
-pub(super) fn ago(at: Timestamp, now: Timestamp) -> String {
+fn ago(at: Timestamp, now: Timestamp) -> String {
     let seconds = now.duration_since(at).as_secs();
     match seconds {
         ..5 => "just now".to_owned(),

@@ -214,11 +214,11 @@ impl Control {
         let bytes = report.text.len();
         let store = Arc::clone(&self.inner.store);
         let looked_at = tokio::task::spawn_blocking(move || {
-            let found = look(&report, |secret| store.fingerprint_key().fingerprint(&secret.digest()));
+            let found =
+                look(&report, |secret| store.fingerprint_key().fingerprint(&secret.digest()));
             found.map(|found| (report, found))
         });
-        let (report, (mut review, prints)) =
-            looked_at.await.map_err(|_| Problem::failed())??;
+        let (report, (mut review, prints)) = looked_at.await.map_err(|_| Problem::failed())??;
         let tenant = &visitor.actor.tenant;
         self.tell_known(tenant, &prints, &mut review.shown).await?;
         self.keep(visitor, bytes, Draft::Report(Box::new(report)), review)
@@ -334,11 +334,8 @@ fn parser(report: &NewReport) -> Result<Parser, Problem> {
                 .ok_or_else(|| Problem::invalid("format", "choose one of the list"))?,
         ),
     };
-    let hints = Hints {
-        title: report.title.clone(),
-        risk: report.risk,
-        source_kind: report.source_kind,
-    };
+    let hints =
+        Hints { title: report.title.clone(), risk: report.risk, source_kind: report.source_kind };
     Ok(Parser::new(format, hints, LIMITS))
 }
 

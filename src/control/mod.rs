@@ -52,9 +52,9 @@ pub use bulk::{BulkAnswer, BulkRequest, BulkTarget};
 pub use bypass::{BypassControl, BypassState};
 pub use credentials::CredentialError;
 pub use decisions::{LeakChange, PatchRequest};
+pub use drafts::{Drafted, NewReport, Review, Reviewed};
 pub use explain::{Explain, ExplainedHit, Explanation, MalformedRequest, Outcome};
 pub use gateways::GatewayState;
-pub use drafts::{Drafted, NewReport, Review, Reviewed};
 pub use hooks::{HookAnswer, HookState, Label};
 pub use imports::{Import, ImportStatus, LineReason};
 pub use intake::{NewLeak, RegisteredLeak};
@@ -67,10 +67,10 @@ pub use users::{ChangedUser, NewUser};
 
 pub use crate::model::tenant::DEFAULT_TENANT;
 pub use crate::store::identity::{Tenant, User};
-pub use crate::store::views::{EventGroup, GroupBy, UserSession};
 pub use crate::store::types::{
     ApiToken, AuditEntry, Bypass, Count, Day, EventPage, Impact, ImpactRow, LeakPage, Page, Stats,
 };
+pub use crate::store::views::{EventGroup, GroupBy, UserSession};
 
 use live::LiveEvents;
 use publish::Publisher;

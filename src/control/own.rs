@@ -62,7 +62,8 @@ impl Control {
         };
         let hash = place.hash(new).await?;
         // Under their own tenant, whichever they look at.
-        let actor = crate::model::role::Actor { tenant: user.tenant.clone(), ..visitor.actor.clone() };
+        let actor =
+            crate::model::role::Actor { tenant: user.tenant.clone(), ..visitor.actor.clone() };
         let change = UserChange { password_hash: Some(hash.clone()), ..UserChange::default() };
         let user = self.inner.store.change_user(id, change, &actor).await?;
         let session = self.begin_session(user, Some(hash), &from).await?;

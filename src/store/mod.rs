@@ -24,12 +24,12 @@ use crate::model::token::Token;
 
 use crate::model::tenant::Tenants;
 use identity::IdentityStore;
-use views::ViewStore;
 use types::{
     ApiToken, AuditEntry, Bypass, Changed, Copied, Decide, Edit, EnforcedLeak, EnforcedToken,
     EventPage, EventQuery, Impact, LeakPage, LeakQuery, Lookup, NewApiToken, Page, PageRequest,
     Registered, Registration, Stats,
 };
+use views::ViewStore;
 
 pub use key::KeySource;
 

@@ -66,6 +66,9 @@ if (bulk) {
   count();
 }
 
+// Of a timeline that is wider than the screen, the last days come first.
+for (const wide of document.querySelectorAll(".chart .scroll")) wide.scrollLeft = wide.scrollWidth;
+
 // A report may be dropped.
 const drop = document.getElementById("drop");
 if (drop) {

@@ -20,7 +20,7 @@ pub(in crate::console) fn donut(counts: &[Count], filter: &Filter) -> Markup {
         figure.card.chart {
             figcaption { h2 { "Open leaks by risk" } }
             div.beside {
-                svg viewBox="0 0 180 180" width="170" height="170" role="group" aria-label="Donut of open leaks by risk; the numbers are in the table beside it" {
+                svg viewBox="0 0 180 180" width="150" height="150" role="group" aria-label="Donut of open leaks by risk; the numbers are in the table beside it" {
                     @if total == 0 {
                         circle.empty-ring cx="90" cy="90" r=(n(RADIUS)) {}
                     }

@@ -129,7 +129,8 @@ fn bars(
     for Placed { x, day, .. } in placed {
         let (below, count) = of(day);
         if count > 0 {
-            let (foot, tall, x, width) = (n(base - height(below)), n(height(count)), n(*x), n(width));
+            let (foot, tall, x, width) =
+                (n(base - height(below)), n(height(count)), n(*x), n(width));
             // Writing to a string cannot fail.
             let _ = write!(path, "M{x} {foot}v-{tall}h{width}v{tall}z");
         }

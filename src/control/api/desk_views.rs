@@ -73,10 +73,7 @@ impl Desk {
     ///
     /// # Errors
     /// Where the visitor may not see leaks, or the store fails.
-    pub async fn leak_hours(
-        &self,
-        leaks: &[LeakId],
-    ) -> Result<HashMap<LeakId, Vec<u64>>, Problem> {
+    pub async fn leak_hours(&self, leaks: &[LeakId]) -> Result<HashMap<LeakId, Vec<u64>>, Problem> {
         let (State(control), _) = self.ask(Permission::See)?;
         Ok(control.store().leak_hours(leaks, clock::now()).await?)
     }

@@ -31,9 +31,6 @@ pub(super) async fn hooks(
     operation_id = "listImports",
     responses((status = 200, description = "The imports.", body = Items<Import>))
 )]
-pub(super) async fn imports(
-    State(control): State<Control>,
-    caller: Caller,
-) -> Json<Items<Import>> {
+pub(super) async fn imports(State(control): State<Control>, caller: Caller) -> Json<Items<Import>> {
     Json(Items { items: control.imports(&caller.tenants) })
 }
