@@ -11,7 +11,7 @@ pub(super) const FIELDS: [&str; 4] = ["status", "risk", "source", "remediation"]
 const ALL: &str = "all";
 
 /// Leaks on one page: with those of more it would grow beyond what is quickly loaded.
-const ROWS: usize = 30;
+const ROWS: usize = 25;
 
 /// A filter.
 #[derive(Clone, PartialEq, Eq, Debug, Default)]
@@ -205,11 +205,11 @@ mod tests {
 
     #[test]
     fn open_leaks_come_first() {
-        assert_eq!(Filter::default().asked(None), "limit=30&status=open");
-        assert_eq!(filter(&[("status", "all")]).asked(None), "limit=30");
+        assert_eq!(Filter::default().asked(None), "limit=25&status=open");
+        assert_eq!(filter(&[("status", "all")]).asked(None), "limit=25");
         assert_eq!(
             filter(&[("status", "closed")]).asked(Some("a=")),
-            "limit=30&status=closed&cursor=a%3D"
+            "limit=25&status=closed&cursor=a%3D"
         );
     }
 

@@ -73,9 +73,9 @@ fn client(visit: &Visit, leak: &Leak, row: &ImpactRow, spares: bool, blocks: boo
                         (layout::csrf(visit))
                         input type="hidden" name="except" value=(row.source_ip);
                         @if blocks {
-                            button.small type="submit" aria-label={ "Spare " (row.source_ip) " for an hour" } { "1 hour" }
+                            button.small type="submit" { "Spare 1 h" span.hidden { ": " (row.source_ip) } }
                         } @else {
-                            button.small type="submit" aria-label={ "Block all but " (row.source_ip) ", which is spared for an hour" } { "Block, but spare 1 h" }
+                            button.small type="submit" { "Block, but spare 1 h" span.hidden { ": " (row.source_ip) } }
                         }
                     }
                 }

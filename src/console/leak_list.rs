@@ -79,7 +79,7 @@ fn table(found: &LeakPage, hours: &Hours, filter: &Filter, decides: bool) -> Mar
 fn row(leak: &Leak, hours: Option<&Vec<u64>>, decides: bool) -> Markup {
     html! {
         tr data-risk=(leak.risk.name()) {
-            @if decides { td.pick { input type="checkbox" name="id" value=(leak.id) aria-label={ "Tick " (leak.title) }; } }
+            @if decides { td.pick { input type="checkbox" name="id" value=(leak.id) aria-label={ "Tick " (words::cut(&leak.title, 60)) }; } }
             td data-label="Status" { (words::status(leak.status)) }
             td data-label="Risk" { (words::risk_tag(leak.risk)) }
             th scope="row" { a href={ "/leaks/" (leak.id) } { bdi { (leak.title) } } }

@@ -35,7 +35,7 @@ pub(in crate::console) fn spark(hours: &[u64]) -> Markup {
         x += STEP;
     }
     html! {
-        svg.spark viewBox={ "0 0 " (n(width)) " " (n(HIGH)) } width=(n(width)) height=(n(HIGH)) role="img" aria-label=(said) {
+        svg.spark viewBox={ "0 0 " (n(width)) " " (n(HIGH)) } width=(n(width)) height=(n(HIGH)) role="img" {
             title { (said) }
             line x1="0" x2=(n(width)) y1="19.5" y2="19.5" {}
             path d=(path) {}

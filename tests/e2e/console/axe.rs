@@ -79,6 +79,9 @@ async fn no_page_has_a_violation_in_either_theme() {
     assert!(wrong.is_empty(), "{} violations:\n{}", wrong.len(), wrong.join("\n"));
 }
 
+/// Pages with one of each thing that the keyboard can reach.
+const KEYS: [&str; 4] = ["leaks", "leak", "add", "events"];
+
 /// Every element that the keyboard reaches shows that it is reached.
 #[tokio::test]
 #[ignore = "needs chromium-driver"]
@@ -86,7 +89,7 @@ async fn the_keyboard_reaches_everything_visibly() {
     let seed = Seed::plant().await;
     let browser = Browser::start(true).await;
     browser.sign_in(&seed.program, "admin").await;
-    for (_, path) in seed.pages() {
+    for (_, path) in seed.pages().into_iter().filter(|(name, _)| KEYS.contains(name)) {
         browser.visit(&seed.program, &path).await;
         let mut reached = 0;
         for _ in 0..25 {
