@@ -39,7 +39,7 @@ pub(super) fn card(visit: &Visit, leak: &Leak, impact: Result<Impact, Problem>) 
             @else {
                 div.scroll {
                     table.list {
-                        thead { tr { th scope="col" { "Client" } th scope="col" { "Host" } th scope="col" { "Answer" } th.number scope="col" { "Uses" } th scope="col" { "Last" } @if spares { th scope="col" { "Spare" } } } }
+                        thead { tr { th scope="col" { "Client" } th scope="col" { "Host, answer" } th.number scope="col" { "Uses" } th scope="col" { "Last" } @if spares { th scope="col" { "Spare" } } } }
                         tbody { @for row in &impact.clients { (client(visit, leak, row, spares, blocks)) } }
                     }
                 }
@@ -57,12 +57,14 @@ fn client(visit: &Visit, leak: &Leak, row: &ImpactRow, spares: bool, blocks: boo
             th scope="row" { a href={ "/events?leak=" (leak.id) "&source_ip=" (super::filter::encoded(&row.source_ip)) } { code { (row.source_ip) } }
                 @match row.new_since_exposure { Some(true) => { " " span.tag.bad { "New since exposure" } }, Some(false) => div.kind { "seen before" }, None => "" }
             }
-            td data-label="Host" { bdi { (row.host) } }
-            td data-label="Answer" {
-                @match row.response_status {
-                    Some(status @ 200..300) => span.tag.bad { (status) " accepted" },
-                    Some(status) => (status),
-                    None => span.quiet-text { "none" },
+            td data-label="Host" {
+                bdi { (row.host) }
+                div {
+                    @match row.response_status {
+                        Some(status @ 200..300) => span.tag.bad { (status) " accepted" },
+                        Some(status) => span.tag.quiet { (status) },
+                        None => span.kind { "no answer" },
+                    }
                 }
             }
             td.number data-label="Uses" { (words::number(row.count)) }

@@ -39,3 +39,4 @@ mod support;
 mod tenants;
 mod tokens_lookup;
 mod users;
+mod volume;

@@ -61,7 +61,9 @@ impl Browser {
     pub async fn start(scripts: bool) -> Self {
         let driver = Driver::start();
         let mut wanted = DesiredCapabilities::chrome();
-        for argument in ["--headless=new", "--no-sandbox", "--window-size=1280,1600"] {
+        for argument in
+            ["--headless=new", "--no-sandbox", "--hide-scrollbars", "--window-size=1280,1600"]
+        {
             wanted.add_arg(argument).unwrap();
         }
         if !scripts {

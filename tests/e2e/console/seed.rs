@@ -158,6 +158,16 @@ impl Seed {
                 request.send().await.unwrap();
             }
         }
+        // One that is hidden, in a body.
+        let escaped: String = tokens[3].bytes().map(|byte| format!("\\u{byte:04x}")).collect();
+        let hidden = client
+            .post(program.url("/v1/login"))
+            .header("host", "auth.acme.example")
+            .header("content-type", "application/json")
+            .header("user-agent", "okhttp/4.12")
+            .header("x-forwarded-for", "203.0.113.52")
+            .body(format!("{{\"auth\":{{\"token\":\"{escaped}\"}}}}"));
+        assert_eq!(hidden.send().await.unwrap().status(), 403);
         let said = json!({"text": "The mobile team moves to a new token today."});
         post(&program, &format!("/leaks/{}/comments", ids[2]), said).await;
         for role in ["administrator", "analyst", "global_analyst"] {
@@ -174,7 +184,7 @@ impl Seed {
         let import: Value = import.send().await.unwrap().json().await.unwrap();
         // The last use that was sent: then all of them are written.
         program.wait_for_event(&format!("leak={}", ids[10])).await;
-        let event = program.wait_for_event("action=blocked").await;
+        let event = program.wait_for_event(&format!("leak={}", ids[3])).await;
         Self {
             watched: ids[2].clone(),
             blocked: ids[0].clone(),
