@@ -132,8 +132,8 @@ pub(super) fn push_conditions(sql: &mut Builder, query: &EventQuery) {
     if let Some(path) = &query.path {
         // Compared as it is: what has a meaning in patterns has none here.
         let length = i64::try_from(path.chars().count()).unwrap_or(i64::MAX);
-        sql.push(" AND substr(e.path, 1, ").push_bind(length);
-        sql.push(") = ").push_bind(path.clone());
+        sql.push(" AND substr(e.path, 1, CAST(").push_bind(length);
+        sql.push(" AS INTEGER)) = ").push_bind(path.clone());
     }
 }
 
