@@ -1,8 +1,10 @@
 //! `leakgate demo`: everything in one process, with a built-in upstream, a temporary store, and a
 //! few sample leaks in different states; prints what to try.
 
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 
+use http::header::{HOST, USER_AGENT};
+use ipnet::IpNet;
 use serde_json::{Value, json};
 use tokio::net::TcpListener;
 
@@ -52,6 +54,7 @@ pub(super) async fn run() -> Result<(), Failure> {
     };
     let desk = Desk::new(&process, token.clone());
     let samples = desk.register_samples().await?;
+    send_samples(&desk.client, process.gateway_address(), &samples).await?;
     for line in text(&process, &desk, &samples, &password, upstream).lines() {
         if !print(line) {
             break;
@@ -69,6 +72,8 @@ fn configuration(store: String, upstream: SocketAddr) -> Config {
     config.gateway.name = "demo".to_owned();
     config.gateway.mode = FiltrationMode::Block;
     config.gateway.upstreams = vec![Upstream::new("echo", vec![upstream.into()])];
+    // The sample traffic comes from this machine and says of whom it would be.
+    config.gateway.trusted_proxies = vec![IpNet::from(IpAddr::from([127, 0, 0, 1]))];
     config.log = Log { filter: "warn".to_owned(), ..Log::default() };
     config
 }
@@ -163,6 +168,41 @@ impl Desk {
     }
 }
 
+/// A client of the sample traffic: which token it sends, from where, for which host and path, how
+/// often, and what it calls itself.
+type Sample<'a> = (&'a str, &'a str, &'a str, &'a str, u32, &'a str);
+
+/// Uses the samples' tokens as their owners and others would: so the console shows at once who still
+/// uses which.
+async fn send_samples(
+    client: &reqwest::Client,
+    gateway: SocketAddr,
+    samples: &Samples,
+) -> Result<(), Failure> {
+    let Samples { blocked, monitored, watched, closed, .. } = samples;
+    let sent: [Sample<'_>; 7] = [
+        (watched, "198.51.100.61", "api.acme.example", "/v1/builds", 9, "acme-mobile-ci/4.2"),
+        (watched, "203.0.113.140", "api.acme.example", "/v1/users?page=1", 4, "curl/8.5.0"),
+        (watched, "203.0.113.141", "admin.acme.example", "/v1/exports", 2, "python-requests/2.32"),
+        (blocked, "203.0.113.77", "api.acme.example", "/v1/projects", 6, "Go-http-client/2.0"),
+        (blocked, "192.0.2.18", "api.acme.example", "/v1/deployments", 2, "acme-deploy/1.9"),
+        (monitored, "198.51.100.20", "partners.acme.example", "/v1/orders", 5, "partner-sync/3.1"),
+        (closed, "198.51.100.61", "api.acme.example", "/v1/packages", 1, "npm/10.8"),
+    ];
+    for (token, from, host, path, times, agent) in sent {
+        for _ in 0..times {
+            let request = client
+                .get(format!("http://{gateway}{path}"))
+                .bearer_auth(token)
+                .header(HOST, host)
+                .header(USER_AGENT, agent)
+                .header("x-forwarded-for", from);
+            request.send().await.map_err(Failure::Demo)?;
+        }
+    }
+    Ok(())
+}
+
 /// What to try: each command is whole, and the last number of its comment is the status that comes.
 fn text(
     process: &Process,
@@ -184,7 +224,8 @@ leakgate demo: nothing of it stays when you end it.
   gateway        http://{gateway}  in front of an echo upstream, http://{upstream}
   console        http://{control}/  sign in as admin, password {password}
   control plane  {api}
-  sample leaks   one blocked, one monitored, one watched, one closed, one marked false
+  sample leaks   one blocked, one monitored, one watched, one closed, one marked false; some of
+                 their tokens were just used: the console's first page shows which is most urgent
 
 Try, in another terminal:
 

@@ -290,6 +290,9 @@ pub const EVENT_STREAM_LAG: usize = 1_024;
 /// Live streams of events at once.
 pub const EVENT_STREAMS: usize = 64;
 
+/// Groups into which events are put together; those of fewer uses are left out.
+pub const EVENT_GROUPS: usize = 100;
+
 /// Bytes of a JSON body of the control API.
 pub const API_BODY_BYTES: usize = 4 * 1024 * 1024;
 /// Bytes left of a refused call's body that are read and thrown away so that the answer reaches its
@@ -483,6 +486,15 @@ pub const IMPORT_PART_TOKENS: usize = 2_000;
 pub const IMPORTS_KEPT: usize = 100;
 /// Bytes of a report that are parsed at once.
 pub const REPORT_PIECE_BYTES: usize = 64 * 1024;
+
+/// Bytes of a report that waits to be reviewed before it is registered.
+pub const DRAFT_BYTES: usize = 16 * 1024 * 1024;
+/// Bytes of all that wait to be reviewed; each user has one at most.
+pub const DRAFTS_BYTES: usize = 64 * 1024 * 1024;
+/// Time for which what is to be reviewed is kept.
+pub const DRAFT_TIME: Duration = Duration::from_secs(15 * 60);
+/// Tokens, and refused parts, that a review shows.
+pub const DRAFT_SHOWN: usize = 100;
 
 /// Characters of a password, at least.
 pub const PASSWORD_CHARACTERS_LEAST: usize = 12;

@@ -55,15 +55,17 @@ pub(super) async fn decide(Path((text, name)): Path<(String, String)>, sent: Sen
     Ok(Redirect::to(&format!("/leaks/{id}?done={done}")).into_response())
 }
 
-/// The patch in force as it is, but for one more client that it spares.
+/// The patch in force, or one everywhere where there is none, to block all but one more client that
+/// it spares.
 fn spared(form: &Form, leak: &Leak) -> Result<PatchRequest, Problem> {
-    let patch = leak.virtual_patch.clone().ok_or_else(|| Problem::not_found("virtual patch"))?;
-    let scope = Scope { except_clients: with_spared(form, leak)?, ..patch.scope };
+    let patch = leak.virtual_patch.as_ref();
+    let before = patch.map(|patch| patch.scope.clone()).unwrap_or_default();
+    let scope = Scope { except_clients: with_spared(form, leak)?, ..before };
     Ok(PatchRequest {
-        mode: Some(patch.mode),
+        mode: Some(PatchMode::Block),
         scope: Some(scope),
-        expires_at: patch.expires_at,
-        force: patch.force,
+        expires_at: patch.and_then(|patch| patch.expires_at),
+        force: patch.is_some_and(|patch| patch.force),
         tokens: None,
         comment: None,
     })

@@ -10,6 +10,9 @@ pub(super) const FIELDS: [&str; 4] = ["status", "risk", "source", "remediation"]
 /// The value that stands for every status: without one, open leaks are listed.
 const ALL: &str = "all";
 
+/// Leaks on one page: with those of more it would grow beyond what is quickly loaded.
+const ROWS: usize = 25;
+
 /// A filter.
 #[derive(Clone, PartialEq, Eq, Debug, Default)]
 pub(super) struct Filter {
@@ -68,7 +71,7 @@ impl Filter {
 
     /// The query for the API.
     pub(super) fn asked(&self, cursor: Option<&str>) -> String {
-        let mut parts = Vec::new();
+        let mut parts = vec![format!("limit={ROWS}")];
         for field in FIELDS {
             let mut values = self.of_field(field);
             if field == "status" {
@@ -168,7 +171,6 @@ impl Filter {
             .map(|field| (*field, self.of_field(field).join(",")))
             .filter(|(_, values)| !values.is_empty())
             .collect();
-        all.extend(self.sort.clone().map(|sort| ("sort", sort)));
         all.extend(self.tenant.clone().map(|tenant| ("tenant", tenant)));
         all
     }
@@ -203,9 +205,12 @@ mod tests {
 
     #[test]
     fn open_leaks_come_first() {
-        assert_eq!(Filter::default().asked(None), "status=open");
-        assert_eq!(filter(&[("status", "all")]).asked(None), "");
-        assert_eq!(filter(&[("status", "closed")]).asked(Some("a=")), "status=closed&cursor=a%3D");
+        assert_eq!(Filter::default().asked(None), "limit=25&status=open");
+        assert_eq!(filter(&[("status", "all")]).asked(None), "limit=25");
+        assert_eq!(
+            filter(&[("status", "closed")]).asked(Some("a=")),
+            "limit=25&status=closed&cursor=a%3D"
+        );
     }
 
     #[test]

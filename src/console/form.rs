@@ -45,6 +45,17 @@ impl Form {
         (!text.is_empty()).then_some(text)
     }
 
+    /// The form with these fields.
+    pub(super) fn of_fields(fields: Vec<(String, Secret)>) -> Self {
+        Self(fields)
+    }
+
+    /// All values of a field.
+    pub(super) fn all(&self, name: &str) -> Vec<String> {
+        let values = self.0.iter().filter(|(field, _)| field == name);
+        values.map(|(_, value)| String::from_utf8_lossy(value.expose()).into_owned()).collect()
+    }
+
     /// Whether a box is ticked.
     pub(super) fn has(&self, name: &str) -> bool {
         self.0.iter().any(|(field, _)| field == name)

@@ -18,7 +18,7 @@ pub(super) async fn show(visit: Visit) -> Answer {
     let body = html! {
         (layout::done(&visit))
         h1 { "Gateways" }
-        section.card {
+        section.card.table-card {
             div.scroll {
                 table.list {
                     thead { tr { th scope="col" { "Name" } th scope="col" { "Version" } th.number scope="col" { "Patchset" } th.number scope="col" { "Tokens" } th.number scope="col" { "Versions behind" } th scope="col" { "Last seen" } } }
@@ -47,7 +47,7 @@ fn switch(visit: &Visit, state: &BypassState) -> Markup {
     let whose =
         state.tenant.as_deref().map_or_else(|| "all tenants".to_owned(), |t| format!("tenant {t}"));
     html! {
-        section class={ "card " (if bypass.on { "danger" } else { "" }) } #bypass {
+        section class={ "card narrow " (if bypass.on { "danger" } else { "" }) } #bypass {
             h2 { "Bypass switch" }
             p {
                 @if bypass.on { strong { "On: nothing of " (whose) " is blocked." } } @else { "Off: virtual patches are in force, for " (whose) "." }

@@ -13,63 +13,86 @@ struct Place {
     path: &'static str,
     name: &'static str,
     needs: Permission,
+    /// Whether it begins a part of its own.
+    apart: bool,
 }
 
-const PLACES: [Place; 7] = [
-    Place { path: "/leaks", name: "API leaks", needs: Permission::See },
-    Place { path: "/events", name: "Events", needs: Permission::See },
-    Place { path: "/gateways", name: "Gateways", needs: Permission::See },
-    Place { path: "/users", name: "Users", needs: Permission::Administer },
-    Place { path: "/api-tokens", name: "API tokens", needs: Permission::Administer },
-    Place { path: "/audit", name: "Audit log", needs: Permission::Audit },
-    Place { path: "/tenants", name: "Tenants", needs: Permission::ManageTenants },
+const fn place(path: &'static str, name: &'static str, needs: Permission) -> Place {
+    Place { path, name, needs, apart: false }
+}
+
+const PLACES: [Place; 8] = [
+    place("/leaks", "API leaks", Permission::See),
+    place("/events", "Events", Permission::See),
+    place("/gateways", "Gateways", Permission::See),
+    place("/sources", "Sources", Permission::Register),
+    Place { apart: true, ..place("/users", "Users", Permission::Administer) },
+    place("/api-tokens", "API tokens", Permission::Administer),
+    place("/audit", "Audit log", Permission::Audit),
+    place("/tenants", "Tenants", Permission::ManageTenants),
 ];
 
 /// A page for somebody who is signed in; red at its top while nothing is blocked.
 pub(super) async fn page(visit: &Visit, title: &str, body: Markup) -> Answer {
+    page_with(visit, title, &html! {}, body).await
+}
+
+/// The same with more in its head.
+pub(super) async fn page_with(visit: &Visit, title: &str, head: &Markup, body: Markup) -> Answer {
     let bypass =
         if visit.desk.may(Permission::See) { visit.desk.bypass().await.ok() } else { None };
     let on = bypass.is_some_and(|bypass| bypass.bypass.on || bypass.everywhere);
     let actor = &visit.visitor().actor;
     let whole = html! {
-        header.top {
-            a.brand href="/leaks" { img src="/assets/icon.svg" alt="" width="24" height="24"; "leakgate" }
-            nav aria-label="Main" {
-                ul {
-                    @for place in PLACES.iter().filter(|place| visit.desk.may(place.needs)) {
-                        li {
-                            a href=(place.path) aria-current=[visit.path.starts_with(place.path).then_some("page")] { (place.name) }
+        div.frame {
+            header.side {
+                (brand())
+                nav aria-label="Main" {
+                    ul {
+                        @for place in PLACES.iter().filter(|place| visit.desk.may(place.needs)) {
+                            li.apart[place.apart] {
+                                a href=(place.path) aria-current=[visit.path.starts_with(place.path).then_some("page")] { (place.name) }
+                            }
                         }
                     }
                 }
-            }
-            div.who {
-                a href="/account" title="My account" { (actor.name) }
-                span.quiet-text { (words::role(actor.role)) }
-                form method="post" action="/sign-out" {
-                    (csrf(visit))
-                    button.link type="submit" { "Sign out" }
+                div.who {
+                    a href="/account" title="My account" aria-current=[visit.path.starts_with("/account").then_some("page")] { bdi { (actor.name) } }
+                    span.role { (words::role(actor.role)) }
+                    form method="post" action="/sign-out" {
+                        (csrf(visit))
+                        button.link type="submit" { "Sign out" }
+                    }
                 }
             }
-        }
-        @if on {
-            div.alarm role="alert" {
-                strong { "The bypass is on: nothing is blocked." }
-                " " a href="/gateways" { "See who turned it on" }
+            div {
+                @if on {
+                    div.alarm role="alert" {
+                        strong { "The bypass is on: nothing is blocked." }
+                        " " a href="/gateways" { "See who turned it on" }
+                    }
+                }
+                main #content { (body) }
             }
         }
-        main #content { (body) }
     };
-    Ok(html_response(document(title, &whole)))
+    Ok(html_response(document(title, head, &whole)))
+}
+
+fn brand() -> Markup {
+    html! { a.brand href="/leaks" { img src="/assets/icon.svg" alt="" width="26" height="26"; "leakgate" } }
 }
 
 /// A page for whoever is not signed in, or where something went wrong.
 pub(super) fn bare(title: &str, body: &Markup) -> Markup {
     document(
         title,
+        &html! {},
         &html! {
-            header.top { a.brand href="/leaks" { img src="/assets/icon.svg" alt="" width="24" height="24"; "leakgate" } }
-            main #content { (body) }
+            div.bare {
+                header.top { (brand()) }
+                main #content { (body) }
+            }
         },
     )
 }
@@ -79,7 +102,7 @@ pub(super) fn html_response(page: Markup) -> Response {
     Html(page.into_string()).into_response()
 }
 
-fn document(title: &str, body: &Markup) -> Markup {
+fn document(title: &str, head: &Markup, body: &Markup) -> Markup {
     html! {
         (DOCTYPE)
         html lang="en" {
@@ -91,6 +114,7 @@ fn document(title: &str, body: &Markup) -> Markup {
                 link rel="icon" href="/assets/icon.svg" type="image/svg+xml";
                 link rel="stylesheet" href="/assets/console.css";
                 script src="/assets/console.js" defer {}
+                (head)
             }
             body {
                 a.skip href="#content" { "Skip to the content" }
@@ -121,6 +145,8 @@ pub(super) fn done(visit: &Visit) -> Markup {
         Some("changed") => "The change is made.",
         Some("removed") => "It is removed.",
         Some("added") => "It is added.",
+        Some("discarded") => "It is thrown away: nothing was registered.",
+        Some("password") => "Your password is changed. All other sessions of yours are over.",
         Some("revoked") => "The API token is revoked: it stopped working at once.",
         _ => return html! {},
     };

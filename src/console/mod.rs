@@ -9,19 +9,27 @@ mod add;
 mod api_tokens;
 mod assets;
 mod audit;
+mod bulk;
 mod charts;
 mod decide;
 mod decisions;
+mod event;
 mod events;
 mod filter;
 mod form;
 mod gateways;
+mod impact;
 mod layout;
 mod leak;
+mod leak_list;
 mod leaks;
+mod multipart;
 mod refused;
+mod review;
 mod sign_in;
+mod sources;
 mod tenants;
+mod urgent;
 mod users;
 mod visit;
 mod words;
@@ -52,11 +60,20 @@ pub fn router(control: Control) -> Router {
         .route("/account", get(account::show))
         .route("/account/sign-out-everywhere", post(account::leave_everywhere))
         .route("/leaks", get(leaks::show))
-        .route("/leaks/new", get(add::show).post(add::register))
+        .route("/account/password", post(account::change_password))
+        .route("/leaks/new", get(add::show).post(add::review_leak))
+        .route("/leaks/new/report", post(add::review_report))
+        .route("/leaks/decide", post(bulk::decide))
+        .route("/drafts/{id}", get(review::show))
+        .route("/drafts/{id}/register", post(review::register))
+        .route("/drafts/{id}/discard", post(review::discard))
+        .route("/imports/{id}", get(review::import))
+        .route("/sources", get(sources::show))
         .route("/leaks/{id}", get(leak::show))
         .route("/leaks/{id}/comments", post(decide::comment))
         .route("/leaks/{id}/{decision}", post(decide::decide))
         .route("/events", get(events::show))
+        .route("/events/{id}", get(event::show))
         .route("/gateways", get(gateways::show))
         .route("/gateways/bypass", post(gateways::turn))
         .route("/users", get(users::show).post(users::add))

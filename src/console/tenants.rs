@@ -14,7 +14,7 @@ pub(super) async fn show(visit: Visit) -> Answer {
     let body = html! {
         (layout::done(&visit))
         h1 { "Tenants" }
-        section.card {
+        section.card.table-card {
             div.scroll {
                 table.list {
                     thead { tr { th scope="col" { "Title" } th scope="col" { "Id" } th scope="col" { "Made" } th scope="col" { "Leaks" } } }

@@ -25,7 +25,7 @@ pub(super) async fn show(visit: Visit) -> Answer {
     let body = html! {
         (layout::done(&visit))
         h1 { "Users" }
-        section.card {
+        section.card.table-card {
             div.scroll {
                 table.list {
                     thead { tr { th scope="col" { "Name" } th scope="col" { "Role" } th scope="col" { "Tenant" } th scope="col" { "Signs in with" } th scope="col" { "Last sign-in" } th scope="col" { "Change" } } }

@@ -6,8 +6,9 @@ use http::Uri;
 use http::request::Parts;
 
 use super::form::Form;
+use super::multipart;
 use super::refused::Refused;
-use crate::control::{Control, Desk, Problem, Visitor, csrf};
+use crate::control::{Control, Desk, Origin, Problem, Visitor, csrf, upload};
 
 /// The form field that carries the session's token.
 pub(super) const CSRF: &str = "csrf";
@@ -22,6 +23,8 @@ pub(super) struct Visit {
     pub(super) query: Vec<(String, String)>,
     /// The path that they look at.
     pub(super) path: String,
+    /// What of the request matters for a session.
+    pub(super) origin: Origin,
 }
 
 /// A visitor who sent a form of ours.
@@ -31,6 +34,9 @@ pub(super) struct Sent {
     /// The form.
     pub(super) form: Form,
 }
+
+/// The same of a form that may have files.
+pub(super) struct SentFiles(pub(super) Sent);
 
 impl Visit {
     async fn of(parts: &Parts, control: &Control) -> Result<Self, Refused> {
@@ -57,7 +63,8 @@ impl Visit {
             control.narrow(&mut visitor, tenant.clone()).await?;
         }
         let path = parts.uri.path().to_owned();
-        Ok(Self { desk: Desk::new(control.clone(), visitor), csrf, query, path })
+        let origin = Origin::of(parts);
+        Ok(Self { desk: Desk::new(control.clone(), visitor), csrf, query, path, origin })
     }
 
     /// Who looks.
@@ -95,10 +102,31 @@ impl FromRequest<Control> for Sent {
     type Rejection = Refused;
 
     async fn from_request(request: Request, control: &Control) -> Result<Self, Refused> {
-        let (parts, body) = request.into_parts();
-        csrf::check(&parts.headers, &parts.uri)?;
-        let visit = Visit::of(&parts, control).await?;
-        let form = Form::of(Request::from_parts(parts, body)).await?;
+        let (visit, request) = asked(request, control).await?;
+        Self::of(visit, Form::of(request).await?)
+    }
+}
+
+impl FromRequest<Control> for SentFiles {
+    type Rejection = Refused;
+
+    async fn from_request(request: Request, control: &Control) -> Result<Self, Refused> {
+        let (visit, request) = asked(request, control).await?;
+        let form = Form::of_fields(multipart::fields(&upload(request).await?));
+        Sent::of(visit, form).map(Self)
+    }
+}
+
+/// Who sends a form, as far as its head tells.
+async fn asked(request: Request, control: &Control) -> Result<(Visit, Request), Refused> {
+    let (parts, body) = request.into_parts();
+    csrf::check(&parts.headers, &parts.uri)?;
+    let visit = Visit::of(&parts, control).await?;
+    Ok((visit, Request::from_parts(parts, body)))
+}
+
+impl Sent {
+    fn of(visit: Visit, form: Form) -> Result<Self, Refused> {
         if !csrf::matches(&visit.csrf, form.secret(CSRF).expose()) {
             return Err(Problem::cross_site().into());
         }

@@ -1,8 +1,11 @@
 //! How values are said to people.
 
+use std::borrow::Cow;
+
 use jiff::Timestamp;
 use maud::{Markup, html};
 
+use crate::model::event::EventAction;
 use crate::model::leak::{
     Decision, Leak, Remediation, Resolution, Risk, Source, SourceKind, Status,
 };
@@ -110,6 +113,24 @@ pub(super) fn time(at: Timestamp) -> Markup {
     }
 }
 
+/// A time, to the second.
+pub(super) fn time_to_seconds(at: Timestamp) -> Markup {
+    html! { time datetime=(at.to_string()) title=(at.to_string()) { (at.strftime("%Y-%m-%d %H:%M:%S").to_string()) } }
+}
+
+/// A day.
+pub(super) fn day(at: Timestamp) -> Markup {
+    html! { time datetime=(at.to_string()) title=(at.to_string()) { (at.strftime("%Y-%m-%d").to_string()) } }
+}
+
+/// A text of so many characters at most.
+pub(super) fn cut(text: &str, most: usize) -> Cow<'_, str> {
+    match text.char_indices().nth(most) {
+        None => Cow::Borrowed(text),
+        Some((at, _)) => Cow::Owned(format!("{}…", text.get(..at).unwrap_or_default())),
+    }
+}
+
 /// A time, or a dash.
 pub(super) fn time_or(at: Option<Timestamp>, otherwise: &str) -> Markup {
     match at {
@@ -124,12 +145,12 @@ pub(super) fn source(source: &Source) -> Markup {
     html! {
         span.source {
             @match url {
-                Some(url) if is_web(url) => a href=(url) rel="noopener noreferrer nofollow" target="_blank" { (short(url)) },
-                Some(url) => span { (short(url)) },
+                Some(url) if is_web(url) => a href=(url) rel="noopener noreferrer nofollow" target="_blank" { bdi { (short(url)) } },
+                Some(url) => bdi { (short(url)) },
                 None => span.quiet-text { (source_kind(source.kind)) },
             }
             @if let Some(path) = &source.path {
-                " " code { (path) @if let Some(line) = source.line { ":" (line) } }
+                " " code { bdi { (cut(path, 80)) } @if let Some(line) = source.line { ":" (line) } }
             }
         }
     }
@@ -144,22 +165,89 @@ fn is_web(url: &str) -> bool {
 }
 
 /// A URL as a table shows it.
-fn short(url: &str) -> String {
+fn short(url: &str) -> Cow<'_, str> {
     let text = url.strip_prefix("https://").or_else(|| url.strip_prefix("http://")).unwrap_or(url);
-    if text.chars().count() <= 60 {
-        return text.to_owned();
-    }
-    text.chars().take(59).chain(['…']).collect()
+    cut(text, 60)
 }
 
 /// A number with its thing, in the right form.
 pub(super) fn many(count: u64, one: &str, several: &str) -> String {
-    if count == 1 { format!("1 {one}") } else { format!("{count} {several}") }
+    if count == 1 { format!("1 {one}") } else { format!("{} {several}", number(count)) }
+}
+
+/// A number with its thousands apart.
+pub(super) fn number(count: u64) -> String {
+    let digits = count.to_string();
+    let mut text = String::with_capacity(digits.len() + digits.len() / 3);
+    for (index, digit) in digits.chars().enumerate() {
+        if index > 0 && (digits.len() - index).is_multiple_of(3) {
+            text.push(',');
+        }
+        text.push(digit);
+    }
+    text
+}
+
+/// A number where there is little room: `1.2 M`.
+pub(super) fn short_number(count: u64) -> String {
+    let parts = |unit: u64, name: &str| {
+        let tenths = count / (unit / 10);
+        match (tenths / 10, tenths % 10) {
+            (whole, 0) => format!("{whole}{name}"),
+            (whole, tenth) if whole < 100 => format!("{whole}.{tenth}{name}"),
+            (whole, _) => format!("{whole}{name}"),
+        }
+    };
+    match count {
+        0..10_000 => number(count),
+        10_000..1_000_000 => parts(1_000, "k"),
+        _ => parts(1_000_000, "M"),
+    }
+}
+
+/// What became of a request.
+pub(super) fn action_tag(of: EventAction) -> Markup {
+    let (class, text) = match of {
+        EventAction::Blocked => ("good", "Blocked"),
+        EventAction::Monitored => ("watch", "Monitored"),
+        EventAction::Observed => ("warm", "Passed"),
+    };
+    html! { span class={ "tag " (class) } { (text) } }
+}
+
+/// How long ago it was, with the time itself for machines and under the pointer.
+pub(super) fn since(at: Timestamp, now: Timestamp) -> Markup {
+    html! { time datetime=(at.to_string()) title=(at.to_string()) { (ago(at, now)) } }
+}
+
+/// How long ago it was, in words.
+fn ago(at: Timestamp, now: Timestamp) -> String {
+    let seconds = now.duration_since(at).as_secs();
+    match seconds {
+        ..5 => "just now".to_owned(),
+        5..60 => format!("{seconds} s ago"),
+        60..3_600 => format!("{} min ago", seconds / 60),
+        3_600..172_800 => format!("{} h ago", seconds / 3_600),
+        _ => format!("{} days ago", seconds / 86_400),
+    }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn numbers_are_read_easily() {
+        for (count, long, short) in [
+            (7, "7", "7"),
+            (1_234, "1,234", "1,234"),
+            (12_345, "12,345", "12.3k"),
+            (999_999, "999,999", "999k"),
+            (1_000_000, "1,000,000", "1M"),
+        ] {
+            assert_eq!((number(count).as_str(), short_number(count).as_str()), (long, short));
+        }
+    }
 
     #[test]
     fn only_the_web_is_linked() {

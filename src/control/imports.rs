@@ -194,6 +194,11 @@ impl Control {
         Ok(Intake { items, progress: seen, memory })
     }
 
+    /// The imports of this process that belong to these tenants, newest first.
+    pub(super) fn imports(&self, of: &Tenants) -> Vec<Import> {
+        self.inner.imports.all(of)
+    }
+
     /// How far an import is.
     pub(super) fn import(&self, of: &Tenants, id: ImportId) -> Result<Import, Problem> {
         self.inner.imports.find(of, id).ok_or_else(|| Problem::not_found("import"))
@@ -219,6 +224,12 @@ impl Imports {
         let kept = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         let all = kept.iter().map(|(_, import)| import.borrow().clone());
         all.filter(|import| import.status == ImportStatus::Running).collect()
+    }
+
+    fn all(&self, of: &Tenants) -> Vec<Import> {
+        let kept = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let own = kept.iter().rev().filter(|(tenant, _)| of.include(tenant));
+        own.map(|(_, import)| import.borrow().clone()).collect()
     }
 
     fn find(&self, of: &Tenants, id: ImportId) -> Option<Import> {

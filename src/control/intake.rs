@@ -109,6 +109,15 @@ impl Control {
         };
         let registration = self.registration(&actor.tenant, new, detected_by).await?;
         let registration = Registration { once, ..registration };
+        self.register_checked(actor, registration).await
+    }
+
+    /// Registers what was checked before.
+    pub(super) async fn register_checked(
+        &self,
+        actor: &Actor,
+        registration: Registration,
+    ) -> Result<Answer, Problem> {
         let store = Arc::clone(&self.inner.store);
         let (tenant, caller) = (actor.tenant.clone(), actor.clone());
         let may_see = actor.role.may(Permission::See);
@@ -147,7 +156,8 @@ impl Control {
             .await
     }
 
-    async fn registration(
+    /// What a leak would be registered as.
+    pub(super) async fn registration(
         &self,
         tenant: &str,
         new: NewLeak,

@@ -9,6 +9,7 @@ mod bypass;
 mod credentials;
 pub mod csrf;
 mod decisions;
+mod drafts;
 mod explain;
 mod findings;
 mod gateways;
@@ -19,6 +20,7 @@ mod intake;
 mod live;
 mod oidc;
 mod once;
+mod own;
 mod passwords;
 mod problem;
 mod publish;
@@ -44,7 +46,8 @@ use crate::store::{Store, StoreError};
 use crate::telemetry::metrics::Metrics;
 
 pub use api::{
-    Access, Call, Desk, LeakFilter, NewlyMadeApiToken, bounded, calls, form_body, openapi, router,
+    Access, Call, Desk, LeakFilter, NewlyMadeApiToken, Upload, bounded, calls, form_body, openapi,
+    router, upload,
 };
 pub use auth::{Credential, Visitor};
 pub use bootstrap::{BootstrapError, Bootstrapped, FirstStart, bootstrap};
@@ -52,13 +55,15 @@ pub use bulk::{BulkAnswer, BulkRequest, BulkTarget};
 pub use bypass::{BypassControl, BypassState};
 pub use credentials::CredentialError;
 pub use decisions::{LeakChange, PatchRequest};
+pub use drafts::{Drafted, NewReport, Review, Reviewed};
 pub use explain::{Explain, ExplainedHit, Explanation, MalformedRequest, Outcome};
 pub use gateways::GatewayState;
-pub use hooks::{HookAnswer, Label};
+pub use hooks::{HookAnswer, HookState, Label};
 pub use imports::{Import, ImportStatus, LineReason};
 pub use intake::{NewLeak, RegisteredLeak};
 pub use live::LiveSink;
 pub use oidc::{Departure, Return};
+pub use own::NewPassword;
 pub use problem::{Problem, ProblemDocument};
 pub use sessions::{Origin, Session, SignIn, SignInSettings, no_cookie};
 pub use users::{ChangedUser, NewUser};
@@ -68,6 +73,7 @@ pub use crate::store::identity::{Tenant, User};
 pub use crate::store::types::{
     ApiToken, AuditEntry, Bypass, Count, Day, EventPage, Impact, ImpactRow, LeakPage, Page, Stats,
 };
+pub use crate::store::views::{EventGroup, GroupBy, UserSession};
 
 use live::LiveEvents;
 use publish::Publisher;
@@ -139,6 +145,7 @@ struct Inner {
     imports: imports::Imports,
     import_permits: Arc<Semaphore>,
     rotation: rotation::Rotation,
+    drafts: drafts::Drafts,
 }
 
 impl Control {
@@ -180,6 +187,7 @@ impl Control {
                 imports: imports::Imports::default(),
                 import_permits: Arc::new(Semaphore::new(limits::IMPORTS)),
                 rotation: rotation::Rotation::default(),
+                drafts: drafts::Drafts::default(),
             }),
         }
     }

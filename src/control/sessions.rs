@@ -53,7 +53,7 @@ impl From<&config::Control> for SignInSettings {
 /// What is kept to slow those down who guess.
 pub(super) struct SignIns {
     pub(super) passwords: Passwords,
-    accounts: Throttle<[u8; 32]>,
+    pub(super) accounts: Throttle<[u8; 32]>,
     addresses: Throttle<IpAddr>,
 }
 
@@ -171,7 +171,11 @@ impl Control {
     }
 
     /// Counts a try to sign in.
-    fn may_try(&self, account: &[u8; 32], address: Option<IpAddr>) -> Result<(), Problem> {
+    pub(super) fn may_try(
+        &self,
+        account: &[u8; 32],
+        address: Option<IpAddr>,
+    ) -> Result<(), Problem> {
         self.may_come(address)?;
         self.inner.sign_ins.accounts.attempt(account, Instant::now()).map_err(|wait| {
             self.hit("sign_in_account");

@@ -56,7 +56,7 @@ impl Control {
                         tracing::error!(%error, "calls with a key could not be forgotten");
                     }
                 }
-                _ = ticks.tick() => {}
+                _ = ticks.tick() => self.inner.drafts.forget(tokio::time::Instant::now()),
             }
             if let Err(problem) = self.tick(clock::now()).await {
                 tracing::error!(detail = problem.detail(), "what was due could not be done yet");

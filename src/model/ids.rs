@@ -79,3 +79,7 @@ id!(
     /// An import, for its progress.
     ImportId
 );
+id!(
+    /// What waits to be looked at before it is registered.
+    DraftId
+);

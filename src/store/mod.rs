@@ -9,6 +9,7 @@ pub mod rotation;
 mod seal;
 mod sql;
 pub mod types;
+pub mod views;
 mod words;
 
 use std::sync::Arc;
@@ -32,6 +33,7 @@ use types::{
     EnforcedToken, EventPage, EventQuery, Impact, LeakPage, LeakQuery, Lookup, NewApiToken, Once,
     Page, PageRequest, Registered, Registration, Stats,
 };
+use views::ViewStore;
 
 pub use key::KeySource;
 
@@ -155,7 +157,7 @@ pub trait Changes: Send + Sync {
 /// history row and its audit row are there together or not at all, and survive a kill once the
 /// call has returned.
 #[async_trait]
-pub trait Store: IdentityStore + KeyStore {
+pub trait Store: IdentityStore + KeyStore + ViewStore {
     /// The installation's key of fingerprints.
     fn fingerprint_key(&self) -> &FingerprintKey;
 

@@ -229,6 +229,8 @@ pub struct EventQuery {
     pub source_ip: Option<String>,
     /// For this host.
     pub host: Option<String>,
+    /// For a path that begins so, as it is recorded.
+    pub path: Option<String>,
     /// At or after.
     pub from: Option<Timestamp>,
     /// Before.

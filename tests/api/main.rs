@@ -13,6 +13,8 @@ mod api_tokens;
 mod audit;
 mod bypass;
 mod console;
+mod console_drafts;
+mod console_pages;
 #[path = "../postgres/mod.rs"]
 mod databases;
 mod events;
@@ -40,3 +42,4 @@ mod support;
 mod tenants;
 mod tokens_lookup;
 mod users;
+mod volume;

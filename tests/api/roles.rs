@@ -3,11 +3,12 @@
 use axum::body::Body;
 use http::{Request, StatusCode, header};
 use leakgate::control;
+use leakgate::model::event::EventAction;
 use leakgate::model::ids::EventId;
 use leakgate::model::role::{Actor, Role};
 use serde_json::{Value, json};
 
-use super::support::{Api, PASSWORD, id, token};
+use super::support::{Api, PASSWORD, event, id, token};
 
 /// Whose objects a role reaches with a call.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -48,6 +49,8 @@ const CALLS: &[(&str, usize)] = &[
     ("GET /session", SESSION),
     ("DELETE /session", SESSION),
     ("DELETE /sessions", SESSION),
+    ("GET /sessions", SESSION),
+    ("PUT /session/password", SESSION),
     ("POST /leaks", REGISTER),
     ("GET /leaks", SEE),
     ("GET /leaks/{id}", SEE),
@@ -66,6 +69,8 @@ const CALLS: &[(&str, usize)] = &[
     ("POST /tokens/lookup", SEE),
     ("POST /imports", REGISTER),
     ("GET /imports/{id}", REGISTER),
+    ("GET /imports", REGISTER),
+    ("GET /hooks", ADMINISTER),
     ("GET /virtual-patches", SEE),
     ("GET /bypass", SEE),
     ("PUT /bypass", DECIDE),
@@ -84,6 +89,8 @@ const CALLS: &[(&str, usize)] = &[
     ("GET /events", SEE),
     ("GET /events/export", SEE),
     ("GET /events/stream", SEE),
+    ("GET /events/groups", SEE),
+    ("GET /events/{id}", SEE),
     ("GET /stats", SEE),
     ("GET /audit", AUDIT),
     ("GET /gateways", SEE),
@@ -138,6 +145,7 @@ async fn every_call_with_every_role_on_its_own_and_on_another_tenant() {
                     Own if tenant == "other" => "404",
                     // An API token is no session, so there is none to end.
                     _ if call.starts_with("DELETE /session") => "404",
+                    _ if *call == "PUT /session/password" => "404",
                     _ => "2xx",
                 };
                 let got = match status.as_u16() {
@@ -164,6 +172,7 @@ async fn prepared(api: &Api, call: &str, tenant: &str) -> (String, Value) {
         "POST /users" => json!({"name": fresh, "role": "analyst", "password": PASSWORD}),
         "PATCH /users/{id}" => json!({"role": "analyst"}),
         "POST /tenants" => json!({"id": format!("t-{fresh}")}),
+        "PUT /session/password" => json!({"current": PASSWORD, "new": PASSWORD}),
         "PATCH /tenants/{id}" => json!({"title": "Another"}),
         _ => Value::Null,
     };
@@ -180,6 +189,13 @@ async fn prepared(api: &Api, call: &str, tenant: &str) -> (String, Value) {
                 api.post(&close, Value::Null).await.expect(200);
             }
             id(&leak).to_owned()
+        }
+        "events" => {
+            let new = json!({"title": "x", "tokens": [token(&fresh)]});
+            let leak = api.post(&format!("/leaks?tenant={tenant}"), new).await.expect(201);
+            let used = event(&leak, EventAction::Observed, "203.0.113.7");
+            api.store.append_events(std::slice::from_ref(&used)).await.unwrap();
+            used.id.to_string()
         }
         "imports" => {
             let path = format!("/imports?format=list&title=x&tenant={tenant}");

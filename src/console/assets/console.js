@@ -1,8 +1,14 @@
 // What makes pages livelier. Everything works without it.
 "use strict";
 
-// Events appear as they happen: the page's own first rows are asked for again, so that the server
-// alone decides what is shown and how.
+// The page again, as the server alone makes it.
+const again = async () => {
+  const answer = await fetch(location.href, { credentials: "same-origin" });
+  if (!answer.ok || answer.redirected) return null;
+  return new DOMParser().parseFromString(await answer.text(), "text/html");
+};
+
+// Events appear as they happen: the page's own rows are asked for again.
 const card = document.querySelector("[data-stream]");
 if (card && window.EventSource) {
   const live = document.getElementById("live");
@@ -10,20 +16,75 @@ if (card && window.EventSource) {
   let waiting = false;
   const refresh = async () => {
     waiting = false;
-    const answer = await fetch(location.href, { credentials: "same-origin" });
-    if (!answer.ok || answer.redirected) return;
-    const page = new DOMParser().parseFromString(await answer.text(), "text/html");
-    const fresh = page.querySelector("[data-stream]");
+    const fresh = (await again())?.querySelector("[data-stream]");
     if (fresh) card.replaceChildren(...fresh.childNodes);
   };
   source.addEventListener("open", () => { live.hidden = false; });
   source.addEventListener("error", () => { live.hidden = true; });
   for (const name of ["vpatch", "missed"]) {
     source.addEventListener(name, () => {
-      if (!waiting) { waiting = true; setTimeout(refresh, 250); }
+      if (!waiting) { waiting = true; setTimeout(refresh, 400); }
     });
   }
   addEventListener("pagehide", () => source.close());
+}
+
+// What is under way is looked at again until it has ended.
+const follow = async (part) => {
+  const page = await again();
+  const fresh = page?.getElementById(part.id);
+  if (!fresh) return;
+  if (fresh.dataset.refresh) {
+    part.replaceChildren(...fresh.childNodes);
+    setTimeout(follow, Number(fresh.dataset.refresh), part);
+  } else {
+    document.querySelector("main").replaceWith(page.querySelector("main"));
+  }
+};
+for (const part of document.querySelectorAll("[data-refresh]")) {
+  setTimeout(follow, Number(part.dataset.refresh), part);
+}
+
+// Many leaks at once: tick all, and see how many are ticked.
+const bulk = document.getElementById("bulk");
+if (bulk) {
+  const all = document.getElementById("all");
+  const boxes = [...bulk.querySelectorAll("tbody input[name=id]")];
+  const told = document.getElementById("ticked");
+  const count = () => {
+    const ticked = boxes.filter((box) => box.checked).length;
+    told.textContent = ticked ? ` (${ticked})` : "";
+    all.checked = ticked === boxes.length;
+    all.indeterminate = ticked > 0 && ticked < boxes.length;
+  };
+  all.hidden = false;
+  all.addEventListener("change", () => {
+    for (const box of boxes) box.checked = all.checked;
+    count();
+  });
+  bulk.addEventListener("change", count);
+  count();
+}
+
+// Of a timeline that is wider than the screen, the last days come first.
+for (const wide of document.querySelectorAll(".chart .scroll")) wide.scrollLeft = wide.scrollWidth;
+
+// A report may be dropped.
+const drop = document.getElementById("drop");
+if (drop) {
+  const file = drop.querySelector("input[type=file]");
+  const told = document.getElementById("dropped");
+  const name = () => { if (file.files.length) told.textContent = file.files[0].name; };
+  for (const kind of ["dragenter", "dragover"]) {
+    drop.addEventListener(kind, (event) => { event.preventDefault(); drop.classList.add("over"); });
+  }
+  drop.addEventListener("dragleave", () => drop.classList.remove("over"));
+  drop.addEventListener("drop", (event) => {
+    event.preventDefault();
+    drop.classList.remove("over");
+    if (event.dataTransfer.files.length) { file.files = event.dataTransfer.files; name(); }
+  });
+  file.addEventListener("change", name);
 }
 
 // What cannot be taken back is asked once more.

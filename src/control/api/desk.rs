@@ -49,7 +49,7 @@ pub async fn form_body(request: Request) -> Result<Zeroizing<Vec<u8>>, Problem> 
     extract::read(request, limits::API_BODY_BYTES).await
 }
 
-async fn query<T: DeserializeOwned>(query: &str) -> Result<FromQuery<T>, Problem> {
+pub(super) async fn query<T: DeserializeOwned>(query: &str) -> Result<FromQuery<T>, Problem> {
     let unreadable = || Problem::malformed("the query is not a list of name=value");
     let uri: Uri = format!("/?{query}").parse().map_err(|_| unreadable())?;
     let (mut parts, ()) =
@@ -79,7 +79,7 @@ impl Desk {
     }
 
     /// What every call is given, where the visitor's role holds its permission.
-    fn ask(&self, permission: Permission) -> Result<(State<Control>, Visitor), Problem> {
+    pub(super) fn ask(&self, permission: Permission) -> Result<(State<Control>, Visitor), Problem> {
         if !self.may(permission) {
             return Err(Problem::forbidden(self.visitor.actor.role, permission));
         }

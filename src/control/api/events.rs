@@ -19,6 +19,7 @@ use crate::model::event::{Event, EventAction, EventType};
 use crate::model::ids::{LeakId, TokenId};
 use crate::model::tenant::Tenants;
 use crate::store::types::{EventPage, EventQuery};
+use crate::store::views::GroupBy;
 
 /// The form of an export.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default, Deserialize, ToSchema)]
@@ -52,6 +53,8 @@ pub(super) struct EventFilter {
     source_ip: Option<String>,
     /// For this host.
     host: Option<String>,
+    /// For a path that begins so, as it is recorded.
+    path: Option<String>,
     /// At this time or later.
     #[serde(deserialize_with = "values::time")]
     from: Option<Timestamp>,
@@ -66,6 +69,9 @@ pub(super) struct EventFilter {
     /// The form of an export: `ndjson` where it is not said. For the export only.
     #[param(inline)]
     pub(super) format: Option<ExportFormat>,
+    /// By what events are put together: `token` where it is not said. For the groups only.
+    #[param(inline)]
+    pub(super) by: Option<GroupBy>,
 }
 
 impl EventFilter {
@@ -84,6 +90,11 @@ impl EventFilter {
             let field = if self.limit.is_some() { "limit" } else { "cursor" };
             return Err(Problem::invalid(field, "it goes with the list of events only"));
         }
+        if self.by.is_some() {
+            return Err(Problem::invalid("by", "it goes with /events/groups"));
+        }
+        let path = self.path.filter(|path| !path.is_empty());
+        fits("path", path.as_deref().unwrap_or_default(), limits::RECORDED_PATH)?;
         let source_ip = match self.source_ip {
             None => None,
             Some(text) => {
@@ -102,6 +113,7 @@ impl EventFilter {
             action: self.action,
             source_ip,
             host,
+            path,
             from: self.from,
             to: self.to,
             page: Default::default(),
@@ -117,6 +129,7 @@ pub(super) fn matches(query: &EventQuery, event: &Event) -> bool {
         && (query.action.is_empty() || query.action.contains(&event.action))
         && query.source_ip.as_ref().is_none_or(|ip| *ip == event.source_ip)
         && query.host.as_ref().is_none_or(|host| *host == event.host)
+        && query.path.as_ref().is_none_or(|path| event.path.starts_with(path.as_str()))
         && query.from.is_none_or(|from| event.at >= from)
         && query.to.is_none_or(|to| event.at < to)
 }

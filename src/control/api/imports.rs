@@ -122,7 +122,7 @@ pub(super) async fn show(
 }
 
 /// What is taken from one report.
-const LIMITS: Limits = Limits {
+pub(in crate::control) const LIMITS: Limits = Limits {
     item_bytes: limits::REPORT_ITEM_BYTES,
     nesting: limits::REPORT_NESTING,
     token_bytes: limits::TOKEN_BYTES,
@@ -168,7 +168,11 @@ async fn feed(request: Request, mut parser: Parser, intake: &Intake) -> Result<u
 
 /// Hands what was parsed over to the import; waits where that is slower. Answers with how many
 /// tokens there were.
-async fn hand_over(parser: &Parser, parsed: &mut Vec<Parsed>, intake: &Intake) -> usize {
+pub(in crate::control) async fn hand_over(
+    parser: &Parser,
+    parsed: &mut Vec<Parsed>,
+    intake: &Intake,
+) -> usize {
     let one_leak = parser.format().is_some_and(Format::is_one_leak);
     let belongs = if one_leak { Belongs::Together } else { Belongs::Alone };
     let mut tokens = 0;

@@ -5,9 +5,11 @@ mod api_tokens;
 mod bypass;
 mod conditions;
 mod desk;
+mod desk_views;
 mod edge;
 mod event_export;
 mod event_stream;
+mod event_views;
 mod events;
 mod explain;
 mod extract;
@@ -20,7 +22,9 @@ mod leaks;
 mod linger;
 mod oidc;
 mod overview;
+mod own_session;
 mod session;
+mod sources;
 mod tenants;
 mod tokens;
 mod users;
@@ -52,6 +56,8 @@ use crate::store::types::PageRequest;
 
 pub use api_tokens::NewlyMadeApiToken;
 pub use desk::{Desk, form_body};
+pub use desk_views::{Upload, upload};
+pub(in crate::control) use imports::{LIMITS, hand_over};
 pub use leaks::LeakFilter;
 pub(in crate::control) use values::{nullable, nullable_time, time};
 
@@ -106,6 +112,8 @@ fn table() -> Vec<Entry> {
         Entry { access: Access::SignedIn, routes: routes!(session::show) },
         Entry { access: Access::SignedIn, routes: routes!(session::sign_out) },
         Entry { access: Access::SignedIn, routes: routes!(session::sign_out_everywhere) },
+        Entry { access: Access::SignedIn, routes: routes!(own_session::list) },
+        Entry { access: Access::SignedIn, routes: routes!(own_session::password) },
         needs(Register, routes!(leaks::register)),
         needs(See, routes!(leaks::list)),
         needs(See, routes!(leaks::show)),
@@ -124,6 +132,8 @@ fn table() -> Vec<Entry> {
         needs(See, routes!(tokens::lookup)),
         needs(Register, routes!(imports::import)),
         needs(Register, routes!(imports::show)),
+        needs(Register, routes!(sources::imports)),
+        needs(Administer, routes!(sources::hooks)),
         needs(See, routes!(overview::virtual_patches)),
         needs(See, routes!(bypass::show)),
         needs(Decide, routes!(bypass::turn)),
@@ -142,6 +152,8 @@ fn table() -> Vec<Entry> {
         needs(See, routes!(events::list)),
         needs(See, routes!(event_export::export)),
         needs(See, routes!(event_stream::stream)),
+        needs(See, routes!(event_views::groups)),
+        needs(See, routes!(event_views::show)),
         needs(See, routes!(overview::stats)),
         needs(Audit, routes!(overview::audit)),
         needs(See, routes!(overview::gateways)),

@@ -3,16 +3,21 @@
 
 use axum::Json;
 use axum::extract::State;
+use jiff::Timestamp;
+use serde::Deserialize;
 use utoipa::openapi::OpenApi;
 
 use super::extract::FromQuery;
-use super::{Items, PageQuery};
+use super::{Items, PageQuery, page_request, values};
+use crate::config::limits;
 use crate::control::auth::Caller;
+use crate::control::intake::fits;
 use crate::control::problem::Problem;
 use crate::control::{Control, GatewayState};
 use crate::model::clock;
 use crate::model::rule::VirtualPatch;
 use crate::store::types::{AuditEntry, Page, Stats};
+use crate::store::views::AuditQuery;
 
 /// This document.
 #[utoipa::path(
@@ -59,21 +64,62 @@ pub(super) async fn stats(
     Ok(Json(control.store().stats(&caller.tenants, clock::now()).await?))
 }
 
+/// Which part of the audit log. What is not said does not narrow.
+#[derive(Clone, PartialEq, Eq, Debug, Default, Deserialize, utoipa::IntoParams)]
+#[serde(default, deny_unknown_fields)]
+#[into_params(parameter_in = Query)]
+pub(super) struct AuditFilter {
+    /// Done by the user or API token of this name.
+    actor: Option<String>,
+    /// Of this action, such as `close` or `sign_in`.
+    action: Option<String>,
+    /// Done to this object, such as a leak's id.
+    object: Option<String>,
+    /// At this time or later.
+    #[serde(deserialize_with = "values::time")]
+    from: Option<Timestamp>,
+    /// Before this time.
+    #[serde(deserialize_with = "values::time")]
+    to: Option<Timestamp>,
+    /// Items at most: 50 where it is not said, never more than 200.
+    #[serde(deserialize_with = "values::number")]
+    limit: Option<u64>,
+    /// `next_cursor` of the page before.
+    cursor: Option<String>,
+}
+
+impl AuditFilter {
+    fn query(self) -> Result<AuditQuery, Problem> {
+        let fit = |field: &'static str, text: Option<String>| {
+            let text = text.map(|text| text.trim().to_owned()).filter(|text| !text.is_empty());
+            fits(field, text.as_deref().unwrap_or_default(), limits::FILTER_BYTES).map(|()| text)
+        };
+        Ok(AuditQuery {
+            actor: fit("actor", self.actor)?,
+            action: fit("action", self.action)?,
+            object: fit("object", self.object)?,
+            from: self.from,
+            to: self.to,
+            page: page_request(self.limit, self.cursor)?,
+        })
+    }
+}
+
 /// Who did what; newest first.
 #[utoipa::path(
     get,
     path = "/audit",
     tag = "administration",
     operation_id = "listAudit",
-    params(PageQuery),
+    params(AuditFilter),
     responses((status = 200, description = "A page of the audit log.", body = Page<AuditEntry>))
 )]
 pub(super) async fn audit(
     State(control): State<Control>,
     caller: Caller,
-    FromQuery(page): FromQuery<PageQuery>,
+    FromQuery(filter): FromQuery<AuditFilter>,
 ) -> Result<Json<Page<AuditEntry>>, Problem> {
-    Ok(Json(control.store().audit(&caller.tenants, &page.request()?).await?))
+    Ok(Json(control.store().audit_part(&caller.tenants, &filter.query()?).await?))
 }
 
 /// Every gateway and what it enforces.

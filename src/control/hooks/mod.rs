@@ -27,6 +27,7 @@ use crate::model::kind;
 use crate::model::leak::{Decision, Leak, Remediation, Status, named};
 use crate::model::partner::Partner;
 use crate::model::role::{Actor, Role};
+use crate::model::rule::PatchMode;
 use crate::model::tenant::Tenants;
 use crate::model::token::{TokenMaterial, Validity};
 use crate::reports::{self, Item, partners};
@@ -95,6 +96,45 @@ struct Ready {
 struct Taken {
     made: bool,
     patched: bool,
+}
+
+/// A hook as it is configured, without what proves the partner.
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, ToSchema)]
+pub struct HookState {
+    /// Who reports.
+    pub partner: Partner,
+    /// The tenants to which it may report.
+    pub tenants: Vec<String>,
+    /// Where it calls, with `{tenant}` where the tenant's id stands.
+    pub path: String,
+    /// What is applied to a new leak: absent where it is registered only.
+    pub mode: Option<PatchMode>,
+}
+
+impl Control {
+    /// The hooks that may report to any of these tenants, as they are configured.
+    pub fn hook_states(&self, of: &Tenants) -> Vec<HookState> {
+        let hooks = self.inner.receivers.hooks.iter().map(|receiver| &receiver.hook);
+        hooks
+            .map(|hook| HookState {
+                partner: hook.partner,
+                tenants: hook.tenants.iter().filter(|id| of.include(id)).cloned().collect(),
+                path: format!("/api/v1/hooks/{{tenant}}/{}", call(hook.partner)),
+                mode: hook.policy.mode,
+            })
+            .filter(|hook| !hook.tenants.is_empty())
+            .collect()
+    }
+}
+
+/// The last part of the path that a partner calls.
+fn call(of: Partner) -> &'static str {
+    match of {
+        Partner::Github => "github-secret-scanning",
+        Partner::Gitlab => "gitlab-token-revocation",
+        Partner::Gitguardian => "gitguardian",
+        Partner::Trufflehog => "trufflehog",
+    }
 }
 
 impl Receivers {

@@ -10,6 +10,7 @@ use crate::model::tenant::Tenants;
 use crate::store::StoreError;
 use crate::store::cursor::{Binding, Place, SortKey};
 use crate::store::types::{AuditEntry, Page, PageRequest};
+use crate::store::views::AuditQuery;
 
 /// Something that was done to a leak.
 #[derive(Clone, Copy)]
@@ -156,9 +157,11 @@ impl SqlStore {
     pub(super) async fn list_audit(
         &self,
         of: &Tenants,
-        page: &PageRequest,
+        query: &AuditQuery,
     ) -> Result<Page<AuditEntry>, StoreError> {
-        let binding = Binding::new("audit", &of.only());
+        let page = &query.page;
+        let parameters = AuditQuery { page: PageRequest::default(), ..query.clone() };
+        let binding = Binding::new("audit", &(of.only(), parameters));
         let before = match binding.place(page.cursor.as_deref())? {
             Some(Place { key: SortKey::Number(id), .. }) => id,
             Some(_) => return Err(StoreError::BadCursor),
@@ -170,6 +173,19 @@ impl SqlStore {
         );
         sql.push_bind(before);
         super::list::push_tenant(&mut sql, "tenant", of);
+        for (column, value) in
+            [("actor", &query.actor), ("action", &query.action), ("object", &query.object)]
+        {
+            if let Some(value) = value {
+                sql.push(" AND ").push(column).push(" = ").push_bind(value.clone());
+            }
+        }
+        if let Some(from) = query.from {
+            sql.push(" AND at >= ").push_bind(from.as_millisecond());
+        }
+        if let Some(to) = query.to {
+            sql.push(" AND at < ").push_bind(to.as_millisecond());
+        }
         sql.push(" ORDER BY id DESC LIMIT ").push_bind(row::signed(limit.saturating_add(1)));
         let rows = sql.build().fetch_all(&self.decisions_readers).await?;
         super::list::page(rows, limit, &binding, audit_place, audit_entry)

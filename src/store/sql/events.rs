@@ -15,7 +15,7 @@ use crate::store::cursor::{Binding, Place, SortKey};
 use crate::store::types::{EventPage, EventQuery, PageRequest};
 
 /// The columns of an event, in the order in which they are written.
-const COLUMNS: &str =
+pub(super) const COLUMNS: &str =
     "id, at, tenant, type, action, leak, virtual_patch, token, fingerprint, point,
     encodings, source_ip, peer_ip, forwarded_for, client_cert, user_agent, method, host, path,
     response_status, count, gateway, request_id";
@@ -145,28 +145,7 @@ impl SqlStore {
         let limit = list::page_limit(&query.page);
         let mut sql = Builder::new("SELECT ");
         sql.push(COLUMNS).push(" FROM events e WHERE 1 = 1");
-        if let Some(tenant) = &query.tenant {
-            sql.push(" AND e.tenant = ").push_bind(tenant.clone());
-        }
-        if let Some(leak) = query.leak {
-            sql.push(" AND e.leak = ").push_bind(leak.0.as_bytes().to_vec());
-        }
-        if let Some(token) = query.token {
-            sql.push(" AND e.token = ").push_bind(token.0.as_bytes().to_vec());
-        }
-        list::push_in(&mut sql, " AND e.action", query.action.iter().map(|it| it.name()));
-        if let Some(source_ip) = &query.source_ip {
-            sql.push(" AND e.source_ip = ").push_bind(source_ip.clone());
-        }
-        if let Some(host) = &query.host {
-            sql.push(" AND e.host = ").push_bind(host.clone());
-        }
-        if let Some(from) = query.from {
-            sql.push(" AND e.at >= ").push_bind(from.as_millisecond());
-        }
-        if let Some(to) = query.to {
-            sql.push(" AND e.at < ").push_bind(to.as_millisecond());
-        }
+        push_conditions(&mut sql, query);
         match binding.place(query.page.cursor.as_deref())? {
             Some(Place { key: SortKey::Number(at), id }) => {
                 sql.push(" AND (e.at, e.id) < (").push_bind(at);
@@ -179,6 +158,38 @@ impl SqlStore {
         sql.push_bind(row::signed(limit.saturating_add(1)));
         let rows = sql.build().fetch_all(&self.events_readers).await?;
         list::page(rows, limit, &binding, place, event)
+    }
+}
+
+/// The conditions on `events e` that the query asks for.
+pub(super) fn push_conditions(sql: &mut Builder, query: &EventQuery) {
+    if let Some(tenant) = &query.tenant {
+        sql.push(" AND e.tenant = ").push_bind(tenant.clone());
+    }
+    if let Some(leak) = query.leak {
+        sql.push(" AND e.leak = ").push_bind(leak.0.as_bytes().to_vec());
+    }
+    if let Some(token) = query.token {
+        sql.push(" AND e.token = ").push_bind(token.0.as_bytes().to_vec());
+    }
+    list::push_in(sql, " AND e.action", query.action.iter().map(|it| it.name()));
+    if let Some(source_ip) = &query.source_ip {
+        sql.push(" AND e.source_ip = ").push_bind(source_ip.clone());
+    }
+    if let Some(host) = &query.host {
+        sql.push(" AND e.host = ").push_bind(host.clone());
+    }
+    if let Some(from) = query.from {
+        sql.push(" AND e.at >= ").push_bind(from.as_millisecond());
+    }
+    if let Some(to) = query.to {
+        sql.push(" AND e.at < ").push_bind(to.as_millisecond());
+    }
+    if let Some(path) = &query.path {
+        // Compared as it is: what has a meaning in patterns has none here.
+        let length = i64::try_from(path.chars().count()).unwrap_or(i64::MAX);
+        sql.push(" AND substr(e.path, 1, CAST(").push_bind(length);
+        sql.push(" AS INTEGER)) = ").push_bind(path.clone());
     }
 }
 
@@ -266,7 +277,7 @@ fn place(found: &Row) -> Result<Place, StoreError> {
     Ok(Place { key: SortKey::Number(row::number(found, "at")?), id: found.try_get("id")? })
 }
 
-fn event(found: &Row) -> Result<Event, StoreError> {
+pub(super) fn event(found: &Row) -> Result<Event, StoreError> {
     Ok(Event {
         id: EventId(row::uuid(found, "id")?),
         at: row::time(found, "at")?,

@@ -32,6 +32,7 @@ mod token_modes;
 mod tokens;
 mod usage;
 mod users;
+mod views;
 mod who;
 
 use std::fs::File;
@@ -46,6 +47,7 @@ use super::types::{
     EventQuery, Impact, LeakPage, LeakQuery, Lookup, NewApiToken, Once, Page, PageRequest,
     Registered, Registration, Stats,
 };
+use super::views::AuditQuery;
 use super::{Changes, KeySource, Store, StoreError};
 use crate::model::event::Event;
 use crate::model::fingerprint::{Fingerprint, FingerprintKey};
@@ -353,7 +355,8 @@ impl Store for SqlStore {
         of: &Tenants,
         page: &PageRequest,
     ) -> Result<Page<AuditEntry>, StoreError> {
-        self.list_audit(of, page).await
+        let query = AuditQuery { page: page.clone(), ..AuditQuery::default() };
+        self.list_audit(of, &query).await
     }
 
     async fn ping(&self) -> Result<(), StoreError> {

@@ -13,7 +13,7 @@ use crate::store::StoreError;
 use crate::store::identity::NewSession;
 
 /// Sessions that were last used at or before this, in milliseconds, are over.
-fn idle_since(now: Timestamp, idle: SignedDuration) -> i64 {
+pub(super) fn idle_since(now: Timestamp, idle: SignedDuration) -> i64 {
     now.checked_sub(idle).unwrap_or(Timestamp::MIN).as_millisecond()
 }
 

@@ -248,6 +248,14 @@ impl Api {
         Answer { status: parts.status, headers: parts.headers, text }
     }
 
+    /// What is answered to anybody at this path, which caches may keep.
+    pub async fn asset(&self, path: &str) -> Vec<u8> {
+        let request = Request::get(path).body(Body::empty()).unwrap();
+        let response = self.router.clone().oneshot(request).await.unwrap();
+        assert_eq!(response.status(), StatusCode::OK);
+        response.into_body().collect().await.unwrap().to_bytes().to_vec()
+    }
+
     /// The answer as it comes, for streams.
     pub async fn open(&self, path: &str) -> http::Response<Body> {
         self.open_as(&self.admin, path).await

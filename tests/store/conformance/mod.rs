@@ -13,6 +13,7 @@ pub mod search;
 pub mod tenants;
 pub mod tokens;
 pub mod users;
+pub mod views;
 pub(crate) use crate::volume;
 
 /// Makes a test of each of these for the store that `$fresh` opens.
@@ -44,6 +45,13 @@ macro_rules! all {
                 a_digest_and_its_text_are_one_token,
                 a_token_twice_in_one_call_is_one,
                 tenants_are_apart,
+            }
+            views::{
+                hours_tell_when_tokens_were_used,
+                one_event_is_found,
+                events_are_put_together,
+                a_users_sessions_are_listed,
+                the_audit_log_is_narrowed,
             }
             life::{
                 every_decision_from_every_status,

@@ -1,0 +1,62 @@
+//! `/events/{id}`, one event, and `/events/groups`, events put together.
+
+use axum::Json;
+use axum::extract::State;
+use jiff::SignedDuration;
+
+use super::Items;
+use super::events::EventFilter;
+use super::extract::{FromQuery, Id};
+use crate::control::Control;
+use crate::control::auth::Caller;
+use crate::control::problem::Problem;
+use crate::model::clock;
+use crate::model::event::Event;
+use crate::model::ids::EventId;
+use crate::store::views::{EventGroup, GroupBy};
+
+/// Over what groups are made where neither a time nor a leak is said.
+const RECENT: SignedDuration = SignedDuration::from_hours(24);
+
+/// Show one event.
+#[utoipa::path(
+    get,
+    path = "/events/{id}",
+    tag = "events",
+    operation_id = "showEvent",
+    params(("id" = EventId, Path, description = "The event.")),
+    responses((status = 200, description = "The event.", body = Event))
+)]
+pub(super) async fn show(
+    State(control): State<Control>,
+    caller: Caller,
+    Id(id): Id<EventId>,
+) -> Result<Json<Event>, Problem> {
+    let found = control.store().event(id).await?;
+    let seen = found.filter(|event| caller.tenants.include(&event.tenant));
+    seen.map(Json).ok_or_else(|| Problem::not_found("event"))
+}
+
+/// Put events together by token, client or host: those of most uses first, 100 at most. Where neither
+/// `from` nor `leak` is said, those of the last 24 hours.
+#[utoipa::path(
+    get,
+    path = "/events/groups",
+    tag = "events",
+    operation_id = "groupEvents",
+    params(EventFilter),
+    responses((status = 200, description = "The groups.", body = Items<EventGroup>))
+)]
+pub(super) async fn groups(
+    State(control): State<Control>,
+    caller: Caller,
+    FromQuery(mut filter): FromQuery<EventFilter>,
+) -> Result<Json<Items<EventGroup>>, Problem> {
+    let by = filter.by.take().unwrap_or(GroupBy::Token);
+    let mut query = filter.all(&caller.tenants)?;
+    if query.from.is_none() && query.leak.is_none() {
+        query.from = clock::now().checked_sub(RECENT).ok();
+    }
+    let _place = control.heavy_read().await?;
+    Ok(Json(Items { items: control.store().event_groups(&query, by).await? }))
+}

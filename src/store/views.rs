@@ -1,0 +1,121 @@
+//! What pages show beside the lists: uses by hour, one event, events in groups, the sessions of a
+//! user, a part of the audit log. A trait of its own beside [`Store`](super::Store), which includes
+//! it.
+
+use std::collections::HashMap;
+
+use async_trait::async_trait;
+use jiff::{SignedDuration, Timestamp};
+use serde::Serialize;
+use utoipa::ToSchema;
+
+use super::StoreError;
+use super::types::{AuditEntry, EventQuery, Page, PageRequest};
+use crate::model::event::Event;
+use crate::model::ids::{EventId, LeakId, TokenId, UserId};
+use crate::model::leak::named;
+use crate::model::tenant::Tenants;
+
+named! {
+    /// By what events are put together.
+    GroupBy {
+        /// The token.
+        Token = "token",
+        /// The client's address.
+        Client = "client",
+        /// The host asked for.
+        Host = "host",
+    }
+}
+
+/// Events that have a token, a client or a host in common.
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, ToSchema)]
+pub struct EventGroup {
+    /// What they have in common: a token's fingerprint, an address or a host.
+    pub name: String,
+    /// The token, where they are put together by it.
+    pub token: Option<TokenId>,
+    /// Uses in all.
+    pub count: u64,
+    /// Uses that were refused.
+    pub blocked: u64,
+    /// Uses that passed under a patch in monitoring mode.
+    pub monitored: u64,
+    /// Uses that passed without a patch.
+    pub observed: u64,
+    /// The first of them.
+    pub first_at: Timestamp,
+    /// The last of them.
+    pub last_at: Timestamp,
+}
+
+/// A session of a user, without anything that proves it.
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, ToSchema)]
+pub struct UserSession {
+    /// When it began.
+    pub created_at: Timestamp,
+    /// When it was last used, to the minute.
+    pub last_seen_at: Timestamp,
+    /// When it ends, however much it is used.
+    pub expires_at: Timestamp,
+    /// Whether it is the one that asks.
+    pub current: bool,
+}
+
+/// Which rows of the audit log. What is absent does not narrow.
+#[derive(Clone, PartialEq, Eq, Debug, Default)]
+pub struct AuditQuery {
+    /// Of this actor.
+    pub actor: Option<String>,
+    /// Of this action.
+    pub action: Option<String>,
+    /// About this object.
+    pub object: Option<String>,
+    /// At or after.
+    pub from: Option<Timestamp>,
+    /// Before.
+    pub to: Option<Timestamp>,
+    /// Page.
+    pub page: PageRequest,
+}
+
+/// What pages look at.
+#[async_trait]
+pub trait ViewStore: Send + Sync {
+    /// Uses of each leak's tokens by hour: the 24 hours before the one under way and that one,
+    /// oldest first. Leaks whose tokens were not used are left out.
+    async fn leak_hours(
+        &self,
+        leaks: &[LeakId],
+        now: Timestamp,
+    ) -> Result<HashMap<LeakId, Vec<u64>>, StoreError>;
+
+    /// The event of this id.
+    async fn event(&self, id: EventId) -> Result<Option<Event>, StoreError>;
+
+    /// The events that fit, put together; most uses first, at most
+    /// [`limits::EVENT_GROUPS`](crate::config::limits::EVENT_GROUPS). The query's page is not looked
+    /// at.
+    async fn event_groups(
+        &self,
+        query: &EventQuery,
+        by: GroupBy,
+    ) -> Result<Vec<EventGroup>, StoreError>;
+
+    /// The sessions of a user that are not over at `now` and were used less than `idle` ago, the one
+    /// used last first. `own` is the hash of the one that asks.
+    async fn sessions_of(
+        &self,
+        user: UserId,
+        own: &[u8; 32],
+        now: Timestamp,
+        idle: SignedDuration,
+    ) -> Result<Vec<UserSession>, StoreError>;
+
+    /// A page of the part of the audit log that fits, newest first.
+    async fn audit_part(
+        &self,
+        of: &Tenants,
+        query: &AuditQuery,
+    ) -> Result<Page<AuditEntry>, StoreError>;
+}

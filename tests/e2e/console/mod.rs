@@ -1,0 +1,9 @@
+//! The console in a real browser.
+
+mod axe;
+mod browser;
+mod hostile;
+mod main_job;
+mod roles;
+mod screenshots;
+mod seed;
