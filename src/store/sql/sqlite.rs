@@ -21,23 +21,23 @@ use crate::store::{KeySource, StoreError, key};
 
 /// A migration that is added makes this file be compiled anew only together with its own change,
 /// or with `touch`.
-static DECISIONS: Migrator = sqlx::migrate!("migrations/sqlite/decisions");
-static EVENTS: Migrator = sqlx::migrate!("migrations/sqlite/events");
+pub(super) static DECISIONS: Migrator = sqlx::migrate!("migrations/sqlite/decisions");
+pub(super) static EVENTS: Migrator = sqlx::migrate!("migrations/sqlite/events");
 
 /// What the header of a leakgate database says: the letters `leak`.
 const APPLICATION_ID: i32 = 0x6c65_616b;
 
 /// The files of one store.
-struct Files {
-    decisions: PathBuf,
-    events: PathBuf,
+pub(super) struct Files {
+    pub(super) decisions: PathBuf,
+    pub(super) events: PathBuf,
     key: PathBuf,
     lock: PathBuf,
 }
 
 impl Files {
     /// The files that belong to `sqlite:PATH` or `sqlite://PATH`.
-    fn of_url(url: &str) -> Result<Self, StoreError> {
+    pub(super) fn of_url(url: &str) -> Result<Self, StoreError> {
         let unsupported = || {
             StoreError::Unusable(
                 "the store's url must be sqlite: and the path of a file, such as sqlite:leakgate.db"
@@ -225,7 +225,7 @@ fn missing_key(files: &Files) -> StoreError {
 }
 
 /// Whether there is a file with something in it.
-fn has_content(path: &Path) -> Result<bool, StoreError> {
+pub(super) fn has_content(path: &Path) -> Result<bool, StoreError> {
     match fs::metadata(path) {
         Ok(metadata) if metadata.is_file() => Ok(metadata.len() > 0),
         Ok(_) => Err(StoreError::Unusable(format!(
@@ -250,7 +250,7 @@ fn unusable(path: &Path, what: &str, error: &std::io::Error) -> StoreError {
 
 /// Takes the store for this process; the lock ends with the file that is returned. It is a file of
 /// its own since SQLite's own locks on a database end when any handle on that database is closed.
-fn lock(files: &Files) -> Result<File, StoreError> {
+pub(super) fn lock(files: &Files) -> Result<File, StoreError> {
     let mut file = OpenOptions::new()
         .read(true)
         .write(true)
@@ -347,7 +347,10 @@ async fn claim(connection: &mut SqliteConnection) -> Result<(), sqlx::Error> {
 }
 
 /// A connection that cannot write, on a database that has the schema of this version.
-async fn reader(path: &Path, migrator: &Migrator) -> Result<SqliteConnection, StoreError> {
+pub(super) async fn reader(
+    path: &Path,
+    migrator: &Migrator,
+) -> Result<SqliteConnection, StoreError> {
     let mut connection =
         options(path).read_only(true).connect().await.map_err(|error| cannot_open(path, &error))?;
     check(&mut connection, path).await?;
@@ -365,6 +368,20 @@ async fn reader(path: &Path, migrator: &Migrator) -> Result<SqliteConnection, St
             path.display()
         ))),
     }
+}
+
+/// Whether a database out of a backup is sound, and of this version or one before it.
+pub(super) async fn check_restored(path: &Path, migrator: &Migrator) -> Result<(), StoreError> {
+    let failed = |error: sqlx::Error| cannot_open(path, &error);
+    let mut connection = options(path).read_only(true).connect().await.map_err(failed)?;
+    check(&mut connection, path).await?;
+    let version: Option<i64> = sqlx::query_scalar("SELECT MAX(version) FROM _sqlx_migrations")
+        .fetch_one(&mut connection)
+        .await
+        .map_err(failed)?;
+    let known = migrator.iter().map(|migration| migration.version).max();
+    let _ = sqlx::Connection::close(connection).await;
+    if version > known { Err(newer(path)) } else { Ok(()) }
 }
 
 /// Whether it is a sound database of ours. A large one is not read through: damage there shows when
