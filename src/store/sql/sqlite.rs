@@ -16,8 +16,8 @@ use super::key_files::KeyFiles;
 use super::{SqlStore, fingerprint_key, row, search};
 use crate::config::limits;
 use crate::model::fingerprint::FingerprintKey;
-use crate::store::ring::{Given, Keyring};
-use crate::store::{KeySource, StoreError, key};
+use crate::store::ring::Keyring;
+use crate::store::{KeySource, StoreError};
 
 /// A migration that is added makes this file be compiled anew only together with its own change,
 /// or with `touch`.
@@ -81,7 +81,7 @@ pub(in crate::store) async fn open(
     let key_files = KeyFiles::of(&files.key);
     let given = match source.given()? {
         Some(given) => given,
-        None => of_files(&files, &key_files, is_new, &mut notices)?,
+        None => key_files.given(is_new, &mut notices)?.ok_or_else(|| missing_key(&files))?,
     };
     if !is_new && !has_content(&files.events)? {
         notices.push(format!(
@@ -94,7 +94,7 @@ pub(in crate::store) async fn open(
     let events = writer(&files.events, SqliteSynchronous::Normal, &EVENTS).await?;
     search::fill(&mut decisions).await?;
     let given = match source {
-        KeySource::File => settled(&mut decisions, &key_files, given, true).await?,
+        KeySource::File => key_files.settled(&mut decisions, given, true).await?,
         _ => given,
     };
     let (fingerprint_key, keys) = fingerprint_key::of_fingerprints(&mut decisions, given).await?;
@@ -125,12 +125,12 @@ pub(in crate::store) async fn open_reading(
     let key_files = KeyFiles::of(&files.key);
     let given = match source.given()? {
         Some(given) => given,
-        None => of_files(&files, &key_files, false, &mut Vec::new())?,
+        None => key_files.given(false, &mut Vec::new())?.ok_or_else(|| missing_key(&files))?,
     };
     let mut decisions = reader(&files.decisions, &DECISIONS).await?;
     let events = reader(&files.events, &EVENTS).await?;
     let given = match source {
-        KeySource::File => settled(&mut decisions, &key_files, given, false).await?,
+        KeySource::File => key_files.settled(&mut decisions, given, false).await?,
         _ => given,
     };
     let (fingerprint_key, keys) =
@@ -168,52 +168,6 @@ async fn assembled(
         feed: None,
         lock: lock.into(),
     })
-}
-
-/// The keys out of their files; a new one where nothing was stored yet.
-fn of_files(
-    files: &Files,
-    keys: &KeyFiles,
-    is_new: bool,
-    notices: &mut Vec<String>,
-) -> Result<Given, StoreError> {
-    let main = match keys.main()? {
-        Some(key) => key,
-        // A rotation was cut off between two renames.
-        None => match keys.new_one()? {
-            Some(key) => key,
-            None if is_new => {
-                notices.push(format!(
-                    "made a new key file {} (mode 0600): back it up; without it the tokens cannot be read",
-                    files.key.display()
-                ));
-                key::create(&files.key)?
-            }
-            None => return Err(missing_key(files)),
-        },
-    };
-    Ok(Given { main, old: keys.old_one()? })
-}
-
-/// The keys, with the new one first where a rotation was cut off before its file was in its place; where
-/// the store is written, the file is put there.
-async fn settled(
-    decisions: &mut SqliteConnection,
-    files: &KeyFiles,
-    given: Given,
-    writes: bool,
-) -> Result<Given, StoreError> {
-    match files.new_one()? {
-        Some(new) if fingerprint_key::is_under(decisions, &new).await? => {
-            // The one before it is in the first file still, or was moved on already.
-            let old = files.main()?.or(given.old);
-            if writes {
-                files.put_in_place()?;
-            }
-            Ok(Given { main: new, old })
-        }
-        _ => Ok(given),
-    }
 }
 
 fn missing_key(files: &Files) -> StoreError {
