@@ -1,6 +1,7 @@
 //! Wiring: the one room that sees all others. One process is put together, run and drained here.
 
 mod admin;
+mod backup;
 mod copy;
 mod demo;
 mod descriptors;
@@ -53,6 +54,18 @@ enum Command {
     /// What inspection costs on this machine, with any tokens and any text or request.
     #[command(subcommand)]
     Measure(measure::Measure),
+    /// Write a backup of the embedded store into a new file, also while leakgate runs. Without the key.
+    Backup {
+        /// The file to make.
+        #[arg(value_name = "FILE")]
+        file: PathBuf,
+    },
+    /// Put a backup into the place of the embedded store, where none is yet.
+    Restore {
+        /// The file that `leakgate backup` made.
+        #[arg(value_name = "FILE")]
+        file: PathBuf,
+    },
     /// What is done with a whole store.
     #[command(subcommand)]
     Store(copy::StoreCommand),
@@ -142,6 +155,12 @@ pub fn run(arguments: Arguments) -> ExitCode {
             Ok(())
         }
         Command::Measure(measure) => measure::run(&measure),
+        Command::Backup { file: to } => {
+            configuration(file).and_then(|config| backup::backup(&config, &to))
+        }
+        Command::Restore { file: from } => {
+            configuration(file).and_then(|config| backup::restore(&config, &from))
+        }
         Command::Store(command) => copy::run(command),
         Command::Client(command) => return local::run_client(*command, || configuration(file)),
     };

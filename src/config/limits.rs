@@ -438,14 +438,16 @@ pub const SEARCH_WORD: usize = 64;
 pub const SEARCH_WORDS: usize = 1_000;
 /// Leaks that are looked through for a text, in the order of the list, before the index of words is.
 pub const SEARCH_WALK: usize = 5_000;
-/// Leaks, the newest, by which it is told whether a text is common.
-pub const SEARCH_SAMPLE: usize = 1_000;
+/// Leaks, the newest, by which it is told whether a word is common.
+pub const SEARCH_SAMPLE: usize = 500;
 /// Tokens that are sealed anew in one transaction while keys are rotated: a few milliseconds in which no
 /// decision is stored.
 pub const KEY_BATCH: usize = 200;
 /// How long a rotation of keys waits after a failure.
 pub const KEY_PAUSE: Duration = Duration::from_secs(1);
-/// A text is common where one in so many leaks has it.
+/// Words of a search of which it is told whether they are common; further ones are taken for rare.
+pub const SEARCH_SAMPLED_WORDS: usize = 4;
+/// A word is common where one in so many leaks has it.
 pub const SEARCH_COMMON: u64 = 3;
 /// Reasons listed where no token of a leak can become a rule.
 pub const REASONS: i64 = 20;

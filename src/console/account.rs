@@ -21,6 +21,7 @@ fn may(role: Role) -> Vec<&'static str> {
         (Permission::Administer, "manage users and API tokens"),
         (Permission::Audit, "read the audit log"),
         (Permission::ManageTenants, "manage tenants"),
+        (Permission::ManageKeys, "rotate keys"),
     ];
     all.into_iter().filter(|(permission, _)| role.may(*permission)).map(|(_, text)| text).collect()
 }

@@ -1,5 +1,6 @@
 //! Where leaks, decisions and events are kept: the [`Store`] trait and its implementations.
 
+mod archive;
 mod conditions;
 mod cursor;
 pub mod identity;
@@ -12,6 +13,7 @@ pub mod types;
 pub mod views;
 mod words;
 
+use std::path::Path;
 use std::sync::Arc;
 
 use async_trait::async_trait;
@@ -80,6 +82,23 @@ pub async fn open_reading(url: &str, key: KeySource) -> Result<Arc<dyn Store>, S
 /// As [`open`], and where the target has a store already.
 pub async fn copy(from: &str, to: &str, key: KeySource) -> Result<Copied, StoreError> {
     sql::copy(from, to, &key).await
+}
+
+/// Writes a backup of the store of SQLite at `url` into a new file, also while a process uses it. The
+/// key is not in it. Answers with the file's length in bytes.
+///
+/// # Errors
+/// [`StoreError::Unusable`] with what to do, also for a store of PostgreSQL.
+pub async fn backup(url: &str, to: &Path) -> Result<u64, StoreError> {
+    sql::backup(url, to).await
+}
+
+/// Puts a backup into the place `url`, where no store is yet. Nothing is there where it fails.
+///
+/// # Errors
+/// [`StoreError::Unusable`] with what to do, also for a store of PostgreSQL.
+pub async fn restore(url: &str, from: &Path) -> Result<(), StoreError> {
+    sql::restore(url, from).await
 }
 
 /// Why the store did not do what was asked.

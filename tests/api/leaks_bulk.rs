@@ -79,3 +79,25 @@ async fn wrong_calls_are_named() {
     }
     assert_eq!(api.get("/leaks?status=open").await.expect(200)["total"], 1);
 }
+
+#[tokio::test]
+async fn a_filter_that_fits_too_many_decides_nothing() {
+    let api = Api::new().await;
+    for n in 0..1_001 {
+        let body = json!({"title": format!("leak n{n}"), "tokens": [token(&format!("t{n}"))]});
+        api.post("/leaks", body).await.expect(201);
+    }
+    let close = |filter| json!({"decision": "close", "filter": filter});
+    let answer = api.post("/leaks/bulk", close(json!({"q": "leak"}))).await;
+    let problem = answer.problem(422, "invalid-value");
+    assert_eq!(problem["field"], "filter", "{problem}");
+    assert!(problem["detail"].as_str().unwrap().contains("more than 1000"), "{problem}");
+    assert_eq!(api.get("/leaks?status=open").await.expect(200)["total"], 1_001);
+    let answers = api.post("/leaks/bulk", close(json!({"q": "leak n1000"}))).await.expect(200);
+    assert_eq!(answers["items"].as_array().unwrap().len(), 1);
+    // One fewer, and each has its answer, in groups that are in force one after the other.
+    let answers = api.post("/leaks/bulk", close(json!({"status": "open"}))).await.expect(200);
+    let answers = answers["items"].as_array().unwrap();
+    assert!(answers.len() == 1_000 && answers.iter().all(|answer| answer["ok"] == true));
+    assert_eq!(api.get("/leaks?status=closed").await.expect(200)["total"], 1_001);
+}

@@ -225,8 +225,8 @@ pub const MILLION_SQLITE: &str = "
         CASE WHEN i % 997 = 5 THEN 16 WHEN i % 4 = 1 THEN 2 ELSE 1 END,
         i
     FROM n;
-    INSERT INTO sources (leak, kind, url, digest, first_at, last_at, times)
-    SELECT id, source_kind, 'https://git.example/' || number, id, created_at, created_at, 1 FROM leaks;
+    INSERT INTO sources (leak, kind, url, search_text, digest, first_at, last_at, times)
+    SELECT id, source_kind, 'https://git.example/' || number, '', id, created_at, created_at, 1 FROM leaks;
     INSERT INTO tokens (id, tenant, fingerprint, masked, length, kind, validity, sealed, created_at)
     SELECT id, 'default', unhex(printf('%032x', number * 1000003 % 4294967291)), 'ghp_...', 40,
         'github_pat', 'unknown', x'00', created_at FROM leaks;
@@ -257,8 +257,8 @@ pub const MILLION_POSTGRES: &str = "
     INSERT INTO leak_counts SELECT tenant, facets, COUNT(*) FROM leaks GROUP BY 1, 2;
     INSERT INTO leak_days SELECT tenant, created_at / 86400000, COUNT(*) FROM leaks GROUP BY 1, 2;
     ALTER TABLE leaks ENABLE TRIGGER USER;
-    INSERT INTO sources (leak, kind, url, digest, first_at, last_at, times)
-    SELECT id, source_kind, 'https://git.example/' || number, id, created_at, created_at, 1 FROM leaks;
+    INSERT INTO sources (leak, kind, url, search_text, digest, first_at, last_at, times)
+    SELECT id, source_kind, 'https://git.example/' || number, '', id, created_at, created_at, 1 FROM leaks;
     INSERT INTO tokens (id, tenant, fingerprint, masked, length, kind, validity, sealed, created_at)
     SELECT id, 'default', decode(lpad(to_hex(number * 1000003 % 4294967291), 32, '0'), 'hex'), 'ghp_...', 40,
         'github_pat', 'unknown', '\\x00', created_at FROM leaks;

@@ -23,7 +23,7 @@ ALTER TABLE leaks ADD COLUMN facets BIGINT NOT NULL GENERATED ALWAYS AS (
 -- space before it. An empty one is filled when the store is opened.
 UPDATE leaks SET search_text = '';
 CREATE INDEX leaks_without_words ON leaks (id) WHERE search_text = '';
-ALTER TABLE sources DROP COLUMN search_text;
+-- What sources have of their own is left to processes of the version before.
 
 ALTER TABLE leaks ADD COLUMN found_by TSVECTOR NOT NULL GENERATED ALWAYS AS (
     array_to_tsvector(array_remove(string_to_array(search_text, ' '), ''))) STORED;

@@ -22,7 +22,7 @@ ALTER TABLE leaks ADD COLUMN facets INTEGER GENERATED ALWAYS AS (
 -- space before it. An empty one is filled when the store is opened.
 UPDATE leaks SET search_text = '';
 CREATE INDEX leaks_without_words ON leaks (id) WHERE search_text = '';
-ALTER TABLE sources DROP COLUMN search_text;
+-- What sources have of their own is left to processes of the version before.
 
 CREATE VIRTUAL TABLE leak_words USING fts5 (
     words, content = '', columnsize = 0, detail = none, tokenize = 'ascii'

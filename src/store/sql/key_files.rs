@@ -6,13 +6,16 @@ use std::fs::{self, File};
 use std::io::{self, ErrorKind};
 use std::path::{Path, PathBuf};
 
+use super::database::Connection;
+use super::fingerprint_key;
+use crate::store::ring::Given;
 use crate::store::seal::DataKey;
 use crate::store::{StoreError, key};
 
 /// Where they are.
 #[derive(Clone, Debug)]
 pub(super) struct KeyFiles {
-    pub(super) key: PathBuf,
+    key: PathBuf,
     new: PathBuf,
     old: PathBuf,
 }
@@ -27,21 +30,55 @@ impl KeyFiles {
         Self { key: key.to_owned(), new: with(".new"), old: with(".old") }
     }
 
-    pub(super) fn main(&self) -> Result<Option<DataKey>, StoreError> {
-        key::read(&self.key)
+    /// The keys out of their files, with a new one where nothing was stored yet; none where there is
+    /// none.
+    pub(super) fn given(
+        &self,
+        is_new: bool,
+        notices: &mut Vec<String>,
+    ) -> Result<Option<Given>, StoreError> {
+        let main = match key::read(&self.key)? {
+            Some(key) => key,
+            // A rotation was cut off between two renames.
+            None => match key::read(&self.new)? {
+                Some(key) => key,
+                None if is_new => {
+                    notices.push(format!(
+                        "made a new key file {} (mode 0600): back it up; without it the tokens cannot be read",
+                        self.key.display()
+                    ));
+                    key::create(&self.key)?
+                }
+                None => return Ok(None),
+            },
+        };
+        Ok(Some(Given { main, old: key::read(&self.old)? }))
     }
 
-    pub(super) fn new_one(&self) -> Result<Option<DataKey>, StoreError> {
-        key::read(&self.new)
-    }
-
-    pub(super) fn old_one(&self) -> Result<Option<DataKey>, StoreError> {
-        key::read(&self.old)
+    /// The keys, with the new one first where a rotation was cut off before its file was in its place;
+    /// where the store is written, the file is put there.
+    pub(super) async fn settled(
+        &self,
+        decisions: &mut dyn Connection,
+        given: Given,
+        writes: bool,
+    ) -> Result<Given, StoreError> {
+        match key::read(&self.new)? {
+            Some(new) if fingerprint_key::is_under(decisions, &new).await? => {
+                // The one before it is in the first file still, or was moved on already.
+                let old = key::read(&self.key)?.or(given.old);
+                if writes {
+                    self.put_in_place()?;
+                }
+                Ok(Given { main: new, old })
+            }
+            _ => Ok(given),
+        }
     }
 
     /// The key to go over to: made, unless an earlier try has made it.
     pub(super) fn next(&self) -> Result<DataKey, StoreError> {
-        match self.new_one()? {
+        match key::read(&self.new)? {
             Some(key) => Ok(key),
             None => key::create(&self.new),
         }

@@ -229,7 +229,7 @@ impl Wanted<'_> {
         let mut sql = Builder::new("SELECT COUNT(*) AS total FROM (SELECT 1");
         match &self.search {
             _ if self.is_few() => self.push_few(&mut sql),
-            Some(search) if !is_common(connection, search).await? => {
+            Some(search) if !search.is_common() => {
                 let is_any = self.fitting.fitting == self.fitting.all
                     && self.order.query.validity.is_empty()
                     && matches!(of, Tenants::All);
@@ -244,6 +244,8 @@ impl Wanted<'_> {
                 if let Some(search) = search {
                     search.push_fits(&mut sql);
                 }
+                // In the order in which they lie, so that few pages are read.
+                sql.push(" ORDER BY l.created_at DESC, l.id DESC");
             }
         }
         sql.push(" LIMIT ").push_bind(row::signed(limits::TOTAL_COUNT)).push(") AS counted");
@@ -292,18 +294,6 @@ impl Wanted<'_> {
         }
         push_validity(sql, query);
     }
-}
-
-/// Whether so many leaks have what is searched for that they are counted sooner one by one than by the
-/// index of words.
-async fn is_common(connection: &mut dyn Connection, search: &Search) -> Result<bool, StoreError> {
-    let mut sql = Builder::new(
-        "SELECT COUNT(*) AS count FROM (SELECT id, search_text FROM leaks ORDER BY id DESC LIMIT ",
-    );
-    sql.push_bind(row::signed(limits::SEARCH_SAMPLE)).push(") l WHERE 1 = 1");
-    search.push_fits(&mut sql);
-    let found = row::count(&sql.build().fetch_one(connection).await?, "count")?;
-    Ok(found.saturating_mul(limits::SEARCH_COMMON) >= limits::SEARCH_SAMPLE as u64)
 }
 
 fn push_validity(sql: &mut Builder, query: &LeakQuery) {

@@ -5,6 +5,7 @@
 //! by its name; what writes never does, since a transaction would then lock both.
 
 mod audit;
+mod backup;
 mod changes;
 mod copy;
 mod counts;
@@ -62,6 +63,7 @@ use changes::Feed;
 use database::{Pool, Writer, query};
 use key_files::KeyFiles;
 
+pub(super) use backup::{backup, restore};
 pub(super) use copy::copy;
 
 /// The store.

@@ -121,6 +121,8 @@ impl Server {
             // empty, as those of foreign keys are, would read through all of it for each row of a
             // large import.
             ("enable_seqscan", if reads { "on" } else { "off" }),
+            // What is asked here is answered in less time than compiling it takes.
+            ("jit", "off"),
         ]);
         PgPoolOptions::new()
             .max_connections(count)

@@ -245,9 +245,9 @@ async fn add_source(
     at: i64,
 ) -> Result<i64, StoreError> {
     let found = query(
-        "INSERT INTO sources (leak, kind, url, path, commit_id, line, digest, first_at, last_at,
-            times)
-         VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $8, 1)
+        "INSERT INTO sources (leak, kind, url, path, commit_id, line, search_text, digest,
+            first_at, last_at, times)
+         VALUES ($1, $2, $3, $4, $5, $6, '', $7, $8, $8, 1)
          ON CONFLICT (leak, digest) DO UPDATE
             SET last_at = excluded.last_at, times = sources.times + 1
          RETURNING times",

@@ -188,6 +188,8 @@ pub(super) async fn fill(connection: &mut dyn Connection) -> Result<(), StoreErr
 /// What somebody searches for.
 pub(super) struct Search {
     words: Vec<String>,
+    /// Those of them that few leaks have, which are looked up in the index.
+    rare: Vec<String>,
     /// Leaks with a token whose fingerprint begins with what was written.
     by_fingerprint: Vec<Vec<u8>>,
 }
@@ -201,6 +203,7 @@ impl Search {
         let mut asked = words(text);
         asked.sort_unstable();
         asked.dedup();
+        let rare = rare(connection, &asked).await?;
         let mut by_fingerprint = Vec::new();
         if let Some((least, most)) = fingerprint_range(&text.trim().to_lowercase()) {
             let mut sql = Builder::new(
@@ -214,12 +217,22 @@ impl Search {
                 by_fingerprint.push(found.try_get("leak")?);
             }
         }
-        Ok(Self { words: asked, by_fingerprint })
+        Ok(Self { words: asked, rare, by_fingerprint })
     }
 
     /// Whether it cannot find anything.
     pub(super) fn is_empty(&self) -> bool {
         self.words.is_empty()
+    }
+
+    /// Whether so many leaks have each word that they are counted sooner one by one than by the index.
+    pub(super) fn is_common(&self) -> bool {
+        self.rare.is_empty()
+    }
+
+    /// The words to look up.
+    fn looked_up(&self) -> &[String] {
+        if self.rare.is_empty() { &self.words } else { &self.rare }
     }
 
     /// The condition on a row of `leaks l`, for rows that are looked at one by one.
@@ -245,7 +258,7 @@ impl Search {
     /// the index of words. Answers whether it does.
     pub(super) fn push_matching(&self, connection: &mut dyn Connection, sql: &mut Builder) -> bool {
         let is_alone = matches!(connection.session(), Session::Sqlite(_));
-        if !is_alone || !self.by_fingerprint.is_empty() {
+        if !is_alone || !self.by_fingerprint.is_empty() || self.rare.len() < self.words.len() {
             return false;
         }
         sql.push(" FROM leak_words WHERE leak_words MATCH ").push_bind(self.for_sqlite());
@@ -253,7 +266,8 @@ impl Search {
     }
 
     fn for_sqlite(&self) -> String {
-        let asked: Vec<String> = self.words.iter().map(|word| format!("\"{word}\"*")).collect();
+        let asked: Vec<String> =
+            self.looked_up().iter().map(|word| format!("\"{word}\"*")).collect();
         asked.join(" ")
     }
 
@@ -273,14 +287,42 @@ impl Search {
             }
             Session::Postgres(_) => {
                 let asked: Vec<String> =
-                    self.words.iter().map(|word| format!("'{word}':*")).collect();
+                    self.looked_up().iter().map(|word| format!("'{word}':*")).collect();
                 sql.push(" FROM leaks l WHERE (l.found_by @@ CAST(");
                 sql.push_bind(asked.join(" & ")).push(" AS TSQUERY)");
                 self.push_by_fingerprint(sql);
                 sql.push(")");
             }
         }
+        if self.looked_up().len() < self.words.len() {
+            self.push_fits(sql);
+        }
     }
+}
+
+/// The words that few of the newest leaks have. An index of words takes longer to find what a common word
+/// stands in than it takes to look at the leaks that the other words are in.
+async fn rare(
+    connection: &mut dyn Connection,
+    words: &[String],
+) -> Result<Vec<String>, StoreError> {
+    let mut rare = Vec::new();
+    for (index, word) in words.iter().enumerate() {
+        if index >= limits::SEARCH_SAMPLED_WORDS {
+            rare.push(word.clone());
+            continue;
+        }
+        let mut sql = Builder::new(
+            "SELECT COUNT(*) AS count FROM (SELECT search_text FROM leaks ORDER BY id DESC LIMIT ",
+        );
+        sql.push_bind(row::signed(limits::SEARCH_SAMPLE)).push(") l WHERE l.search_text LIKE ");
+        sql.push_bind(format!("% {word}%"));
+        let found = row::count(&sql.build().fetch_one(&mut *connection).await?, "count")?;
+        if found.saturating_mul(limits::SEARCH_COMMON) < limits::SEARCH_SAMPLE as u64 {
+            rare.push(word.clone());
+        }
+    }
+    Ok(rare)
 }
 
 /// The least and the greatest fingerprint that begin with these hex digits.

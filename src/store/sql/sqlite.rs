@@ -16,28 +16,28 @@ use super::key_files::KeyFiles;
 use super::{SqlStore, fingerprint_key, row, search};
 use crate::config::limits;
 use crate::model::fingerprint::FingerprintKey;
-use crate::store::ring::{Given, Keyring};
-use crate::store::{KeySource, StoreError, key};
+use crate::store::ring::Keyring;
+use crate::store::{KeySource, StoreError};
 
 /// A migration that is added makes this file be compiled anew only together with its own change,
 /// or with `touch`.
-static DECISIONS: Migrator = sqlx::migrate!("migrations/sqlite/decisions");
-static EVENTS: Migrator = sqlx::migrate!("migrations/sqlite/events");
+pub(super) static DECISIONS: Migrator = sqlx::migrate!("migrations/sqlite/decisions");
+pub(super) static EVENTS: Migrator = sqlx::migrate!("migrations/sqlite/events");
 
 /// What the header of a leakgate database says: the letters `leak`.
 const APPLICATION_ID: i32 = 0x6c65_616b;
 
 /// The files of one store.
-struct Files {
-    decisions: PathBuf,
-    events: PathBuf,
+pub(super) struct Files {
+    pub(super) decisions: PathBuf,
+    pub(super) events: PathBuf,
     key: PathBuf,
     lock: PathBuf,
 }
 
 impl Files {
     /// The files that belong to `sqlite:PATH` or `sqlite://PATH`.
-    fn of_url(url: &str) -> Result<Self, StoreError> {
+    pub(super) fn of_url(url: &str) -> Result<Self, StoreError> {
         let unsupported = || {
             StoreError::Unusable(
                 "the store's url must be sqlite: and the path of a file, such as sqlite:leakgate.db"
@@ -81,7 +81,7 @@ pub(in crate::store) async fn open(
     let key_files = KeyFiles::of(&files.key);
     let given = match source.given()? {
         Some(given) => given,
-        None => of_files(&files, &key_files, is_new, &mut notices)?,
+        None => key_files.given(is_new, &mut notices)?.ok_or_else(|| missing_key(&files))?,
     };
     if !is_new && !has_content(&files.events)? {
         notices.push(format!(
@@ -94,7 +94,7 @@ pub(in crate::store) async fn open(
     let events = writer(&files.events, SqliteSynchronous::Normal, &EVENTS).await?;
     search::fill(&mut decisions).await?;
     let given = match source {
-        KeySource::File => settled(&mut decisions, &key_files, given, true).await?,
+        KeySource::File => key_files.settled(&mut decisions, given, true).await?,
         _ => given,
     };
     let (fingerprint_key, keys) = fingerprint_key::of_fingerprints(&mut decisions, given).await?;
@@ -125,12 +125,12 @@ pub(in crate::store) async fn open_reading(
     let key_files = KeyFiles::of(&files.key);
     let given = match source.given()? {
         Some(given) => given,
-        None => of_files(&files, &key_files, false, &mut Vec::new())?,
+        None => key_files.given(false, &mut Vec::new())?.ok_or_else(|| missing_key(&files))?,
     };
     let mut decisions = reader(&files.decisions, &DECISIONS).await?;
     let events = reader(&files.events, &EVENTS).await?;
     let given = match source {
-        KeySource::File => settled(&mut decisions, &key_files, given, false).await?,
+        KeySource::File => key_files.settled(&mut decisions, given, false).await?,
         _ => given,
     };
     let (fingerprint_key, keys) =
@@ -171,52 +171,6 @@ async fn assembled(
     })
 }
 
-/// The keys out of their files; a new one where nothing was stored yet.
-fn of_files(
-    files: &Files,
-    keys: &KeyFiles,
-    is_new: bool,
-    notices: &mut Vec<String>,
-) -> Result<Given, StoreError> {
-    let main = match keys.main()? {
-        Some(key) => key,
-        // A rotation was cut off between two renames.
-        None => match keys.new_one()? {
-            Some(key) => key,
-            None if is_new => {
-                notices.push(format!(
-                    "made a new key file {} (mode 0600): back it up; without it the tokens cannot be read",
-                    files.key.display()
-                ));
-                key::create(&files.key)?
-            }
-            None => return Err(missing_key(files)),
-        },
-    };
-    Ok(Given { main, old: keys.old_one()? })
-}
-
-/// The keys, with the new one first where a rotation was cut off before its file was in its place; where
-/// the store is written, the file is put there.
-async fn settled(
-    decisions: &mut SqliteConnection,
-    files: &KeyFiles,
-    given: Given,
-    writes: bool,
-) -> Result<Given, StoreError> {
-    match files.new_one()? {
-        Some(new) if fingerprint_key::is_under(decisions, &new).await? => {
-            // The one before it is in the first file still, or was moved on already.
-            let old = files.main()?.or(given.old);
-            if writes {
-                files.put_in_place()?;
-            }
-            Ok(Given { main: new, old })
-        }
-        _ => Ok(given),
-    }
-}
-
 fn missing_key(files: &Files) -> StoreError {
     StoreError::Unusable(format!(
         "the database {} is there, but its key file {} is not: put the key file back, or set LEAKGATE_KEY if it was made with that",
@@ -226,7 +180,7 @@ fn missing_key(files: &Files) -> StoreError {
 }
 
 /// Whether there is a file with something in it.
-fn has_content(path: &Path) -> Result<bool, StoreError> {
+pub(super) fn has_content(path: &Path) -> Result<bool, StoreError> {
     match fs::metadata(path) {
         Ok(metadata) if metadata.is_file() => Ok(metadata.len() > 0),
         Ok(_) => Err(StoreError::Unusable(format!(
@@ -251,7 +205,7 @@ fn unusable(path: &Path, what: &str, error: &std::io::Error) -> StoreError {
 
 /// Takes the store for this process; the lock ends with the file that is returned. It is a file of
 /// its own since SQLite's own locks on a database end when any handle on that database is closed.
-fn lock(files: &Files) -> Result<File, StoreError> {
+pub(super) fn lock(files: &Files) -> Result<File, StoreError> {
     let mut file = OpenOptions::new()
         .read(true)
         .write(true)
@@ -348,7 +302,10 @@ async fn claim(connection: &mut SqliteConnection) -> Result<(), sqlx::Error> {
 }
 
 /// A connection that cannot write, on a database that has the schema of this version.
-async fn reader(path: &Path, migrator: &Migrator) -> Result<SqliteConnection, StoreError> {
+pub(super) async fn reader(
+    path: &Path,
+    migrator: &Migrator,
+) -> Result<SqliteConnection, StoreError> {
     let mut connection =
         options(path).read_only(true).connect().await.map_err(|error| cannot_open(path, &error))?;
     check(&mut connection, path).await?;
@@ -366,6 +323,20 @@ async fn reader(path: &Path, migrator: &Migrator) -> Result<SqliteConnection, St
             path.display()
         ))),
     }
+}
+
+/// Whether a database out of a backup is sound, and of this version or one before it.
+pub(super) async fn check_restored(path: &Path, migrator: &Migrator) -> Result<(), StoreError> {
+    let failed = |error: sqlx::Error| cannot_open(path, &error);
+    let mut connection = options(path).read_only(true).connect().await.map_err(failed)?;
+    check(&mut connection, path).await?;
+    let version: Option<i64> = sqlx::query_scalar("SELECT MAX(version) FROM _sqlx_migrations")
+        .fetch_one(&mut connection)
+        .await
+        .map_err(failed)?;
+    let known = migrator.iter().map(|migration| migration.version).max();
+    let _ = sqlx::Connection::close(connection).await;
+    if version > known { Err(newer(path)) } else { Ok(()) }
 }
 
 /// Whether it is a sound database of ours. A large one is not read through: damage there shows when

@@ -128,6 +128,33 @@ async fn what_access_says_runs() {
     assert_eq!(&*config.gateway.routes[0].tenant.id, "acme");
 }
 
+/// What docs/operations.md has the operator type about backups and keys.
+#[tokio::test(flavor = "multi_thread")]
+async fn what_operations_says_of_backups_and_keys_runs() {
+    let folder = tempfile::tempdir().unwrap();
+    let upstream = AnsweringUpstream::start().await;
+    let program = Program::start(folder.path(), upstream.address(), "");
+    let text = read("docs/operations.md");
+    let section = text.split("\n## ").find(|part| part.starts_with("Backup, restore, keys"));
+    let script = blocks(section.unwrap(), "sh").concat();
+    let binary = Path::new(env!("CARGO_BIN_EXE_leakgate"));
+    let path = format!("{}:{}", binary.parent().unwrap().display(), std::env::var("PATH").unwrap());
+    let output = Command::new("bash")
+        .args(["-c", &format!("set -euo pipefail\n{script}")])
+        .current_dir(folder.path())
+        .env("PATH", path)
+        .env("LEAKGATE_URL", format!("http://{}", program.control))
+        .env("LEAKGATE_TOKEN", &program.token)
+        .stdin(Stdio::null())
+        .output()
+        .unwrap();
+    let said = String::from_utf8_lossy(&output.stdout).into_owned();
+    assert!(output.status.success(), "{said}\n{}", String::from_utf8_lossy(&output.stderr));
+    assert!(said.contains("not needed"), "{said}");
+    let restored = format!("sqlite:{}", folder.path().join("restored/leakgate.db").display());
+    store::open(&restored, KeySource::File).await.unwrap().store.close().await;
+}
+
 #[test]
 fn every_metric_is_documented() {
     let source = read("src/telemetry/metrics.rs");

@@ -7,6 +7,7 @@ mod demo;
 mod deploy;
 mod docs;
 mod hooks;
+mod keys;
 mod kill;
 mod main_job;
 mod openapi;

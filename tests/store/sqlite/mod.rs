@@ -1,6 +1,7 @@
 //! The embedded store.
 
 mod at_rest;
+mod backup;
 mod kill;
 mod opening;
 mod suite;
