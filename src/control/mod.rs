@@ -11,6 +11,7 @@ pub mod csrf;
 mod decisions;
 mod explain;
 mod findings;
+mod four_eyes;
 mod gateways;
 pub mod guard;
 mod hooks;
@@ -49,7 +50,7 @@ pub use bootstrap::{BootstrapError, Bootstrapped, FirstStart, bootstrap};
 pub use bulk::{BulkAnswer, BulkRequest, BulkTarget};
 pub use bypass::{BypassControl, BypassState};
 pub use credentials::CredentialError;
-pub use decisions::{LeakChange, PatchRequest};
+pub use decisions::{Decided, LeakChange, PatchRequest};
 pub use explain::{Explain, ExplainedHit, Explanation, MalformedRequest, Outcome};
 pub use gateways::GatewayState;
 pub use hooks::{HookAnswer, Label};
@@ -184,6 +185,7 @@ impl Control {
     /// What went wrong in the store; nothing was published.
     pub async fn publish(&self) -> Result<(), StoreError> {
         self.inner.publisher.load().await?;
+        self.note_policies().await?;
         self.restore_bypass().await
     }
 

@@ -17,6 +17,7 @@ mod console;
 mod databases;
 mod events;
 mod explain;
+mod four_eyes;
 mod hooks;
 mod imports;
 mod leaks;

@@ -3,16 +3,20 @@
 
 use axum::Json;
 use axum::extract::State;
+use jiff::Timestamp;
+use serde::Deserialize;
 use utoipa::openapi::OpenApi;
 
 use super::extract::FromQuery;
-use super::{Items, PageQuery};
+use super::{Items, PageQuery, page_request, values};
+use crate::config::limits;
 use crate::control::auth::Caller;
+use crate::control::intake::fits;
 use crate::control::problem::Problem;
 use crate::control::{Control, GatewayState};
 use crate::model::clock;
 use crate::model::rule::VirtualPatch;
-use crate::store::types::{AuditEntry, Page, Stats};
+use crate::store::types::{AuditEntry, AuditQuery, Page, Stats};
 
 /// This document.
 #[utoipa::path(
@@ -59,21 +63,67 @@ pub(super) async fn stats(
     Ok(Json(control.store().stats(&caller.tenants, clock::now()).await?))
 }
 
-/// Who did what; newest first.
+/// Which rows of the audit log.
+#[derive(Clone, PartialEq, Eq, Debug, Default, Deserialize, utoipa::IntoParams)]
+#[serde(default, deny_unknown_fields)]
+#[into_params(parameter_in = Query)]
+pub(super) struct AuditFilter {
+    /// Done by whoever has this name.
+    actor: Option<String>,
+    /// What was done, such as `apply_virtual_patch`, `edit` or `change_user`; any of these.
+    #[serde(deserialize_with = "values::list")]
+    #[param(style = Form, explode = false)]
+    action: Vec<String>,
+    /// To what, such as a leak's id.
+    object: Option<String>,
+    /// At or after this time.
+    #[serde(deserialize_with = "values::time")]
+    from: Option<Timestamp>,
+    /// Before this time.
+    #[serde(deserialize_with = "values::time")]
+    to: Option<Timestamp>,
+    /// Items at most: 50 where it is not said, never more than 200.
+    #[serde(deserialize_with = "values::number")]
+    limit: Option<u64>,
+    /// `next_cursor` of the page before.
+    cursor: Option<String>,
+}
+
+impl AuditFilter {
+    fn query(self) -> Result<AuditQuery, Problem> {
+        for (name, text) in [("actor", &self.actor), ("object", &self.object)] {
+            fits(name, text.as_deref().unwrap_or_default(), limits::FILTER_BYTES)?;
+        }
+        for action in &self.action {
+            fits("action", action, limits::FILTER_BYTES)?;
+        }
+        let some = |text: Option<String>| text.filter(|text| !text.is_empty());
+        Ok(AuditQuery {
+            actor: some(self.actor),
+            action: self.action,
+            object: some(self.object),
+            from: self.from,
+            to: self.to,
+            page: page_request(self.limit, self.cursor)?,
+        })
+    }
+}
+
+/// Who did what, and what was before and after; newest first.
 #[utoipa::path(
     get,
     path = "/audit",
     tag = "administration",
     operation_id = "listAudit",
-    params(PageQuery),
+    params(AuditFilter),
     responses((status = 200, description = "A page of the audit log.", body = Page<AuditEntry>))
 )]
 pub(super) async fn audit(
     State(control): State<Control>,
     caller: Caller,
-    FromQuery(page): FromQuery<PageQuery>,
+    FromQuery(filter): FromQuery<AuditFilter>,
 ) -> Result<Json<Page<AuditEntry>>, Problem> {
-    Ok(Json(control.store().audit(&caller.tenants, &page.request()?).await?))
+    Ok(Json(control.store().audit(&caller.tenants, &filter.query()?).await?))
 }
 
 /// Every gateway and what it enforces.

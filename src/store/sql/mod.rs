@@ -5,13 +5,16 @@
 //! by its name; what writes never does, since a transaction would then lock both.
 
 mod audit;
+mod changed;
 mod changes;
+mod configuration;
 mod copy;
 mod database;
 mod decisions;
 mod edit;
 mod events;
 mod fingerprint_key;
+mod four_eyes;
 mod identity;
 mod leaks;
 mod list;
@@ -30,6 +33,7 @@ mod usage;
 mod users;
 mod who;
 
+use std::collections::BTreeMap;
 use std::fs::File;
 use std::sync::Mutex;
 
@@ -38,9 +42,9 @@ use jiff::Timestamp;
 
 use super::seal::DataKey;
 use super::types::{
-    ApiToken, AuditEntry, Bypass, Decide, DoneOnce, Edit, EnforcedLeak, EnforcedToken, EventPage,
-    EventQuery, Impact, LeakPage, LeakQuery, Lookup, NewApiToken, Once, Page, PageRequest,
-    Registered, Registration, Stats,
+    ApiToken, AuditEntry, AuditQuery, Bypass, Decide, DoneOnce, Edit, EnforcedLeak, EnforcedToken,
+    EventPage, EventQuery, Impact, LeakPage, LeakQuery, Lookup, NewApiToken, Once, Page,
+    PageRequest, Registered, Registration, Stats,
 };
 use super::{Changes, KeySource, Store, StoreError};
 use crate::model::event::Event;
@@ -332,9 +336,18 @@ impl Store for SqlStore {
     async fn audit(
         &self,
         of: &Tenants,
-        page: &PageRequest,
+        query: &AuditQuery,
     ) -> Result<Page<AuditEntry>, StoreError> {
-        self.list_audit(of, page).await
+        self.list_audit(of, query).await
+    }
+
+    async fn note_configuration(
+        &self,
+        name: &str,
+        values: &BTreeMap<String, String>,
+        actor: &Actor,
+    ) -> Result<(), StoreError> {
+        self.note_values(name, values, actor).await
     }
 
     async fn ping(&self) -> Result<(), StoreError> {

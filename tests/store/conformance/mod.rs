@@ -2,6 +2,7 @@
 
 pub mod conditions;
 pub mod events;
+pub mod four_eyes;
 pub mod identity;
 pub mod leaks;
 pub mod life;
@@ -63,6 +64,13 @@ macro_rules! all {
                 a_call_in_parts_goes_on_where_it_was_cut_off,
                 tokens_may_have_a_mode_of_their_own,
             }
+            four_eyes::{
+                a_block_takes_another_person,
+                what_weakens_a_block_takes_another_person,
+                haste_leaves_a_review_open,
+                one_person_cannot_turn_it_off,
+                persons_are_behind_their_api_tokens,
+            }
             risk::{
                 it_follows_from_what_is_known,
                 a_person_may_set_it,
@@ -109,6 +117,8 @@ macro_rules! all {
                 a_revoked_or_ended_api_token_is_nobody,
                 names_are_one,
                 the_audit_log_says_who_did_what,
+                the_audit_log_is_narrowed,
+                the_audit_log_says_what_was_before_and_after,
             }
             tenants::{
                 tenants_are_made_and_removed_while_empty,
