@@ -9,8 +9,10 @@ use serde_json::{Value, json};
 
 use crate::config::limits;
 use crate::model::clock;
-use crate::model::ids::{LeakId, TokenId};
+use crate::model::ids::{LeakId, ProposalId, TokenId};
 use crate::model::leak::{DetectedBy, Remediation, Resolution, Status};
+use crate::model::proposal::ProposalState;
+use crate::model::rule::TokenMode;
 
 use super::api::{Answer, Api};
 use super::failure::Failure;
@@ -73,6 +75,16 @@ pub enum Action {
     },
     /// What a virtual patch on a leak would do: recent uses of its tokens.
     Impact(One),
+    /// What waits for another person to approve it.
+    Proposals(Waiting),
+    /// Approve what another person proposes: it is done at once.
+    Approve(Settle),
+    /// Reject a proposal, or take one's own back.
+    Reject(Settle),
+    /// What was done in haste and waits for another person to acknowledge it.
+    Reviews(Waiting),
+    /// Acknowledge what another person has done in haste.
+    Acknowledge(Settle),
 }
 
 /// Which page of a list.
@@ -221,9 +233,15 @@ pub struct Patch {
     /// When it ends by itself: a time, or a time from now such as 30d.
     #[arg(long, value_name = "TIME")]
     pub expires: Option<String>,
+    /// The mode of one token, by its id, where it is not that of the patch: block, monitoring or none.
+    #[arg(long = "token", value_name = "ID=MODE")]
+    pub tokens: Vec<String>,
     /// Override the guard against rules that could block honest traffic.
     #[arg(long)]
     pub force: bool,
+    /// Why it cannot wait for another person, where two decide.
+    #[arg(long, value_name = "REASON")]
+    pub break_glass: Option<String>,
     /// What is to be said with it.
     #[arg(long)]
     pub comment: Option<String>,
@@ -237,6 +255,9 @@ pub struct Said {
     /// What is to be said with it.
     #[arg(long)]
     pub comment: Option<String>,
+    /// Why it cannot wait for another person, where two decide.
+    #[arg(long, value_name = "REASON")]
+    pub break_glass: Option<String>,
 }
 
 /// The same, with the reason.
@@ -248,6 +269,37 @@ pub struct Resolved {
     #[arg(long, value_parser = named(Resolution::ALL, Resolution::name))]
     pub resolution: Option<String>,
     /// What is to be said with it.
+    #[arg(long)]
+    pub comment: Option<String>,
+    /// Why it cannot wait for another person, where two decide.
+    #[arg(long, value_name = "REASON")]
+    pub break_glass: Option<String>,
+}
+
+/// Which proposals or reviews.
+#[derive(Args, Debug)]
+pub struct Waiting {
+    /// How far they are; those that wait where it is not said.
+    #[arg(long, value_delimiter = ',', value_parser = named(ProposalState::ALL, ProposalState::name))]
+    pub state: Vec<String>,
+    /// Which page.
+    #[command(flatten)]
+    pub page: Page,
+}
+
+impl Waiting {
+    fn query(self) -> Vec<(&'static str, String)> {
+        let state = (!self.state.is_empty()).then(|| ("state", self.state.join(",")));
+        state.into_iter().chain(self.page.query()).collect()
+    }
+}
+
+/// A proposal or a review, and what is said to it.
+#[derive(Args, Debug)]
+pub struct Settle {
+    /// Its id.
+    pub id: String,
+    /// What is to be said to it.
     #[arg(long)]
     pub comment: Option<String>,
 }
@@ -319,6 +371,21 @@ pub(super) async fn run(leaks: Leaks, api: &Api, io: &mut Io<'_>) -> Result<(), 
             let answer = read(api, &one.id, "/impact").await?;
             output.show(&answer, io.out, show::impact)
         }
+        Action::Proposals(waiting) => {
+            let answer = api.get("/proposals", &waiting.query()).await?;
+            output.show(&answer, io.out, show::proposals)?;
+            more(&answer, io)
+        }
+        Action::Reviews(waiting) => {
+            let answer = api.get("/reviews", &waiting.query()).await?;
+            output.show(&answer, io.out, show::proposals)?;
+            more(&answer, io)
+        }
+        Action::Approve(said) => settle(said, ("proposals", "approve"), output, api, io).await,
+        Action::Reject(said) => settle(said, ("proposals", "reject"), output, api, io).await,
+        Action::Acknowledge(said) => {
+            settle(said, ("reviews", "acknowledge"), output, api, io).await
+        }
     }
 }
 
@@ -333,7 +400,8 @@ async fn read(api: &Api, id: &str, part: &str) -> Result<Answer, Failure> {
 
 impl From<Said> for Resolved {
     fn from(said: Said) -> Self {
-        Self { id: said.id, resolution: None, comment: said.comment }
+        let Said { id, comment, break_glass } = said;
+        Self { id, resolution: None, comment, break_glass }
     }
 }
 
@@ -346,11 +414,31 @@ async fn decide(
     io: &mut Io<'_>,
 ) -> Result<(), Failure> {
     let path = format!("/leaks/{}/{decision}", leak_id(&said.id)?);
-    let texts = [("resolution", said.resolution), ("comment", said.comment)];
+    let texts = [
+        ("resolution", said.resolution),
+        ("comment", said.comment),
+        ("break_glass", said.break_glass),
+    ];
     let there = texts.into_iter().filter_map(|(name, text)| Some((name.to_owned(), text?.into())));
     let body = Value::Object(there.collect());
     let answer = api.send(method, &path, Some(&body)).await?;
     output.show(&answer, io.out, show::decided)
+}
+
+async fn settle(
+    said: Settle,
+    (what, verdict): (&str, &str),
+    output: Output,
+    api: &Api,
+    io: &mut Io<'_>,
+) -> Result<(), Failure> {
+    let id: ProposalId = said.id.parse().map_err(|_| {
+        Failure::Usage(format!("that is no id of them: `leakgate leaks {what}` shows them"))
+    })?;
+    let body = said.comment.map(|comment| json!({ "comment": comment }));
+    let path = format!("/{what}/{id}/{verdict}");
+    let answer = api.send(Method::POST, &path, body.as_ref()).await?;
+    output.show(&answer, io.out, show::settled)
 }
 
 async fn add(new: Add, output: Output, api: &Api, io: &mut Io<'_>) -> Result<(), Failure> {
@@ -422,6 +510,14 @@ fn patch_body(patch: Patch) -> Result<Value, Failure> {
     });
     let except = except.collect::<Result<Vec<Value>, Failure>>()?;
     let expires = patch.expires.map(|time| when::from_now("--expires", &time, now)).transpose()?;
+    let tokens = patch.tokens.iter().map(|text| {
+        let (id, mode) = text.split_once('=').unwrap_or((text, ""));
+        let mode = TokenMode::from_name(mode).ok_or_else(|| {
+            Failure::Usage("--token takes ID=MODE: block, monitoring or none".to_owned())
+        })?;
+        Ok(json!({ "id": token_id(id)?, "mode": mode }))
+    });
+    let tokens = tokens.collect::<Result<Vec<Value>, Failure>>()?;
     let methods: Vec<String> = patch.method.iter().map(|name| name.to_ascii_uppercase()).collect();
     let mut body = json!({
         "mode": patch.mode,
@@ -435,8 +531,14 @@ fn patch_body(patch: Patch) -> Result<Value, Failure> {
         "expires_at": expires,
         "force": patch.force,
     });
-    if let (Some(comment), Some(fields)) = (patch.comment, body.as_object_mut()) {
-        fields.insert("comment".to_owned(), comment.into());
+    if let Some(fields) = body.as_object_mut() {
+        let texts = [("comment", patch.comment), ("break_glass", patch.break_glass)];
+        let there =
+            texts.into_iter().filter_map(|(name, text)| Some((name.to_owned(), text?.into())));
+        fields.extend(there);
+        if !tokens.is_empty() {
+            fields.insert("tokens".to_owned(), tokens.into());
+        }
     }
     Ok(body)
 }

@@ -20,6 +20,7 @@ mod bypass;
 mod events;
 mod failure;
 mod follow;
+mod four_eyes;
 mod import;
 mod input;
 mod keys;
@@ -48,6 +49,7 @@ pub use api_tokens::ApiTokens;
 pub use bypass::Bypass;
 pub use events::Events;
 pub use failure::{Exit, Failure};
+pub use four_eyes::FourEyes;
 pub use import::Import;
 pub use input::{read_request, read_token};
 pub use keys::Keys;
@@ -71,6 +73,8 @@ pub enum Command {
     Events(Events),
     /// The switch that stops all blocking.
     Bypass(Bypass),
+    /// Whether two persons decide about what blocks.
+    FourEyes(FourEyes),
     /// Whether a token, read from standard input, is known.
     Lookup(Lookup),
     /// What would be decided about one recorded raw request, and why.
@@ -95,6 +99,7 @@ impl Command {
             Self::Leaks(command) => &command.form,
             Self::Events(command) => &command.form,
             Self::Bypass(command) => &command.form,
+            Self::FourEyes(command) => &command.form,
             Self::Lookup(command) => &command.form,
             Self::Explain(command) => &command.form,
             Self::Fingerprint(_) => return None,
@@ -172,6 +177,7 @@ async fn dispatch(command: Command, settings: &Settings, io: &mut Io<'_>) -> Res
         Command::Leaks(leaks) => Box::pin(leaks::run(leaks, &api, io)).await?,
         Command::Events(events) => Box::pin(events::run(events, &api, io)).await?,
         Command::Bypass(bypass) => bypass::run(bypass, &api, io).await?,
+        Command::FourEyes(setting) => four_eyes::run(setting, &api, io).await?,
         Command::Lookup(lookup) => tokens::lookup(lookup, &api, io).await?,
         Command::Explain(explain) => tokens::explain(explain, &api, io).await?,
         Command::Fingerprint(fingerprint) => tokens::fingerprint(fingerprint, &api, io).await?,

@@ -53,7 +53,7 @@ pub(super) fn leak(leak: &Value, out: &mut dyn Write) -> io::Result<()> {
         &[
             ("id", text(leak, "id")),
             ("title", text(leak, "title")),
-            ("risk", text(leak, "risk")),
+            ("risk", risk(leak)),
             ("status", text(leak, "status")),
             ("resolution", text(leak, "resolution")),
             ("remediation", text(leak, "remediation")),
@@ -97,6 +97,17 @@ pub(super) fn leak(leak: &Value, out: &mut dyn Write) -> io::Result<()> {
     Ok(())
 }
 
+/// The risk that counts, and why.
+fn risk(leak: &Value) -> String {
+    let (risk, set) = (text(leak, "risk"), text(leak, "risk_set"));
+    if set != NOTHING {
+        return format!("{risk}, set; computed: {}", text(leak, "risk_computed"));
+    }
+    let why = items(leak, "risk_explained").iter().filter_map(Value::as_str);
+    let why: Vec<String> = why.map(super::output::plain).collect();
+    if why.is_empty() { risk } else { format!("{risk}: {}", why.join("; ")) }
+}
+
 /// Where a patch acts, in words.
 fn scope(scope: &Value) -> String {
     let mut parts: Vec<String> = ["methods", "hosts", "path_prefixes"]
@@ -122,8 +133,47 @@ fn scope(scope: &Value) -> String {
     parts.join(", ")
 }
 
-/// A leak after a decision or a change: what is in force now, and what could not be done.
+/// What waits for another person, or has waited.
+pub(super) fn proposals(page: &Value, out: &mut dyn Write) -> io::Result<()> {
+    let proposals = items(page, "items");
+    if proposals.is_empty() {
+        return writeln!(out, "Nothing waits for another person.");
+    }
+    table(
+        out,
+        &["ID", "STATE", "BY", "AT", "LEAK", "WHAT", "BECAUSE"],
+        proposals.iter().map(|proposal| {
+            vec![
+                text(proposal, "id"),
+                text(proposal, "state"),
+                text(proposal, "proposed_by"),
+                time(proposal, "proposed_at"),
+                text(proposal, "leak"),
+                text(proposal, "summary"),
+                text(proposal, "comment"),
+            ]
+        }),
+    )
+}
+
+/// A proposal or a review to which somebody has said something, and the leak as it is then.
+pub(super) fn settled(answer: &Value, out: &mut dyn Write) -> io::Result<()> {
+    let proposal = answer.get("proposal").unwrap_or(&Value::Null);
+    writeln!(out, "{}: {}", text(proposal, "state"), text(proposal, "summary"))?;
+    match answer.get("leak") {
+        Some(leak @ Value::Object(_)) => decided(leak, out),
+        _ => Ok(()),
+    }
+}
+
+/// A leak after a decision or a change: what is in force now, and what could not be done; or what
+/// another person is asked for.
 pub(super) fn decided(leak: &Value, out: &mut dyn Write) -> io::Result<()> {
+    if leak.get("proposed_by").is_some() {
+        writeln!(out, "Nothing is changed yet: this takes two persons. {}", text(leak, "summary"))?;
+        let id = text(leak, "id");
+        return writeln!(out, "Another one approves it with: leakgate leaks approve {id}");
+    }
     write!(out, "{}: {}", text(leak, "title"), text(leak, "status"))?;
     match leak.get("virtual_patch") {
         Some(patch @ Value::Object(_)) => {
@@ -186,6 +236,7 @@ pub(super) fn tokens(page: &Value, name: &str, out: &mut dyn Write) -> io::Resul
             "MASKED",
             "BYTES",
             "KIND",
+            "MODE",
             "VALIDITY",
             "LAST USED",
             "NO RULE BECAUSE",
@@ -197,6 +248,7 @@ pub(super) fn tokens(page: &Value, name: &str, out: &mut dyn Write) -> io::Resul
                 text(token, "masked"),
                 text(token, "length"),
                 text(token, "kind"),
+                text(token, "mode"),
                 text(token, "validity"),
                 time(token, "last_used_at"),
                 text(token, "not_applicable"),

@@ -584,3 +584,9 @@ pub const RISK_USED_LEAKS: usize = 20_000;
 pub const RISK_TOKENS: i64 = 1_000;
 /// Time after a start back to which uses are looked at whose leaks' risk may not be up to date.
 pub const RISK_CATCH_UP: Duration = Duration::from_secs(60 * 60);
+
+/// How far the times of two rows of the audit log may lie apart in the wrong order, since several
+/// processes write it.
+pub const AUDIT_SKEW: Duration = Duration::from_secs(60);
+/// Time for another person to approve a proposal.
+pub const PROPOSAL_TIME: Duration = Duration::from_secs(7 * 24 * 60 * 60);

@@ -9,7 +9,7 @@ use super::form::Form;
 use super::leak::id;
 use super::refused::Answer;
 use super::visit::Sent;
-use crate::control::{PatchRequest, Problem};
+use crate::control::{Decided, PatchRequest, Problem};
 use crate::model::clock;
 use crate::model::leak::{Decision, Leak, Resolution};
 use crate::model::rule::{ExceptClient, PatchMode, Scope};
@@ -28,8 +28,8 @@ pub(super) async fn decide(Path((text, name)): Path<(String, String)>, sent: Sen
     let (desk, form) = (&sent.visit.desk, &sent.form);
     if name == "spare" {
         let leak = desk.leak(id).await?;
-        desk.apply(id, spared(form, &leak)?).await?;
-        return Ok(Redirect::to(&format!("/leaks/{id}?done=patched")).into_response());
+        let done = of(&desk.apply(id, spared(form, &leak)?).await?, "patched");
+        return Ok(Redirect::to(&format!("/leaks/{id}?done={done}")).into_response());
     }
     let decision =
         Decision::ALL.iter().copied().find(|decision| decisions::path(*decision) == name);
@@ -39,20 +39,28 @@ pub(super) async fn decide(Path((text, name)): Path<(String, String)>, sent: Sen
     let done = match decision {
         Decision::ApplyVirtualPatch => {
             let before = desk.leak(id).await?;
-            desk.apply(id, patch(form, &before, comment)?).await?;
-            "patched"
+            of(&desk.apply(id, patch(form, &before, comment)?).await?, "patched")
         }
         other => {
-            desk.decide(id, other, resolution, comment).await?;
-            match other {
+            let decided = desk.decide(id, other, resolution, comment).await?;
+            let done = match other {
                 Decision::Close => "closed",
                 Decision::MarkFalse => "false",
                 Decision::Reopen => "reopened",
                 _ => "unpatched",
-            }
+            };
+            of(&decided, done)
         }
     };
     Ok(Redirect::to(&format!("/leaks/{id}?done={done}")).into_response())
+}
+
+/// What was done, or that another person is asked for it.
+fn of(decided: &Decided, done: &'static str) -> &'static str {
+    match decided {
+        Decided::Made(_) => done,
+        Decided::Proposed(_) => "proposed",
+    }
 }
 
 /// The patch in force, or one everywhere where there is none, to block all but one more client that
@@ -67,6 +75,7 @@ fn spared(form: &Form, leak: &Leak) -> Result<PatchRequest, Problem> {
         expires_at: patch.and_then(|patch| patch.expires_at),
         force: patch.is_some_and(|patch| patch.force),
         tokens: None,
+        break_glass: None,
         comment: None,
     })
 }
@@ -107,6 +116,7 @@ fn patch(form: &Form, leak: &Leak, comment: Option<String>) -> Result<PatchReque
         expires_at: before.and_then(|patch| patch.expires_at),
         force: form.has("force"),
         tokens: None,
+        break_glass: None,
         comment,
     })
 }

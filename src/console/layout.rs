@@ -137,6 +137,9 @@ pub(super) fn done(visit: &Visit) -> Markup {
             "These tokens were known already: this leak has them, with one more occurrence."
         }
         Some("patched") => "The virtual patch is in force.",
+        Some("proposed") => {
+            "This takes two persons: another one is asked to approve it, and nothing has changed yet."
+        }
         Some("unpatched") => "The virtual patch is removed. Its tokens are watched on.",
         Some("closed") => "The leak is closed. Its tokens are watched for a while.",
         Some("false") => "The leak is marked as false. Its tokens are not watched.",

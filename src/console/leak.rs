@@ -26,7 +26,6 @@ pub(super) async fn show(Path(text): Path<String>, visit: Visit) -> Answer {
     let history = desk.history(id).await?;
     let comments = desk.comments(id).await?;
     let seen = desk.impact(id).await;
-    let hours = desk.leak_hours(&[id]).await.unwrap_or_default();
     let recent = desk.events(&format!("leak={id}&limit={EVENTS}")).await?;
     let body = html! {
         (layout::done(&visit))
@@ -39,7 +38,7 @@ pub(super) async fn show(Path(text): Path<String>, visit: Visit) -> Answer {
             span.tag.quiet { (words::status(leak.status)) @if let Some(why) = leak.resolution { ", " (words::resolution(why).to_lowercase()) } }
             (words::remediation_tag(&leak))
             @if leak.events_24h > 0 {
-                span { "used " strong { (words::many(leak.events_24h, "time", "times")) } " in 24 h" @if let Some(hours) = hours.get(&id) { (charts::spark(hours)) } }
+                span { "used " strong { (words::many(leak.events_24h, "time", "times")) } " in 24 h" @if leak.events_24h > 0 { (charts::spark(&leak.events_by_hour)) } }
             }
         }
         div.columns {

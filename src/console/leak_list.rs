@@ -1,26 +1,20 @@
 //! The list of leaks, with a decision for those that are ticked.
 
-use std::collections::HashMap;
-
 use maud::{Markup, html};
 
 use super::filter::Filter;
 use super::visit::Visit;
 use super::{charts, layout, words};
 use crate::control::{LeakPage, Stats};
-use crate::model::ids::LeakId;
 use crate::model::leak::{Decision, Leak, Resolution};
 use crate::model::role::Permission;
 
 /// Tokens shown in a row.
 const TOKENS: usize = 2;
 
-type Hours = HashMap<LeakId, Vec<u64>>;
-
 pub(super) fn list(
     visit: &Visit,
     found: &LeakPage,
-    hours: &Hours,
     filter: &Filter,
     stats: Option<&Stats>,
 ) -> Markup {
@@ -33,7 +27,7 @@ pub(super) fn list(
     } else {
         words::number(found.total)
     };
-    let table = table(found, hours, filter, decides);
+    let table = table(found, filter, decides);
     html! {
         p.count #count { (total) " " (if found.total == 1 { "leak" } else { "leaks" }) }
         @if decides {
@@ -46,7 +40,7 @@ pub(super) fn list(
     }
 }
 
-fn table(found: &LeakPage, hours: &Hours, filter: &Filter, decides: bool) -> Markup {
+fn table(found: &LeakPage, filter: &Filter, decides: bool) -> Markup {
     let column = |name: &str, by: &str| {
         html! {
             th scope="col" aria-sort=[filter.direction(by)] {
@@ -70,13 +64,13 @@ fn table(found: &LeakPage, hours: &Hours, filter: &Filter, decides: bool) -> Mar
                         (column("First seen", "created_at"))
                     }
                 }
-                tbody { @for leak in &found.items { (row(leak, hours.get(&leak.id), decides)) } }
+                tbody { @for leak in &found.items { (row(leak, decides)) } }
             }
         }
     }
 }
 
-fn row(leak: &Leak, hours: Option<&Vec<u64>>, decides: bool) -> Markup {
+fn row(leak: &Leak, decides: bool) -> Markup {
     html! {
         tr data-risk=(leak.risk.name()) {
             @if decides { td.pick { input type="checkbox" name="id" value=(leak.id) aria-label={ "Tick " (words::cut(&leak.title, 60)) }; } }
@@ -91,7 +85,7 @@ fn row(leak: &Leak, hours: Option<&Vec<u64>>, decides: bool) -> Markup {
             td data-label="Remediation" { (words::remediation_tag(leak)) }
             td.number data-label="Uses, 24 h" {
                 @if leak.events_24h > 0 { strong { (words::number(leak.events_24h)) } } @else { span.quiet-text { "0" } }
-                @if let Some(hours) = hours { (charts::spark(hours)) }
+                @if leak.events_24h > 0 { (charts::spark(&leak.events_by_hour)) }
             }
             td data-label="First seen" { (words::day(leak.created_at)) }
         }

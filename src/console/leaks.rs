@@ -24,9 +24,7 @@ pub(super) async fn show(visit: Visit) -> Answer {
     let filter = Filter::of(&visit.query);
     let cursor = visit.value("cursor");
     let found = visit.desk.leaks(&filter.asked(cursor)).await?;
-    let ids: Vec<_> = found.items.iter().map(|leak| leak.id).collect();
     // Diagrams that cannot be drawn now keep nobody from the list.
-    let hours = visit.desk.leak_hours(&ids).await.unwrap_or_default();
     let stats = visit.desk.stats().await.ok();
     let at_first = filter.is_empty() && cursor.is_none();
     let urgent = if at_first { urgent::find(&visit).await } else { None };
@@ -44,7 +42,7 @@ pub(super) async fn show(visit: Visit) -> Answer {
         }
         (chips(&filter))
         (search(&filter))
-        (leak_list::list(&visit, &found, &hours, &filter, stats.as_ref()))
+        (leak_list::list(&visit, &found, &filter, stats.as_ref()))
         (layout::pages(&filter.address(None), next, cursor.is_none()))
     };
     layout::page(&visit, "API leaks", body).await

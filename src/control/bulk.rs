@@ -9,7 +9,7 @@ use super::problem::{Problem, ProblemDocument};
 use super::publish::Touched;
 use super::{Control, Visitor, api};
 use crate::config::limits;
-use crate::model::ids::LeakId;
+use crate::model::ids::{LeakId, ProposalId};
 use crate::model::leak::{Decision, Leak, Remediation, Resolution, Status};
 use crate::model::object;
 use crate::store::StoreError;
@@ -36,6 +36,9 @@ pub struct BulkRequest {
     /// What is said with it.
     #[serde(default)]
     pub comment: Option<String>,
+    /// Why it cannot wait for another person, where two decide.
+    #[serde(default)]
+    pub break_glass: Option<String>,
 }
 
 /// Which leaks a decision is for.
@@ -58,6 +61,9 @@ pub struct BulkAnswer {
     pub status: Option<Status>,
     /// What is in force for it afterwards; absent where the decision was not made.
     pub remediation: Option<Remediation>,
+    /// What another person is asked for, where the decision takes two.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub proposal: Option<ProposalId>,
     /// Why the decision was not made.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(value_type = Option<ProblemDocument>)]
@@ -66,15 +72,21 @@ pub struct BulkAnswer {
 
 /// What an earlier decision came to.
 #[derive(Deserialize)]
-struct Made {
-    status: Status,
-    remediation: Remediation,
+#[serde(untagged)]
+enum Earlier {
+    Made { status: Status, remediation: Remediation },
+    Proposed { id: ProposalId },
 }
 
 impl BulkAnswer {
     fn made(id: LeakId, status: Status, remediation: Remediation) -> Self {
         let (status, remediation) = (Some(status), Some(remediation));
-        Self { id, ok: true, status, remediation, problem: None }
+        Self { id, ok: true, status, remediation, proposal: None, problem: None }
+    }
+
+    fn proposed(id: LeakId, proposal: ProposalId) -> Self {
+        let proposal = Some(proposal);
+        Self { id, ok: false, status: None, remediation: None, proposal, problem: None }
     }
 }
 
@@ -92,6 +104,7 @@ impl BulkRequest {
             (Decision::ApplyVirtualPatch, patch) => {
                 let mut patch = patch.unwrap_or_default();
                 patch.comment = patch.comment.or(self.comment);
+                patch.break_glass = patch.break_glass.or(self.break_glass);
                 decisions::apply(patch)?
             }
             (_, Some(_)) => {
@@ -100,7 +113,10 @@ impl BulkRequest {
                     "it goes with the decision apply_virtual_patch only",
                 ));
             }
-            (decision, None) => decisions::plain(decision, self.resolution, self.comment),
+            (decision, None) => decisions::in_haste(
+                decisions::plain(decision, self.resolution, self.comment),
+                self.break_glass,
+            )?,
         };
         Ok((decide, target))
     }
@@ -187,6 +203,7 @@ impl Control {
                                 ok: false,
                                 status: None,
                                 remediation: None,
+                                proposal: None,
                                 problem: Some(problem),
                             }
                         }
@@ -207,20 +224,30 @@ impl Control {
         let store = &self.inner.store;
         let actor = self.at_leak(caller, id).await?;
         let once = decide.conditions.once;
-        match store.decide(&actor.tenant, id, decide, &actor).await {
+        match store.decide(&actor.tenant, id, decide.clone(), &actor).await {
+            Err(StoreError::NeedsTwo) => {
+                let proposal = store.propose(&actor.tenant, id, decide, &actor).await?;
+                Ok((BulkAnswer::proposed(id, proposal.id), None))
+            }
             Ok(leak) => Ok((BulkAnswer::made(id, leak.status, leak.remediation), Some(leak))),
             Err(StoreError::Repeated) => {
                 // An earlier try of the same call has come as far as this leak.
                 let key = once.map(|once| once.key).unwrap_or_default();
                 let done = store.done_once(&actor.tenant, &key).await?;
-                let made: Option<Made> = done
+                let earlier: Option<Earlier> = done
                     .and_then(|done| done.answer)
                     .and_then(|answer| serde_json::from_str(&answer).ok());
-                let Some(made) = made else {
-                    let leak = store.leak(&actor.tenant, id).await?;
-                    return Ok((BulkAnswer::made(id, leak.status, leak.remediation), None));
+                let answer = match earlier {
+                    Some(Earlier::Made { status, remediation }) => {
+                        BulkAnswer::made(id, status, remediation)
+                    }
+                    Some(Earlier::Proposed { id: proposal }) => BulkAnswer::proposed(id, proposal),
+                    None => {
+                        let leak = store.leak(&actor.tenant, id).await?;
+                        BulkAnswer::made(id, leak.status, leak.remediation)
+                    }
                 };
-                Ok((BulkAnswer::made(id, made.status, made.remediation), None))
+                Ok((answer, None))
             }
             Err(error) => Err(error.into()),
         }

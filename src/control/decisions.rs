@@ -16,10 +16,11 @@ use crate::model::clock;
 use crate::model::ids::{LeakId, TokenId};
 use crate::model::leak::{Comment, Decision, Leak, Resolution, Risk, Source};
 use crate::model::object;
+use crate::model::proposal::Proposal;
 use crate::model::role::Actor;
 use crate::model::rule::{ModeOfToken, PatchMode, Scope};
 use crate::model::secret::Secret;
-use crate::store::types::{Conditions, Decide, Edit, NewPatch};
+use crate::store::types::{Conditions, Decide, Edit, NewPatch, Second};
 
 /// A virtual patch to apply. Left out whole, it blocks everywhere.
 #[derive(Clone, PartialEq, Eq, Debug, Default, Deserialize, ToSchema)]
@@ -41,6 +42,18 @@ pub struct PatchRequest {
     pub tokens: Option<Vec<ModeOfToken>>,
     /// What is said with it.
     pub comment: Option<String>,
+    /// Why it cannot wait for another person, where two decide: it is done at once, and another
+    /// person is asked to review it.
+    pub break_glass: Option<String>,
+}
+
+/// What became of a decision.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub enum Decided {
+    /// It is made: the leak as it is now.
+    Made(Box<Leak>),
+    /// It takes another person, who is asked for it.
+    Proposed(Box<Proposal>),
 }
 
 /// Changes to a leak. What is absent stays; `null` clears a risk that was set, a time of exposure, an
@@ -87,16 +100,37 @@ pub struct LeakChange {
     /// Ids of tokens to remove.
     #[serde(default)]
     pub remove_tokens: Vec<TokenId>,
+    /// Why a change of the tokens of a leak that blocks cannot wait for another person, where two
+    /// decide.
+    #[serde(default)]
+    pub break_glass: Option<String>,
 }
 
 impl Control {
-    /// Makes a decision about a leak.
+    /// Makes a decision about a leak, or asks another person for it where it takes two.
     ///
     /// # Errors
     /// Where there is no such leak, its status does not allow it, a value does not fit, no token
     /// can become a rule, or the store fails.
-    pub async fn decide(&self, actor: &Actor, id: LeakId, decide: Decide) -> Result<Leak, Problem> {
+    pub async fn decide(
+        &self,
+        actor: &Actor,
+        id: LeakId,
+        decide: Decide,
+    ) -> Result<Decided, Problem> {
         let decide = self.checked(actor, decide).await?;
+        match self.make(actor, id, decide.clone()).await {
+            Ok(leak) => Ok(Decided::Made(Box::new(leak))),
+            Err(problem) if problem.is_needs_two() => {
+                let store = &self.inner.store;
+                let proposal = store.propose(&actor.tenant, id, decide, actor).await?;
+                Ok(Decided::Proposed(Box::new(proposal)))
+            }
+            Err(problem) => Err(problem),
+        }
+    }
+
+    async fn make(&self, actor: &Actor, id: LeakId, decide: Decide) -> Result<Leak, Problem> {
         let store = Arc::clone(&self.inner.store);
         let actor = actor.clone();
         self.inner
@@ -116,8 +150,18 @@ impl Control {
             self.without_token("scope.hosts", actor, &patch.scope.hosts).await?;
             self.without_token("scope.path_prefixes", actor, &patch.scope.path_prefixes).await?;
         }
-        let redactor = self.redactor(&actor.tenant, &[], &[comment]).await?;
-        Ok(Decide { comment: redactor.option(decide.comment).filter(|c| !c.is_empty()), ..decide })
+        let haste = match &decide.conditions.second {
+            Second::Afterwards(reason) => reason.as_str(),
+            Second::Nobody | Second::Exempt => "",
+        };
+        let redactor = self.redactor(&actor.tenant, &[], &[comment, haste]).await?;
+        let second = match decide.conditions.second {
+            Second::Afterwards(reason) => Second::Afterwards(redactor.text(reason)),
+            other => other,
+        };
+        let conditions = Conditions { second, ..decide.conditions };
+        let comment = redactor.option(decide.comment).filter(|c| !c.is_empty());
+        Ok(Decide { comment, conditions, ..decide })
     }
 
     /// Refuses entries of a scope that carry a token: everybody who sees the patch sees them, and
@@ -186,6 +230,14 @@ impl Control {
         }
         let removed = change.remove_tokens.clone();
         let tokens_change = !add_tokens.is_empty() || !removed.is_empty();
+        let second = match second_of(change.break_glass)? {
+            Second::Afterwards(reason) => {
+                let redactor = self.redactor(&actor.tenant, &add_tokens, &[&reason]).await?;
+                Second::Afterwards(redactor.text(reason))
+            }
+            other => other,
+        };
+        let conditions = Conditions { second, ..conditions };
         let edit = Edit {
             title: texts.title,
             risk: change.risk,
@@ -244,9 +296,27 @@ pub(super) fn plain(
     Decide { decision, patch: None, resolution, comment, conditions: Conditions::default() }
 }
 
+/// The same decision in haste, where a reason for it is given.
+pub(super) fn in_haste(decide: Decide, break_glass: Option<String>) -> Result<Decide, Problem> {
+    let conditions = Conditions { second: second_of(break_glass)?, ..decide.conditions };
+    Ok(Decide { conditions, ..decide })
+}
+
+/// Who stands for a decision beside its actor.
+fn second_of(break_glass: Option<String>) -> Result<Second, Problem> {
+    let Some(reason) = break_glass else { return Ok(Second::Nobody) };
+    let reason = intake::one_line(&reason);
+    if reason.is_empty() {
+        return Err(Problem::invalid("break_glass", "it is empty: say why it cannot wait"));
+    }
+    fits("break_glass", &reason, limits::NAME_BYTES)?;
+    Ok(Second::Afterwards(reason))
+}
+
 /// The decision to apply a virtual patch, checked.
 pub(super) fn apply(request: PatchRequest) -> Result<Decide, Problem> {
     let now = clock::now();
+    let second = second_of(request.break_glass)?;
     if request.expires_at.is_some_and(|at| at <= now) {
         return Err(Problem::invalid("expires_at", "it is over already: give a later time"));
     }
@@ -269,6 +339,6 @@ pub(super) fn apply(request: PatchRequest) -> Result<Decide, Problem> {
         patch: Some(patch),
         resolution: None,
         comment: request.comment,
-        conditions: Conditions::default(),
+        conditions: Conditions { second, ..Conditions::default() },
     })
 }

@@ -447,6 +447,9 @@ impl Group<'_> {
                 None
             }
             Err(StoreError::NothingApplicable(reasons)) => Some(reasons.join("; ")),
+            Err(StoreError::NeedsTwo) => {
+                Some("a block takes two persons here: propose it for the leak".to_owned())
+            }
             Err(error) => {
                 tracing::error!(%error, "a virtual patch could not be applied");
                 self.touched.push(Touched::Leak(leak.id));

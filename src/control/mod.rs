@@ -12,6 +12,7 @@ mod decisions;
 mod drafts;
 mod explain;
 mod findings;
+mod four_eyes;
 mod gateways;
 pub mod guard;
 mod hooks;
@@ -54,7 +55,7 @@ pub use bootstrap::{BootstrapError, Bootstrapped, FirstStart, bootstrap};
 pub use bulk::{BulkAnswer, BulkRequest, BulkTarget};
 pub use bypass::{BypassControl, BypassState};
 pub use credentials::CredentialError;
-pub use decisions::{LeakChange, PatchRequest};
+pub use decisions::{Decided, LeakChange, PatchRequest};
 pub use drafts::{Drafted, NewReport, Review, Reviewed};
 pub use explain::{Explain, ExplainedHit, Explanation, MalformedRequest, Outcome};
 pub use gateways::GatewayState;
@@ -199,6 +200,7 @@ impl Control {
     /// What went wrong in the store; nothing was published.
     pub async fn publish(&self) -> Result<(), StoreError> {
         self.inner.publisher.load().await?;
+        self.note_policies().await?;
         self.restore_bypass().await
     }
 

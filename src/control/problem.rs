@@ -16,6 +16,8 @@ use crate::store::StoreError;
 
 /// The type of the problem that leaves open what was stored.
 const STORE_FAILED: &str = "urn:leakgate:problem:store-failed";
+/// The type of the problem that something takes two persons.
+const NEEDS_TWO: &str = "urn:leakgate:problem:needs-two";
 /// The type of the problem that the same call is under way.
 const REPEATED: &str = "urn:leakgate:problem:under-way";
 /// The type of the problem that too many calls with a key are kept.
@@ -285,6 +287,11 @@ impl Problem {
         problem
     }
 
+    /// Whether it takes two persons.
+    pub(crate) fn is_needs_two(&self) -> bool {
+        self.0.kind == NEEDS_TWO
+    }
+
     /// Whether the same call was made before.
     pub(crate) fn is_repeated(&self) -> bool {
         self.0.kind == REPEATED
@@ -454,6 +461,37 @@ impl From<StoreError> for Problem {
                      read it again, and decide anew"
                 )
                 .into(),
+            ),
+            StoreError::NeedsTwo => Self::new(
+                NEEDS_TWO,
+                "This takes two persons",
+                StatusCode::CONFLICT,
+                "two persons decide here about what blocks and what weakens a block, and this call \
+                 makes no proposal: make the decision about the leak as a call of its own, or say \
+                 in break_glass why it cannot wait"
+                    .into(),
+            ),
+            StoreError::SamePerson => Self::new(
+                "urn:leakgate:problem:same-person",
+                "Another person has to do this",
+                StatusCode::CONFLICT,
+                "you asked for it yourself, with this or another credential: another person has to \
+                 look at it"
+                    .into(),
+            ),
+            StoreError::UnknownPerson => Self::new(
+                "urn:leakgate:problem:unknown-person",
+                "Whose API token it is, is not known",
+                StatusCode::CONFLICT,
+                "the API token is older than this rule, and who made it is not known: sign in, or \
+                 make another API token"
+                    .into(),
+            ),
+            StoreError::Settled(state) => Self::new(
+                "urn:leakgate:problem:settled",
+                "It waits for nobody",
+                StatusCode::CONFLICT,
+                format!("it is {state} already: GET /api/v1/proposals lists those that wait").into(),
             ),
             StoreError::Repeated => Self::new(
                 REPEATED,

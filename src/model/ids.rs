@@ -76,6 +76,10 @@ id!(
     ApiTokenId
 );
 id!(
+    /// What one person asks another one for.
+    ProposalId
+);
+id!(
     /// An import, for its progress.
     ImportId
 );

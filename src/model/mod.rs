@@ -9,6 +9,7 @@ pub mod kind;
 pub mod leak;
 pub mod object;
 pub mod partner;
+pub mod proposal;
 pub mod risk;
 pub mod role;
 pub mod rule;

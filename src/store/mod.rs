@@ -3,6 +3,7 @@
 mod archive;
 mod conditions;
 mod cursor;
+mod four_eyes;
 pub mod identity;
 mod key;
 mod ring;
@@ -13,6 +14,7 @@ pub mod types;
 pub mod views;
 mod words;
 
+use std::collections::BTreeMap;
 use std::path::Path;
 use std::sync::Arc;
 
@@ -23,17 +25,19 @@ use crate::model::event::Event;
 use crate::model::fingerprint::{Fingerprint, FingerprintKey};
 use crate::model::ids::{ApiTokenId, LeakId, TokenId, UserId};
 use crate::model::leak::{Comment, HistoryEntry, Leak, NotAllowed};
+use crate::model::proposal::ProposalState;
 use crate::model::role::{Actor, Role};
 use crate::model::rule::{ModeOfToken, VirtualPatch};
 use crate::model::token::Token;
 
 use crate::model::tenant::Tenants;
+use four_eyes::FourEyesStore;
 use identity::IdentityStore;
 use rotation::KeyStore;
 use types::{
-    ApiToken, AuditEntry, Bypass, Changed, Copied, Decide, DoneOnce, Edit, EnforcedLeak,
-    EnforcedToken, EventPage, EventQuery, Impact, LeakPage, LeakQuery, Lookup, NewApiToken, Once,
-    Page, PageRequest, Registered, Registration, Stats,
+    ApiToken, AuditEntry, AuditQuery, Bypass, Changed, Copied, Decide, DoneOnce, Edit,
+    EnforcedLeak, EnforcedToken, EventPage, EventQuery, Impact, LeakPage, LeakQuery, Lookup,
+    NewApiToken, Once, Page, PageRequest, Registered, Registration, Stats,
 };
 use views::ViewStore;
 
@@ -116,6 +120,18 @@ pub enum StoreError {
     /// So many calls of the tenant are kept that no further one can be.
     #[error("too many calls with a key were made within a day")]
     TooManyKeys,
+    /// The tenant asks for two persons, and there is one.
+    #[error("this takes two persons")]
+    NeedsTwo,
+    /// Another person than the one who asked has to do it.
+    #[error("another person has to do this")]
+    SamePerson,
+    /// The API token was made by a person who is not known.
+    #[error("who made the API token is not known")]
+    UnknownPerson,
+    /// The proposal waits for nobody.
+    #[error("it is {0} already")]
+    Settled(ProposalState),
     /// The leak's status does not allow the decision.
     #[error(transparent)]
     NotAllowed(#[from] NotAllowed),
@@ -176,7 +192,7 @@ pub trait Changes: Send + Sync {
 /// history row and its audit row are there together or not at all, and survive a kill once the
 /// call has returned.
 #[async_trait]
-pub trait Store: IdentityStore + KeyStore + ViewStore {
+pub trait Store: IdentityStore + KeyStore + ViewStore + FourEyesStore {
     /// The installation's key of fingerprints.
     fn fingerprint_key(&self) -> &FingerprintKey;
 
@@ -383,8 +399,17 @@ pub trait Store: IdentityStore + KeyStore + ViewStore {
     ) -> Result<Option<Actor>, StoreError>;
 
     /// A page of the audit log, newest first.
-    async fn audit(&self, of: &Tenants, page: &PageRequest)
+    async fn audit(&self, of: &Tenants, query: &AuditQuery)
     -> Result<Page<AuditEntry>, StoreError>;
+
+    /// Writes into the audit log what is another one than at the last call of this name: of the
+    /// configuration's values, each by its name.
+    async fn note_configuration(
+        &self,
+        name: &str,
+        values: &BTreeMap<String, String>,
+        actor: &Actor,
+    ) -> Result<(), StoreError>;
 
     /// Whether the store answers: for readiness.
     async fn ping(&self) -> Result<(), StoreError>;

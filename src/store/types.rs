@@ -5,6 +5,7 @@ use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
 pub use super::conditions::{Conditions, DoneOnce, Once, Second};
+pub use super::four_eyes::{FourEyesStore, ProposalQuery, Verdict};
 use crate::model::event::{Event, EventAction};
 use crate::model::fingerprint::Fingerprint;
 use crate::model::ids::{ApiTokenId, LeakId, TokenId};
@@ -450,6 +451,43 @@ pub struct AuditEntry {
     pub object: Option<String>,
     /// What changed, in words and without any token.
     pub detail: Option<String>,
+    /// What changed, field by field and without any token.
+    pub changed: Vec<FieldChange>,
+}
+
+/// A field of something that was changed.
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize, ToSchema)]
+pub struct FieldChange {
+    /// Its name.
+    pub field: String,
+    /// What it was; absent: there was none.
+    pub before: Option<String>,
+    /// What it is; absent: there is none any more.
+    pub after: Option<String>,
+}
+
+/// Which rows of the audit log. What is absent does not narrow.
+#[derive(Clone, PartialEq, Eq, Debug, Default, Serialize)]
+pub struct AuditQuery {
+    /// Done by whoever has this name.
+    pub actor: Option<String>,
+    /// What was done; any of these.
+    pub action: Vec<String>,
+    /// To what, such as a leak's id.
+    pub object: Option<String>,
+    /// At or after.
+    pub from: Option<Timestamp>,
+    /// Before.
+    pub to: Option<Timestamp>,
+    /// Page.
+    #[serde(skip)]
+    pub page: PageRequest,
+}
+
+impl From<PageRequest> for AuditQuery {
+    fn from(page: PageRequest) -> Self {
+        Self { page, ..Self::default() }
+    }
 }
 
 /// A name and how many.

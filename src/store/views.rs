@@ -2,19 +2,16 @@
 //! user, a part of the audit log. A trait of its own beside [`Store`](super::Store), which includes
 //! it.
 
-use std::collections::HashMap;
-
 use async_trait::async_trait;
 use jiff::{SignedDuration, Timestamp};
 use serde::Serialize;
 use utoipa::ToSchema;
 
 use super::StoreError;
-use super::types::{AuditEntry, EventQuery, Page, PageRequest};
+use super::types::EventQuery;
 use crate::model::event::Event;
-use crate::model::ids::{EventId, LeakId, TokenId, UserId};
+use crate::model::ids::{EventId, TokenId, UserId};
 use crate::model::leak::named;
-use crate::model::tenant::Tenants;
 
 named! {
     /// By what events are put together.
@@ -62,34 +59,9 @@ pub struct UserSession {
     pub current: bool,
 }
 
-/// Which rows of the audit log. What is absent does not narrow.
-#[derive(Clone, PartialEq, Eq, Debug, Default)]
-pub struct AuditQuery {
-    /// Of this actor.
-    pub actor: Option<String>,
-    /// Of this action.
-    pub action: Option<String>,
-    /// About this object.
-    pub object: Option<String>,
-    /// At or after.
-    pub from: Option<Timestamp>,
-    /// Before.
-    pub to: Option<Timestamp>,
-    /// Page.
-    pub page: PageRequest,
-}
-
 /// What pages look at.
 #[async_trait]
 pub trait ViewStore: Send + Sync {
-    /// Uses of each leak's tokens by hour: the 24 hours before the one under way and that one,
-    /// oldest first. Leaks whose tokens were not used are left out.
-    async fn leak_hours(
-        &self,
-        leaks: &[LeakId],
-        now: Timestamp,
-    ) -> Result<HashMap<LeakId, Vec<u64>>, StoreError>;
-
     /// The event of this id.
     async fn event(&self, id: EventId) -> Result<Option<Event>, StoreError>;
 
@@ -111,11 +83,4 @@ pub trait ViewStore: Send + Sync {
         now: Timestamp,
         idle: SignedDuration,
     ) -> Result<Vec<UserSession>, StoreError>;
-
-    /// A page of the part of the audit log that fits, newest first.
-    async fn audit_part(
-        &self,
-        of: &Tenants,
-        query: &AuditQuery,
-    ) -> Result<Page<AuditEntry>, StoreError>;
 }

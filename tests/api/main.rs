@@ -19,6 +19,7 @@ mod console_pages;
 mod databases;
 mod events;
 mod explain;
+mod four_eyes;
 mod hooks;
 mod imports;
 mod leaks;

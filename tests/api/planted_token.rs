@@ -38,6 +38,16 @@ async fn no_answer_carries_a_token() {
     let list = format!("{planted}\n{}\n", token("imported"));
     let title = format!("/imports?format=list&title=about%20{}", token("imported"));
     answers.push(api.post_text(&api.admin, &title, list).await);
+    // Two persons decide: what one proposes, or does in haste, is told as well.
+    api.call("PUT", "/four-eyes", json!({"on": true, "comment": everywhere("two")})).await;
+    let haste = json!({"comment": everywhere("haste"), "break_glass": everywhere("haste")});
+    answers.push(api.post(&format!("{path}/virtual-patch"), haste).await);
+    answers.push(api.post(&format!("{path}/close"), comment.clone()).await);
+    let off = json!({"on": false, "comment": everywhere("one")});
+    answers.push(api.call("PUT", "/four-eyes", off).await);
+    answers.push(api.get("/proposals").await);
+    answers.push(api.get("/reviews").await);
+    assert_eq!(answers.iter().filter(|answer| answer.text.contains("proposed_by")).count(), 4);
     api.used(&leak, EventAction::Blocked, "192.0.2.1").await;
     for call in leakgate::control::calls() {
         if call.method == "GET" && !call.path.ends_with("/stream") {

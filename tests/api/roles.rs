@@ -5,7 +5,11 @@ use http::{Request, StatusCode, header};
 use leakgate::control;
 use leakgate::model::event::EventAction;
 use leakgate::model::ids::EventId;
+use leakgate::model::leak::Decision;
 use leakgate::model::role::{Actor, Role};
+use leakgate::model::rule::{PatchMode, Scope};
+use leakgate::model::tenant::Tenants;
+use leakgate::store::types::{Conditions, Decide, NewPatch, ProposalQuery, Second};
 use serde_json::{Value, json};
 
 use super::support::{Api, PASSWORD, event, id, token};
@@ -61,6 +65,13 @@ const CALLS: &[(&str, usize)] = &[
     ("POST /leaks/{id}/reopen", DECIDE),
     ("POST /leaks/{id}/mark-false", DECIDE),
     ("POST /leaks/bulk", DECIDE),
+    ("GET /four-eyes", SEE),
+    ("PUT /four-eyes", ADMINISTER),
+    ("GET /proposals", SEE),
+    ("POST /proposals/{id}/approve", DECIDE),
+    ("POST /proposals/{id}/reject", DECIDE),
+    ("GET /reviews", SEE),
+    ("POST /reviews/{id}/acknowledge", DECIDE),
     ("GET /leaks/{id}/history", SEE),
     ("GET /leaks/{id}/comments", SEE),
     ("POST /leaks/{id}/comments", COMMENT),
@@ -170,6 +181,7 @@ async fn prepared(api: &Api, call: &str, tenant: &str) -> (String, Value) {
         "POST /leaks/{id}/comments" => json!({"text": "said"}),
         "POST /tokens/lookup" => json!({"token": token("any")}),
         "PUT /bypass" => json!({"on": false}),
+        "PUT /four-eyes" => json!({"on": true}),
         "POST /api-tokens" => json!({"name": fresh, "role": "intake"}),
         "POST /users" => json!({"name": fresh, "role": "analyst", "password": PASSWORD}),
         "PATCH /users/{id}" => json!({"role": "analyst"}),
@@ -199,6 +211,7 @@ async fn prepared(api: &Api, call: &str, tenant: &str) -> (String, Value) {
             api.store.append_events(std::slice::from_ref(&used)).await.unwrap();
             used.id.to_string()
         }
+        "proposals" | "reviews" => waiting(api, path, tenant).await,
         "imports" => {
             let path = format!("/imports?format=list&title=x&tenant={tenant}");
             let import = api.post_text(&api.admin, &path, token(&fresh)).await.expect(200);
@@ -230,6 +243,39 @@ async fn prepared(api: &Api, call: &str, tenant: &str) -> (String, Value) {
         other => panic!("how is one of {other} made?"),
     };
     (path.replace("{id}", &object), body)
+}
+
+/// A proposal or a review of another person, in the tenant.
+async fn waiting(api: &Api, path: &str, tenant: &str) -> String {
+    let other = Actor {
+        name: "another".to_owned(),
+        role: Role::Administrator,
+        tenant: tenant.to_owned(),
+        user: None,
+        api_token: None,
+        address: None,
+    };
+    let new = json!({"title": "x", "tokens": [token(&EventId::new().to_string())]});
+    let leak = api.post(&format!("/leaks?tenant={tenant}"), new).await.expect(201);
+    let leak = id(&leak).parse().unwrap();
+    let scope = Scope::default();
+    let (mode, expires_at, force, tokens) = (PatchMode::Block, None, false, None);
+    let patch = Some(NewPatch { mode, scope, expires_at, force, tokens });
+    let conditions = Conditions::default();
+    let decision = Decision::ApplyVirtualPatch;
+    let decide = Decide { decision, patch, resolution: None, comment: None, conditions };
+    if path.starts_with("/proposals") {
+        let proposal = api.store.propose(tenant, leak, decide, &other).await.unwrap();
+        return proposal.id.to_string();
+    }
+    api.store.set_four_eyes(tenant, true, None, &other).await.unwrap();
+    let second = Second::Afterwards("it burns".to_owned());
+    let conditions = Conditions { second, ..Conditions::default() };
+    let decide = Decide { conditions, ..decide };
+    api.store.decide(tenant, leak, decide, &other).await.unwrap();
+    let query = ProposalQuery { leak: Some(leak), ..ProposalQuery::default() };
+    let of = Tenants::One(tenant.to_owned());
+    api.store.proposals(&of, &query).await.unwrap().items[0].id.to_string()
 }
 
 async fn status(api: &Api, credential: &str, call: &str, path: &str, body: Value) -> StatusCode {

@@ -7,7 +7,7 @@ use std::sync::Arc;
 
 use leakgate::model::secret::Secret;
 use leakgate::model::token::TokenMaterial;
-use leakgate::store::types::PageRequest;
+use leakgate::store::types::AuditQuery;
 use leakgate::store::{self, KeySource, Store, StoreError};
 
 use crate::databases::Database;
@@ -58,7 +58,7 @@ async fn reseal_all(store: &dyn Store) -> u64 {
 }
 
 async fn deeds(store: &dyn Store) -> usize {
-    let page = store.audit(&one(TENANT), &PageRequest { limit: 100, cursor: None }).await.unwrap();
+    let page = store.audit(&one(TENANT), &AuditQuery::default()).await.unwrap();
     page.items.iter().filter(|entry| entry.action == "rotate-keys").count()
 }
 

@@ -14,7 +14,7 @@ use super::{api_tokens, bypass, events, leak_details, leaks, overview, tenants, 
 use crate::config::limits;
 use crate::control::api::api_tokens::NewlyMadeApiToken;
 use crate::control::bypass::BypassState;
-use crate::control::decisions::{self, PatchRequest};
+use crate::control::decisions::{self, Decided, PatchRequest};
 use crate::control::intake::{Answer, NewLeak, RegisteredLeak};
 use crate::control::problem::Problem;
 use crate::control::{ChangedUser, Control, GatewayState, NewUser, Visitor};
@@ -121,7 +121,7 @@ impl Desk {
     ///
     /// # Errors
     /// As the call.
-    pub async fn apply(&self, id: LeakId, patch: PatchRequest) -> Result<Leak, Problem> {
+    pub async fn apply(&self, id: LeakId, patch: PatchRequest) -> Result<Decided, Problem> {
         let (State(control), caller) = self.ask(Permission::Decide)?;
         let actor = control.at_leak(&caller, id).await?;
         control.decide(&actor, id, decisions::apply(patch)?).await
@@ -137,7 +137,7 @@ impl Desk {
         decision: Decision,
         resolution: Option<Resolution>,
         comment: Option<String>,
-    ) -> Result<Leak, Problem> {
+    ) -> Result<Decided, Problem> {
         let (State(control), caller) = self.ask(Permission::Decide)?;
         let actor = control.at_leak(&caller, id).await?;
         control.decide(&actor, id, decisions::plain(decision, resolution, comment)).await

@@ -1,7 +1,6 @@
 //! More of the calls for those who ask in this process: what pages look at beside the lists, and
 //! what is looked at before it is registered.
 
-use std::collections::HashMap;
 use std::sync::Arc;
 
 use axum::extract::{Request, State};
@@ -19,9 +18,8 @@ use crate::control::intake::NewLeak;
 use crate::control::once::Outcome;
 use crate::control::problem::Problem;
 use crate::control::{HookState, Import, NewPassword, Session};
-use crate::model::clock;
 use crate::model::event::Event;
-use crate::model::ids::{DraftId, EventId, ImportId, LeakId};
+use crate::model::ids::{DraftId, EventId, ImportId};
 use crate::model::role::Permission;
 use crate::store::views::{EventGroup, UserSession};
 
@@ -71,16 +69,6 @@ impl Desk {
             // Only calls with a key are known from before.
             Outcome::Before(_) => Err(Problem::failed()),
         }
-    }
-
-    /// Uses of each of these leaks' tokens by hour, those of the last 24 hours and of the one under
-    /// way, oldest first. The leaks are ones that the visitor was shown.
-    ///
-    /// # Errors
-    /// Where the visitor may not see leaks, or the store fails.
-    pub async fn leak_hours(&self, leaks: &[LeakId]) -> Result<HashMap<LeakId, Vec<u64>>, Problem> {
-        let (State(control), _) = self.ask(Permission::See)?;
-        Ok(control.store().leak_hours(leaks, clock::now()).await?)
     }
 
     /// One event.

@@ -22,6 +22,9 @@ use crate::control::problem::Problem;
 /// A JSON body.
 pub(super) struct Body<T>(pub(super) T);
 
+/// A JSON body that may be left out.
+pub(super) struct MaybeBody<T>(pub(super) T);
+
 /// The query, read as if it were a JSON object of texts and lists of texts.
 pub(super) struct FromQuery<T>(pub(super) T);
 
@@ -56,6 +59,20 @@ pub(super) fn whole<T: DeserializeOwned>(body: &[u8]) -> Result<T, Problem> {
         return Err(Problem::malformed("the body is empty: this call takes a JSON object"));
     }
     from_json(body)
+}
+
+impl<S: Send + Sync, T: DeserializeOwned + Default> FromRequest<S> for MaybeBody<T> {
+    type Rejection = Problem;
+
+    async fn from_request(request: Request, _: &S) -> Result<Self, Problem> {
+        let headers = request.headers().clone();
+        let body = read(request, limits::API_BODY_BYTES).await?;
+        if body.iter().all(u8::is_ascii_whitespace) {
+            return Ok(Self(T::default()));
+        }
+        must_be_json(&headers)?;
+        from_json(&body).map(Self)
+    }
 }
 
 impl<S: Send + Sync, T: DeserializeOwned> FromRequestParts<S> for FromQuery<T> {

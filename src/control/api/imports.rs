@@ -85,6 +85,14 @@ pub(super) async fn import(
     if patch.is_some() && !caller.actor.role.may(Permission::Decide) {
         return Err(Problem::forbidden(caller.actor.role, Permission::Decide));
     }
+    let blocks = patch == Some(PatchMode::Block);
+    if blocks && control.store().four_eyes(&caller.actor.tenant).await? {
+        return Err(Problem::invalid(
+            "decision",
+            "a block takes two persons here: import with none or monitoring, then propose the block \
+             for the leaks",
+        ));
+    }
     let patch = patch
         .map(|mode| decisions::apply(PatchRequest { mode: Some(mode), ..Default::default() }))
         .transpose()?;

@@ -3,7 +3,7 @@
 use axum::Json;
 use axum::extract::State;
 use axum::response::{IntoResponse, Response};
-use http::header;
+use http::{StatusCode, header};
 use serde::Deserialize;
 use utoipa::ToSchema;
 
@@ -13,11 +13,12 @@ use super::extract::Id;
 use crate::control::Control;
 use crate::control::auth::Caller;
 use crate::control::bulk::{BulkAnswer, BulkRequest};
-use crate::control::decisions::{self, PatchRequest};
+use crate::control::decisions::{self, Decided, PatchRequest};
 use crate::control::once::Outcome;
 use crate::control::problem::Problem;
 use crate::model::ids::LeakId;
 use crate::model::leak::{Decision, Leak, Resolution};
+use crate::model::proposal::Proposal;
 use crate::store::types::{Conditions, Decide};
 
 /// What is said with a decision.
@@ -26,6 +27,8 @@ use crate::store::types::{Conditions, Decide};
 pub(super) struct Said {
     /// A comment for the leak's history.
     comment: Option<String>,
+    /// Why it cannot wait for another person, where two decide.
+    break_glass: Option<String>,
 }
 
 /// Why a leak is closed or marked false.
@@ -36,6 +39,8 @@ pub(super) struct Resolved {
     resolution: Option<Resolution>,
     /// A comment for the leak's history.
     comment: Option<String>,
+    /// Why it cannot wait for another person, where two decide.
+    break_glass: Option<String>,
 }
 
 /// Makes the decision, once where the call has a key, and answers with the leak.
@@ -48,8 +53,14 @@ async fn made(
 ) -> Result<Response, Problem> {
     let actor = control.at_leak(caller, id).await?;
     let once = conditions.once;
+    let conditions = Conditions { second: decide.conditions.second.clone(), ..conditions };
     let decide = Decide { conditions, ..decide };
-    let decision = async { control.decide(&actor, id, decide).await.map(shown) };
+    let decision = async {
+        Ok(match control.decide(&actor, id, decide).await? {
+            Decided::Made(leak) => shown(*leak),
+            Decided::Proposed(proposal) => (StatusCode::ACCEPTED, Json(*proposal)).into_response(),
+        })
+    };
     let outcome = control.do_once(&actor.tenant, once, decision).await?;
     control.answer_decision(&actor.tenant, outcome).await
 }
@@ -71,6 +82,8 @@ async fn made(
     responses(
         (status = 200, description = "The leak as it now is.", body = Leak,
             headers(("ETag" = String, description = "Its state, for If-Match."))),
+        (status = 202, description = "It takes another person, who is asked for it.",
+            body = Proposal),
         (status = 412, description = "The leak was changed since: read it again."),
         (status = 409, description = "The leak is not open."),
         (status = 422, description = "A value does not fit, or no token can become a rule."),
@@ -104,6 +117,8 @@ pub(super) async fn apply(
     responses(
         (status = 200, description = "The leak as it now is.", body = Leak,
             headers(("ETag" = String, description = "Its state, for If-Match."))),
+        (status = 202, description = "It takes another person, who is asked for it.",
+            body = Proposal),
         (status = 412, description = "The leak was changed since: read it again."),
         (status = 409, description = "The leak is not open."),
     )
@@ -116,6 +131,7 @@ pub(super) async fn remove(
     MaybeKeyed(once, said): MaybeKeyed<Said>,
 ) -> Result<Response, Problem> {
     let decide = decisions::plain(Decision::RemoveVirtualPatch, None, said.comment);
+    let decide = decisions::in_haste(decide, said.break_glass)?;
     made(&control, &caller, id, decide, Conditions { versions, once, ..Conditions::default() })
         .await
 }
@@ -136,6 +152,8 @@ pub(super) async fn remove(
     responses(
         (status = 200, description = "The leak as it now is.", body = Leak,
             headers(("ETag" = String, description = "Its state, for If-Match."))),
+        (status = 202, description = "It takes another person, who is asked for it.",
+            body = Proposal),
         (status = 412, description = "The leak was changed since: read it again."),
         (status = 409, description = "The leak is not open."),
     )
@@ -148,6 +166,7 @@ pub(super) async fn close(
     MaybeKeyed(once, said): MaybeKeyed<Resolved>,
 ) -> Result<Response, Problem> {
     let decide = decisions::plain(Decision::Close, said.resolution, said.comment);
+    let decide = decisions::in_haste(decide, said.break_glass)?;
     made(&control, &caller, id, decide, Conditions { versions, once, ..Conditions::default() })
         .await
 }
@@ -168,6 +187,8 @@ pub(super) async fn close(
     responses(
         (status = 200, description = "The leak as it now is.", body = Leak,
             headers(("ETag" = String, description = "Its state, for If-Match."))),
+        (status = 202, description = "It takes another person, who is asked for it.",
+            body = Proposal),
         (status = 412, description = "The leak was changed since: read it again."),
         (status = 409, description = "The leak is open."),
     )
@@ -180,6 +201,7 @@ pub(super) async fn reopen(
     MaybeKeyed(once, said): MaybeKeyed<Said>,
 ) -> Result<Response, Problem> {
     let decide = decisions::plain(Decision::Reopen, None, said.comment);
+    let decide = decisions::in_haste(decide, said.break_glass)?;
     made(&control, &caller, id, decide, Conditions { versions, once, ..Conditions::default() })
         .await
 }
@@ -200,6 +222,8 @@ pub(super) async fn reopen(
     responses(
         (status = 200, description = "The leak as it now is.", body = Leak,
             headers(("ETag" = String, description = "Its state, for If-Match."))),
+        (status = 202, description = "It takes another person, who is asked for it.",
+            body = Proposal),
         (status = 412, description = "The leak was changed since: read it again."),
         (status = 409, description = "The leak is not open."),
     )
@@ -212,6 +236,7 @@ pub(super) async fn mark_false(
     MaybeKeyed(once, said): MaybeKeyed<Resolved>,
 ) -> Result<Response, Problem> {
     let decide = decisions::plain(Decision::MarkFalse, said.resolution, said.comment);
+    let decide = decisions::in_haste(decide, said.break_glass)?;
     made(&control, &caller, id, decide, Conditions { versions, once, ..Conditions::default() })
         .await
 }

@@ -13,6 +13,7 @@ mod event_views;
 mod events;
 mod explain;
 mod extract;
+mod four_eyes;
 mod hooks;
 mod imports;
 mod keys;
@@ -124,6 +125,13 @@ fn table() -> Vec<Entry> {
         needs(Decide, routes!(leak_decisions::reopen)),
         needs(Decide, routes!(leak_decisions::mark_false)),
         needs(Decide, routes!(leak_decisions::bulk)),
+        needs(See, routes!(four_eyes::show)),
+        needs(Administer, routes!(four_eyes::turn)),
+        needs(See, routes!(four_eyes::proposals)),
+        needs(Decide, routes!(four_eyes::approve)),
+        needs(Decide, routes!(four_eyes::reject)),
+        needs(See, routes!(four_eyes::reviews)),
+        needs(Decide, routes!(four_eyes::acknowledge)),
         needs(See, routes!(leak_details::history)),
         needs(See, routes!(leak_details::comments)),
         needs(Comment, routes!(leak_details::comment)),

@@ -16,8 +16,7 @@ use crate::control::problem::Problem;
 use crate::control::{Control, GatewayState};
 use crate::model::clock;
 use crate::model::rule::VirtualPatch;
-use crate::store::types::{AuditEntry, Page, Stats};
-use crate::store::views::AuditQuery;
+use crate::store::types::{AuditEntry, AuditQuery, Page, Stats};
 
 /// This document.
 #[utoipa::path(
@@ -64,18 +63,20 @@ pub(super) async fn stats(
     Ok(Json(control.store().stats(&caller.tenants, clock::now()).await?))
 }
 
-/// Which part of the audit log. What is not said does not narrow.
+/// Which rows of the audit log.
 #[derive(Clone, PartialEq, Eq, Debug, Default, Deserialize, utoipa::IntoParams)]
 #[serde(default, deny_unknown_fields)]
 #[into_params(parameter_in = Query)]
 pub(super) struct AuditFilter {
-    /// Done by the user or API token of this name.
+    /// Done by whoever has this name.
     actor: Option<String>,
-    /// Of this action, such as `close` or `sign_in`.
-    action: Option<String>,
-    /// Done to this object, such as a leak's id.
+    /// What was done, such as `apply_virtual_patch`, `edit` or `change_user`; any of these.
+    #[serde(deserialize_with = "values::list")]
+    #[param(style = Form, explode = false)]
+    action: Vec<String>,
+    /// To what, such as a leak's id.
     object: Option<String>,
-    /// At this time or later.
+    /// At or after this time.
     #[serde(deserialize_with = "values::time")]
     from: Option<Timestamp>,
     /// Before this time.
@@ -90,14 +91,17 @@ pub(super) struct AuditFilter {
 
 impl AuditFilter {
     fn query(self) -> Result<AuditQuery, Problem> {
-        let fit = |field: &'static str, text: Option<String>| {
-            let text = text.map(|text| text.trim().to_owned()).filter(|text| !text.is_empty());
-            fits(field, text.as_deref().unwrap_or_default(), limits::FILTER_BYTES).map(|()| text)
-        };
+        for (name, text) in [("actor", &self.actor), ("object", &self.object)] {
+            fits(name, text.as_deref().unwrap_or_default(), limits::FILTER_BYTES)?;
+        }
+        for action in &self.action {
+            fits("action", action, limits::FILTER_BYTES)?;
+        }
+        let some = |text: Option<String>| text.filter(|text| !text.is_empty());
         Ok(AuditQuery {
-            actor: fit("actor", self.actor)?,
-            action: fit("action", self.action)?,
-            object: fit("object", self.object)?,
+            actor: some(self.actor),
+            action: self.action,
+            object: some(self.object),
             from: self.from,
             to: self.to,
             page: page_request(self.limit, self.cursor)?,
@@ -105,7 +109,7 @@ impl AuditFilter {
     }
 }
 
-/// Who did what; newest first.
+/// Who did what, and what was before and after; newest first.
 #[utoipa::path(
     get,
     path = "/audit",
@@ -119,7 +123,7 @@ pub(super) async fn audit(
     caller: Caller,
     FromQuery(filter): FromQuery<AuditFilter>,
 ) -> Result<Json<Page<AuditEntry>>, Problem> {
-    Ok(Json(control.store().audit_part(&caller.tenants, &filter.query()?).await?))
+    Ok(Json(control.store().audit(&caller.tenants, &filter.query()?).await?))
 }
 
 /// Every gateway and what it enforces.

@@ -2,6 +2,7 @@
 
 use super::database::{Builder, Connection, Row, query};
 use super::{SqlStore, leaks, row, search};
+use crate::config::limits;
 use crate::model::clock;
 use crate::model::ids::LeakId;
 use crate::model::leak::{Comment, HistoryEntry};
@@ -9,11 +10,10 @@ use crate::model::role::Actor;
 use crate::model::tenant::Tenants;
 use crate::store::StoreError;
 use crate::store::cursor::{Binding, Place, SortKey};
-use crate::store::types::{AuditEntry, Page, PageRequest};
-use crate::store::views::AuditQuery;
+use crate::store::types::{AuditEntry, AuditQuery, FieldChange, Page, PageRequest};
 
 /// Something that was done to a leak.
-#[derive(Clone, Copy)]
+#[derive(Clone)]
 pub(super) struct Deed<'a> {
     pub(super) tenant: &'a str,
     pub(super) leak: LeakId,
@@ -21,6 +21,8 @@ pub(super) struct Deed<'a> {
     pub(super) comment: Option<&'a str>,
     /// What changed, in words and without any token.
     pub(super) detail: Option<&'a str>,
+    /// The same, field by field.
+    pub(super) changed: Vec<FieldChange>,
     /// When, in milliseconds.
     pub(super) at: i64,
 }
@@ -43,12 +45,31 @@ pub(super) async fn record(
     .bind(deed.detail)
     .execute(&mut *connection)
     .await?;
-    let object = deed.leak.to_string();
-    record_audit(connection, deed.tenant, deed.at, deed.action, Some(&object), deed.detail, actor)
-        .await
+    let entry = Entry {
+        tenant: deed.tenant,
+        at: deed.at,
+        action: deed.action,
+        object: Some(&deed.leak.to_string()),
+        detail: deed.detail,
+        changed: deed.changed,
+    };
+    record_entry(connection, entry, actor).await
 }
 
-/// Writes a row of the audit log.
+/// A row of the audit log.
+pub(super) struct Entry<'a> {
+    pub(super) tenant: &'a str,
+    /// When, in milliseconds.
+    pub(super) at: i64,
+    pub(super) action: &'a str,
+    pub(super) object: Option<&'a str>,
+    /// What changed, in words and without any token.
+    pub(super) detail: Option<&'a str>,
+    /// The same, field by field.
+    pub(super) changed: Vec<FieldChange>,
+}
+
+/// Writes a row of the audit log about something that changes no field.
 pub(super) async fn record_audit(
     connection: &mut dyn Connection,
     tenant: &str,
@@ -58,17 +79,29 @@ pub(super) async fn record_audit(
     detail: Option<&str>,
     actor: &Actor,
 ) -> Result<(), StoreError> {
+    let entry = Entry { tenant, at, action, object, detail, changed: Vec::new() };
+    record_entry(connection, entry, actor).await
+}
+
+/// Writes a row of the audit log.
+pub(super) async fn record_entry(
+    connection: &mut dyn Connection,
+    entry: Entry<'_>,
+    actor: &Actor,
+) -> Result<(), StoreError> {
+    let changed = if entry.changed.is_empty() { None } else { Some(row::to_json(&entry.changed)?) };
     query(
-        "INSERT INTO audit (tenant, at, actor, address, action, object, detail)
-         VALUES ($1, $2, $3, $4, $5, $6, $7)",
+        "INSERT INTO audit (tenant, at, actor, address, action, object, detail, changed)
+         VALUES ($1, $2, $3, $4, $5, $6, $7, $8)",
     )
-    .bind(tenant)
-    .bind(at)
+    .bind(entry.tenant)
+    .bind(entry.at)
     .bind(&actor.name)
     .bind(&actor.address)
-    .bind(action)
-    .bind(object)
-    .bind(detail)
+    .bind(entry.action)
+    .bind(entry.object)
+    .bind(entry.detail)
+    .bind(changed)
     .execute(connection)
     .await?;
     Ok(())
@@ -157,10 +190,10 @@ impl SqlStore {
     pub(super) async fn list_audit(
         &self,
         of: &Tenants,
-        query: &AuditQuery,
+        asked: &AuditQuery,
     ) -> Result<Page<AuditEntry>, StoreError> {
-        let page = &query.page;
-        let parameters = AuditQuery { page: PageRequest::default(), ..query.clone() };
+        let page = &asked.page;
+        let parameters = AuditQuery { page: PageRequest::default(), ..asked.clone() };
         let binding = Binding::new("audit", &(of.only(), parameters));
         let before = match binding.place(page.cursor.as_deref())? {
             Some(Place { key: SortKey::Number(id), .. }) => id,
@@ -169,23 +202,19 @@ impl SqlStore {
         };
         let limit = super::list::page_limit(page);
         let mut sql = Builder::new(
-            "SELECT id, tenant, at, actor, address, action, object, detail FROM audit WHERE id < ",
+            "SELECT id, tenant, at, actor, address, action, object, detail, changed
+             FROM audit WHERE id < ",
         );
         sql.push_bind(before);
         super::list::push_tenant(&mut sql, "tenant", of);
-        for (column, value) in
-            [("actor", &query.actor), ("action", &query.action), ("object", &query.object)]
-        {
-            if let Some(value) = value {
-                sql.push(" AND ").push(column).push(" = ").push_bind(value.clone());
-            }
+        if let Some(actor) = &asked.actor {
+            sql.push(" AND actor = ").push_bind(actor.clone());
         }
-        if let Some(from) = query.from {
-            sql.push(" AND at >= ").push_bind(from.as_millisecond());
+        super::list::push_in(&mut sql, " AND action", asked.action.iter().cloned());
+        if let Some(object) = &asked.object {
+            sql.push(" AND object = ").push_bind(object.clone());
         }
-        if let Some(to) = query.to {
-            sql.push(" AND at < ").push_bind(to.as_millisecond());
-        }
+        push_times(&mut sql, asked);
         sql.push(" ORDER BY id DESC LIMIT ").push_bind(row::signed(limit.saturating_add(1)));
         let rows = sql.build().fetch_all(&self.decisions_readers).await?;
         super::list::page(rows, limit, &binding, audit_place, audit_entry)
@@ -205,5 +234,28 @@ fn audit_entry(found: &Row) -> Result<AuditEntry, StoreError> {
         action: row::text(found, "action")?,
         object: row::text_or_none(found, "object")?,
         detail: row::text_or_none(found, "detail")?,
+        changed: match row::text_or_none(found, "changed")? {
+            Some(_) => row::json(found, "changed")?,
+            None => Vec::new(),
+        },
     })
+}
+
+/// Narrows to a time. Rows are in the order in which they were written, and so nearly in that of
+/// their times: what lies far off is passed over by its number, found by an index.
+fn push_times(sql: &mut Builder, asked: &AuditQuery) {
+    let skew = row::signed(limits::AUDIT_SKEW.as_millis());
+    if let Some(from) = asked.from {
+        let from = from.as_millisecond();
+        sql.push(" AND at >= ").push_bind(from);
+        sql.push(" AND id >= COALESCE((SELECT a.id FROM audit a WHERE a.at >= ");
+        sql.push_bind(from.saturating_sub(skew)).push(" ORDER BY a.at, a.id LIMIT 1), ");
+        sql.push_bind(i64::MAX).push(")");
+    }
+    if let Some(to) = asked.to {
+        let to = to.as_millisecond();
+        sql.push(" AND at < ").push_bind(to);
+        sql.push(" AND id <= COALESCE((SELECT a.id FROM audit a WHERE a.at < ");
+        sql.push_bind(to.saturating_add(skew)).push(" ORDER BY a.at DESC, a.id DESC LIMIT 1), 0)");
+    }
 }

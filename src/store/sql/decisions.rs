@@ -2,9 +2,9 @@
 
 use jiff::{Timestamp, ToSpan as _};
 
-use super::audit::{Deed, record, record_audit};
+use super::audit::{Deed, record};
 use super::database::{Builder, Connection, Row, Transaction, query};
-use super::{SqlStore, changes, leaks, list, once, row, tenants, token_modes};
+use super::{SqlStore, changed, changes, four_eyes, leaks, list, once, row, tenants, token_modes};
 use crate::config::limits;
 use crate::model::clock;
 use crate::model::ids::{LeakId, PatchId};
@@ -14,7 +14,7 @@ use crate::model::rule::{TokenMode, VirtualPatch};
 use crate::model::tenant::Tenants;
 use crate::store::cursor::{Binding, Place, SortKey};
 use crate::store::types::{
-    Bypass, Change, Decide, EnforcedLeak, NewPatch, Once, Page, PageRequest,
+    Bypass, Change, Decide, EnforcedLeak, NewPatch, Once, Page, PageRequest, Second,
 };
 use crate::store::{StoreError, words};
 
@@ -32,51 +32,24 @@ impl SqlStore {
         once::claim(&mut transaction, tenant, decide.conditions.once, at).await?;
         let versions = decide.conditions.versions.as_deref();
         let status = leaks::status_if(&mut transaction, tenant, id, versions).await?;
-        let next = status.after(decide.decision)?;
-        let detail = match decide.decision {
-            Decision::ApplyVirtualPatch => {
-                let patch = decide.patch.as_ref().ok_or_else(|| {
-                    StoreError::Failed("a patch was to be applied, and none was given".to_owned())
-                })?;
-                Some(apply(&mut transaction, tenant, id, patch, actor, at).await?)
-            }
-            Decision::RemoveVirtualPatch => match remove(&mut transaction, id).await? {
-                Some(removed) => Some(removed),
-                None => {
-                    // There was none: it is as was asked already, and nothing happened.
-                    let leaks = leaks::load(&mut transaction, &[id]).await?;
-                    let once = decide.conditions.once;
-                    return self.answered(transaction, tenant, once, leaks).await;
-                }
-            },
-            Decision::Close | Decision::MarkFalse => {
-                let removed = remove(&mut transaction, id).await?;
-                let resolution =
-                    decide.resolution.map(|resolution| format!("resolution: {resolution}"));
-                let parts: Vec<String> = resolution.into_iter().chain(removed).collect();
-                (!parts.is_empty()).then(|| parts.join("; "))
-            }
-            Decision::Reopen => None,
+        let second = &decide.conditions.second;
+        // Whether it could be made at all is told first.
+        status.after(decide.decision)?;
+        let needs_two = four_eyes::needs_two(&mut transaction, tenant, id, &decide).await?;
+        if needs_two && *second == Second::Nobody {
+            return Err(StoreError::NeedsTwo);
+        }
+        let reason = match second {
+            Second::Afterwards(reason) if needs_two => Some(reason.as_str()),
+            _ => None,
         };
-        set_status(&mut transaction, id, next, decide.resolution, at).await?;
-        leaks::settle(&mut transaction, id, at).await?;
-        let deed = Deed {
-            tenant,
-            leak: id,
-            action: decide.decision.name(),
-            comment: decide.comment.as_deref(),
-            detail: detail.as_deref(),
-            at,
-        };
-        record(&mut transaction, deed, actor).await?;
-        changes::note(&mut transaction, Change::Rule(id)).await?;
-        let leaks = leaks::load(&mut transaction, &[id]).await?;
+        let leaks = make(&mut transaction, tenant, id, &decide, actor, (at, reason, None)).await?;
         self.answered(transaction, tenant, decide.conditions.once, leaks).await
     }
 
     /// Ends the transaction of a decision about the one leak that was loaded, and answers with it.
     /// Where it is done once, the answer is a part of it.
-    async fn answered(
+    pub(super) async fn answered(
         &self,
         mut transaction: Transaction<'_>,
         tenant: &str,
@@ -112,8 +85,10 @@ impl SqlStore {
         for found in &rows {
             let id = LeakId(row::uuid(found, "leak")?);
             let tenant = row::text(found, "tenant")?;
+            let before = leaks::state(&mut transaction, id).await?;
             let removed = remove(&mut transaction, id).await?.unwrap_or_default();
             leaks::settle(&mut transaction, id, at).await?;
+            let after = leaks::state(&mut transaction, id).await?;
             let detail = format!("expired; {removed}");
             let deed = Deed {
                 tenant: &tenant,
@@ -121,6 +96,7 @@ impl SqlStore {
                 action: Decision::RemoveVirtualPatch.name(),
                 comment: None,
                 detail: Some(&detail),
+                changed: changed::of_leak(&before, &after),
                 at,
             };
             record(&mut transaction, deed, &system(&tenant)).await?;
@@ -203,6 +179,10 @@ impl SqlStore {
         let at = bypass.changed_at.unwrap_or_else(clock::now).as_millisecond();
         let mut writer = self.decisions.lock().await?;
         let mut transaction = writer.begin().await?;
+        let before = query("SELECT is_on, reason, expires_at, changed_by, changed_at FROM bypass")
+            .fetch_optional(&mut transaction)
+            .await?;
+        let before = before.as_ref().map(tenants::bypass).transpose()?.unwrap_or_default();
         query(
             "INSERT INTO bypass (id, is_on, reason, expires_at, changed_by, changed_at)
              VALUES (1, $1, $2, $3, $4, $5)
@@ -217,12 +197,7 @@ impl SqlStore {
         .bind(at)
         .execute(&mut transaction)
         .await?;
-        let action = if bypass.on { "bypass_on" } else { "bypass_off" };
-        let end = bypass.expires_at.map(|at| format!("expires {at}"));
-        let parts: Vec<String> = bypass.reason.into_iter().chain(end).collect();
-        let detail = (!parts.is_empty()).then(|| parts.join("; "));
-        record_audit(&mut transaction, &actor.tenant, at, action, None, detail.as_deref(), actor)
-            .await?;
+        tenants::record_bypass(&mut transaction, None, (&before, &bypass), at, actor).await?;
         changes::note(&mut transaction, Change::Bypass).await?;
         transaction.commit().await?;
         Ok(())
@@ -251,6 +226,65 @@ fn enforced_leak(found: &Row) -> Result<EnforcedLeak, StoreError> {
         token_modes: Vec::new(),
         closed_at: row::time_or_none(found, "closed_at")?,
     })
+}
+
+/// Makes a decision about a leak, whether or not it takes two persons, and answers with the leak. With
+/// a reason for haste, another person is asked to review it; `proposed` says who asked for it, where
+/// the actor has approved it.
+pub(super) async fn make(
+    connection: &mut dyn Connection,
+    tenant: &str,
+    id: LeakId,
+    decide: &Decide,
+    actor: &Actor,
+    (at, reason, proposed): (i64, Option<&str>, Option<&str>),
+) -> Result<Vec<Leak>, StoreError> {
+    let before = leaks::state(&mut *connection, id).await?;
+    let next = before.status.after(decide.decision)?;
+    let detail = match decide.decision {
+        Decision::ApplyVirtualPatch => {
+            let patch = decide.patch.as_ref().ok_or_else(|| {
+                StoreError::Failed("a patch was to be applied, and none was given".to_owned())
+            })?;
+            Some(apply(&mut *connection, tenant, id, patch, actor, at).await?)
+        }
+        Decision::RemoveVirtualPatch => match remove(&mut *connection, id).await? {
+            Some(removed) => Some(removed),
+            // There was none: it is as was asked already, and nothing happened.
+            None => return leaks::load(connection, &[id]).await,
+        },
+        Decision::Close | Decision::MarkFalse => {
+            let removed = remove(&mut *connection, id).await?;
+            let resolution =
+                decide.resolution.map(|resolution| format!("resolution: {resolution}"));
+            let parts: Vec<String> = resolution.into_iter().chain(removed).collect();
+            (!parts.is_empty()).then(|| parts.join("; "))
+        }
+        Decision::Reopen => None,
+    };
+    let proposed = proposed.map(|name| format!("proposed by {name}"));
+    let haste = reason.map(|reason| format!("break-glass: {reason}"));
+    let parts: Vec<String> = detail.into_iter().chain(proposed).chain(haste).collect();
+    let detail = (!parts.is_empty()).then(|| parts.join("; "));
+    set_status(&mut *connection, id, next, decide.resolution, at).await?;
+    leaks::settle(&mut *connection, id, at).await?;
+    let after = leaks::state(&mut *connection, id).await?;
+    let deed = Deed {
+        tenant,
+        leak: id,
+        action: decide.decision.name(),
+        comment: decide.comment.as_deref(),
+        detail: detail.as_deref(),
+        changed: changed::of_leak(&before, &after),
+        at,
+    };
+    four_eyes::supersede(&mut *connection, id, at).await?;
+    if let Some(reason) = reason {
+        four_eyes::ask_for_review(&mut *connection, &deed, reason, actor).await?;
+    }
+    record(&mut *connection, deed, actor).await?;
+    changes::note(&mut *connection, Change::Rule(id)).await?;
+    leaks::load(connection, &[id]).await
 }
 
 /// Who does what the program does by itself.
@@ -341,7 +375,7 @@ async fn apply(
 
 /// Answers with how many of the leak's tokens the patch leaves out and takes, where that is at least
 /// one.
-async fn refuse_inapplicable(
+pub(super) async fn refuse_inapplicable(
     connection: &mut dyn Connection,
     leak: LeakId,
     force: bool,
@@ -381,6 +415,18 @@ async fn refuse_inapplicable(
         ));
     }
     Err(StoreError::NothingApplicable(reasons))
+}
+
+/// Refuses a patch that names tokens which the leak does not have.
+pub(super) async fn refuse_foreign(
+    connection: &mut dyn Connection,
+    leak: LeakId,
+    patch: &NewPatch,
+) -> Result<(), StoreError> {
+    for of in patch.tokens.iter().flatten() {
+        token_modes::has(&mut *connection, leak, of.id).await?;
+    }
+    Ok(())
 }
 
 /// Removes the leak's rule; answers with what it was, in words, where there was one.

@@ -3,12 +3,12 @@
 use super::audit::{Deed, record};
 use super::database::{Connection, query};
 use super::register::source_digest;
-use super::{SqlStore, changes, leaks, risk, row, search, tokens};
+use super::{SqlStore, changed, changes, four_eyes, leaks, risk, row, search, tokens};
 use crate::model::clock;
 use crate::model::ids::{LeakId, TokenId};
 use crate::model::leak::{Leak, Risk, Source};
 use crate::model::role::Actor;
-use crate::store::types::{Change, Edit};
+use crate::store::types::{Change, Edit, Second};
 use crate::store::{StoreError, words};
 
 impl SqlStore {
@@ -25,8 +25,16 @@ impl SqlStore {
         leaks::status_if(&mut transaction, tenant, id, edit.conditions.versions.as_deref()).await?;
         let mut found = leaks::load(&mut transaction, &[id]).await?;
         let mut leak = found.pop().ok_or(StoreError::NotFound("leak"))?;
+        let before = leak.clone();
+        let tokens_change = !edit.add_tokens.is_empty() || !edit.remove_tokens.is_empty();
+        let second = &edit.conditions.second;
+        let needs_two =
+            tokens_change && four_eyes::of_blocked(&mut transaction, tenant, id, second).await?;
+        if needs_two && *second == Second::Nobody {
+            return Err(StoreError::NeedsTwo);
+        }
 
-        let mut changed = apply(&mut leak, &edit);
+        let mut words = apply(&mut leak, &edit);
         write(&mut transaction, &leak).await?;
         if let Some(source) = &edit.source {
             set_first_source(&mut transaction, id, source, at).await?;
@@ -42,27 +50,39 @@ impl SqlStore {
             let ids: Vec<TokenId> = kept.iter().map(|kept| kept.id).collect();
             let added = tokens::attach(&mut transaction, id, &ids).await?;
             if added > 0 {
-                changed.push(format!("{added} tokens added"));
+                words.push(format!("{added} tokens added"));
             }
         }
         if !edit.remove_tokens.is_empty() {
             let removed = tokens::detach(&mut transaction, tenant, id, &edit.remove_tokens).await?;
             if removed > 0 {
-                changed.push(format!("{removed} tokens removed"));
+                words.push(format!("{removed} tokens removed"));
             }
         }
-        if !edit.add_tokens.is_empty() || !edit.remove_tokens.is_empty() {
+        if tokens_change {
             changes::note(&mut transaction, Change::Tokens(id)).await?;
         }
-        if !changed.is_empty() {
+        if !words.is_empty() {
             leaks::recount(&mut transaction, id, at).await?;
             risk::settle(&mut transaction, id, clock::now()).await?;
-            let detail = changed.join("; ");
-            let deed =
-                Deed { tenant, leak: id, action: "edit", comment: None, detail: Some(&detail), at };
-            record(&mut transaction, deed, actor).await?;
         }
         let leaks = leaks::load(&mut transaction, &[id]).await?;
+        if let (Some(after), false) = (leaks.first(), words.is_empty()) {
+            let detail = words.join("; ");
+            let deed = Deed {
+                tenant,
+                leak: id,
+                action: "edit",
+                comment: None,
+                detail: Some(&detail),
+                changed: changed::of_leak(&before, after),
+                at,
+            };
+            if let (true, Second::Afterwards(reason)) = (needs_two, second) {
+                four_eyes::ask_for_review(&mut transaction, &deed, reason, actor).await?;
+            }
+            record(&mut transaction, deed, actor).await?;
+        }
         if leaks.first().is_some_and(|leak| leak.token_count == 0) {
             // The transaction ends with nothing done.
             return Err(StoreError::LastToken);

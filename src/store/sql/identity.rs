@@ -2,9 +2,9 @@
 
 use jiff::Timestamp;
 
-use super::audit::record_audit;
+use super::audit::{Entry, record_entry};
 use super::database::{Builder, Row, query};
-use super::{SqlStore, list, row};
+use super::{SqlStore, changed, four_eyes, list, row};
 use crate::config::limits;
 use crate::model::clock;
 use crate::model::ids::{ApiTokenId, UserId};
@@ -52,16 +52,15 @@ impl SqlStore {
         .execute(&mut transaction)
         .await
         .map_err(exists("user"))?;
-        record_audit(
-            &mut transaction,
-            &actor.tenant,
+        let entry = Entry {
+            tenant: &actor.tenant,
             at,
-            "add_user",
-            Some(&id.to_string()),
-            Some(&format!("{name}, {}", role.name())),
-            actor,
-        )
-        .await?;
+            action: "add_user",
+            object: Some(&id.to_string()),
+            detail: Some(&format!("{name}, {}", role.name())),
+            changed: vec![changed::made("name", name), changed::made("role", role.name())],
+        };
+        record_entry(&mut transaction, entry, actor).await?;
         transaction.commit().await?;
         Ok(id)
     }
@@ -76,9 +75,10 @@ impl SqlStore {
         let at = now.as_millisecond();
         let mut writer = self.decisions.lock().await?;
         let mut transaction = writer.begin().await?;
+        let person = four_eyes::person(&mut transaction, actor).await?;
         query(
-            "INSERT INTO api_tokens (id, tenant, name, role, hash, created_at, expires_at)
-             VALUES ($1, $2, $3, $4, $5, $6, $7)",
+            "INSERT INTO api_tokens (id, tenant, name, role, hash, created_at, expires_at, person)
+             VALUES ($1, $2, $3, $4, $5, $6, $7, $8)",
         )
         .bind(id.0.as_bytes().as_slice())
         .bind(&token.tenant)
@@ -87,20 +87,22 @@ impl SqlStore {
         .bind(token.hash.as_slice())
         .bind(at)
         .bind(token.expires_at.map(|at| at.as_millisecond()))
+        .bind(person)
         .execute(&mut transaction)
         .await
         .map_err(exists("API token"))?;
         let end = token.expires_at.map(|at| format!(", expires {at}")).unwrap_or_default();
-        record_audit(
-            &mut transaction,
-            &token.tenant,
+        let ends = token.expires_at.map(|at| changed::made("expires_at", at));
+        let fields = [changed::made("name", &token.name), changed::made("role", token.role.name())];
+        let entry = Entry {
+            tenant: &token.tenant,
             at,
-            "add_api_token",
-            Some(&id.to_string()),
-            Some(&format!("{}, {}{end}", token.name, token.role.name())),
-            actor,
-        )
-        .await?;
+            action: "add_api_token",
+            object: Some(&id.to_string()),
+            detail: Some(&format!("{}, {}{end}", token.name, token.role.name())),
+            changed: fields.into_iter().chain(ends).collect(),
+        };
+        record_entry(&mut transaction, entry, actor).await?;
         transaction.commit().await?;
         Ok(ApiToken {
             id,
@@ -156,16 +158,15 @@ impl SqlStore {
             .bind(at)
             .execute(&mut transaction)
             .await?;
-        record_audit(
-            &mut transaction,
+        let entry = Entry {
             tenant,
             at,
-            "revoke_api_token",
-            Some(&id.to_string()),
-            Some(&row::text(&found, "name")?),
-            actor,
-        )
-        .await?;
+            action: "revoke_api_token",
+            object: Some(&id.to_string()),
+            detail: Some(&row::text(&found, "name")?),
+            changed: changed::differing("revoked", false, true).into_iter().collect(),
+        };
+        record_entry(&mut transaction, entry, actor).await?;
         transaction.commit().await?;
         Ok(())
     }

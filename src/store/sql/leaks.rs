@@ -149,6 +149,16 @@ pub(super) async fn settle(
     Ok(())
 }
 
+/// What stands in the leak's own row, and its rule: without sources and tokens.
+pub(super) async fn state(connection: &mut dyn Connection, id: LeakId) -> Result<Leak, StoreError> {
+    let mut sql = Builder::new("SELECT ");
+    sql.push(COLUMNS).push(", ").push(PATCH_COLUMNS);
+    sql.push(" FROM leaks l LEFT JOIN virtual_patches p ON p.leak = l.id WHERE l.id = ");
+    sql.push_bind(id.0.as_bytes().to_vec());
+    let found = sql.build().fetch_optional(connection).await?;
+    bare(&found.ok_or(StoreError::NotFound("leak"))?)
+}
+
 /// The leaks of these ids, in this order, without what the events tell of them. One that is not
 /// there is left out.
 pub(super) async fn load(

@@ -6,7 +6,9 @@
 
 mod audit;
 mod backup;
+mod changed;
 mod changes;
+mod configuration;
 mod copy;
 mod counts;
 mod database;
@@ -14,6 +16,7 @@ mod decisions;
 mod edit;
 mod events;
 mod fingerprint_key;
+mod four_eyes;
 mod identity;
 mod key_files;
 mod leaks;
@@ -36,6 +39,7 @@ mod users;
 mod views;
 mod who;
 
+use std::collections::BTreeMap;
 use std::fs::File;
 use std::sync::Mutex;
 
@@ -44,11 +48,10 @@ use jiff::Timestamp;
 
 use super::ring::Keyring;
 use super::types::{
-    ApiToken, AuditEntry, Bypass, Decide, DoneOnce, Edit, EnforcedLeak, EnforcedToken, EventPage,
-    EventQuery, Impact, LeakPage, LeakQuery, Lookup, NewApiToken, Once, Page, PageRequest,
-    Registered, Registration, Stats,
+    ApiToken, AuditEntry, AuditQuery, Bypass, Decide, DoneOnce, Edit, EnforcedLeak, EnforcedToken,
+    EventPage, EventQuery, Impact, LeakPage, LeakQuery, Lookup, NewApiToken, Once, Page,
+    PageRequest, Registered, Registration, Stats,
 };
-use super::views::AuditQuery;
 use super::{Changes, KeySource, Store, StoreError};
 use crate::model::event::Event;
 use crate::model::fingerprint::{Fingerprint, FingerprintKey};
@@ -355,10 +358,18 @@ impl Store for SqlStore {
     async fn audit(
         &self,
         of: &Tenants,
-        page: &PageRequest,
+        query: &AuditQuery,
     ) -> Result<Page<AuditEntry>, StoreError> {
-        let query = AuditQuery { page: page.clone(), ..AuditQuery::default() };
-        self.list_audit(of, &query).await
+        self.list_audit(of, query).await
+    }
+
+    async fn note_configuration(
+        &self,
+        name: &str,
+        values: &BTreeMap<String, String>,
+        actor: &Actor,
+    ) -> Result<(), StoreError> {
+        self.note_values(name, values, actor).await
     }
 
     async fn ping(&self) -> Result<(), StoreError> {

@@ -7,7 +7,7 @@ use aws_lc_rs::digest;
 use super::audit::{Deed, record};
 use super::database::{Builder, Connection, query};
 use super::tokens::Kept;
-use super::{SqlStore, changes, leaks, once, risk, row, search, tokens};
+use super::{SqlStore, changed, changes, leaks, once, risk, row, search, tokens};
 use crate::config::limits;
 use crate::model::clock;
 use crate::model::ids::{LeakId, TokenId};
@@ -127,6 +127,7 @@ async fn add_occurrences(
             action: "occurrence",
             comment: registration.comment.as_deref(),
             detail: Some(&detail),
+            changed: Vec::new(),
             at,
         };
         record(connection, deed, actor).await?;
@@ -225,6 +226,7 @@ async fn add_tokens(
         action: "register",
         comment: registration.comment.as_deref(),
         detail: Some(&detail),
+        changed: changed::of_registration(registration, tokens.len()),
         at,
     };
     record(connection, deed, actor).await

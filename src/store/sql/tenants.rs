@@ -1,9 +1,9 @@
 //! Tenants, whose objects are whose, and their bypass switches.
 
-use super::audit::record_audit;
-use super::database::{Row, query};
+use super::audit::{Entry, record_entry};
+use super::database::{Connection, Row, query};
 use super::identity::exists;
-use super::{SqlStore, changes, row};
+use super::{SqlStore, changed, changes, four_eyes, row};
 use crate::model::clock;
 use crate::model::ids::LeakId;
 use crate::model::role::Actor;
@@ -49,7 +49,15 @@ impl SqlStore {
             .execute(&mut transaction)
             .await
             .map_err(exists("tenant"))?;
-        record_audit(&mut transaction, id, at, "add_tenant", Some(id), Some(title), actor).await?;
+        let entry = Entry {
+            tenant: id,
+            at,
+            action: "add_tenant",
+            object: Some(id),
+            detail: Some(title),
+            changed: vec![changed::made("title", title)],
+        };
+        record_entry(&mut transaction, entry, actor).await?;
         transaction.commit().await?;
         Ok(Tenant { id: id.to_owned(), title: title.to_owned(), created_at: now })
     }
@@ -75,8 +83,15 @@ impl SqlStore {
             .execute(&mut transaction)
             .await?;
         let detail = words::of_change("title", Some(&before.title), Some(title));
-        record_audit(&mut transaction, id, at, "change_tenant", Some(id), Some(&detail), actor)
-            .await?;
+        let entry = Entry {
+            tenant: id,
+            at,
+            action: "change_tenant",
+            object: Some(id),
+            detail: Some(&detail),
+            changed: changed::differing("title", &before.title, title).into_iter().collect(),
+        };
+        record_entry(&mut transaction, entry, actor).await?;
         transaction.commit().await?;
         Ok(Tenant { title: title.to_owned(), ..before })
     }
@@ -85,6 +100,12 @@ impl SqlStore {
         let at = clock::now().as_millisecond();
         let mut writer = self.decisions.lock().await?;
         let mut transaction = writer.begin().await?;
+        let before = query("SELECT title FROM tenants WHERE id = $1")
+            .bind(id)
+            .fetch_optional(&mut transaction)
+            .await?
+            .ok_or(StoreError::NotFound("tenant"))?;
+        let before = row::text(&before, "title")?;
         for used in [
             "SELECT 1 FROM leaks WHERE tenant = $1 LIMIT 1",
             "SELECT 1 FROM users WHERE tenant = $1 LIMIT 1",
@@ -98,12 +119,16 @@ impl SqlStore {
             .bind(id)
             .execute(&mut transaction)
             .await?;
-        let removed =
-            query("DELETE FROM tenants WHERE id = $1").bind(id).execute(&mut transaction).await?;
-        if removed == 0 {
-            return Err(StoreError::NotFound("tenant"));
-        }
-        record_audit(&mut transaction, id, at, "remove_tenant", Some(id), None, actor).await?;
+        query("DELETE FROM tenants WHERE id = $1").bind(id).execute(&mut transaction).await?;
+        let entry = Entry {
+            tenant: id,
+            at,
+            action: "remove_tenant",
+            object: Some(id),
+            detail: None,
+            changed: vec![changed::gone("title", before)],
+        };
+        record_entry(&mut transaction, entry, actor).await?;
         transaction.commit().await?;
         Ok(())
     }
@@ -138,6 +163,14 @@ impl SqlStore {
         let at = bypass.changed_at.unwrap_or_else(clock::now).as_millisecond();
         let mut writer = self.decisions.lock().await?;
         let mut transaction = writer.begin().await?;
+        let before = query(
+            "SELECT is_on, reason, expires_at, changed_by, changed_at FROM tenant_bypass
+             WHERE tenant = $1",
+        )
+        .bind(tenant)
+        .fetch_optional(&mut transaction)
+        .await?;
+        let before = before.as_ref().map(self::bypass).transpose()?.unwrap_or_default();
         query(
             "INSERT INTO tenant_bypass (tenant, is_on, reason, expires_at, changed_by, changed_at)
              VALUES ($1, $2, $3, $4, $5, $6)
@@ -153,16 +186,49 @@ impl SqlStore {
         .bind(at)
         .execute(&mut transaction)
         .await?;
-        let action = if bypass.on { "bypass_on" } else { "bypass_off" };
-        let end = bypass.expires_at.map(|at| format!("expires {at}"));
-        let parts: Vec<String> = bypass.reason.into_iter().chain(end).collect();
-        let detail = (!parts.is_empty()).then(|| parts.join("; "));
-        record_audit(&mut transaction, tenant, at, action, Some(tenant), detail.as_deref(), actor)
-            .await?;
+        record_bypass(&mut transaction, Some(tenant), (&before, &bypass), at, actor).await?;
         changes::note(&mut transaction, Change::Bypass).await?;
         transaction.commit().await?;
         Ok(())
     }
+}
+
+/// Writes down that a bypass switch was turned: that of one tenant, or of the whole installation.
+/// Where decisions take two persons, another one is asked to review that it was turned on.
+pub(super) async fn record_bypass(
+    connection: &mut dyn Connection,
+    tenant: Option<&str>,
+    (before, after): (&Bypass, &Bypass),
+    at: i64,
+    actor: &Actor,
+) -> Result<(), StoreError> {
+    let action = if after.on { "bypass_on" } else { "bypass_off" };
+    let end = after.expires_at.map(|at| format!("expires {at}"));
+    let parts: Vec<String> = after.reason.clone().into_iter().chain(end).collect();
+    let detail = (!parts.is_empty()).then(|| parts.join("; "));
+    let text = |bypass: &Bypass| bypass.expires_at.map(|at| at.to_string()).unwrap_or_default();
+    let changed = [
+        changed::differing("on", before.on, after.on),
+        changed::differing(
+            "reason",
+            before.reason.as_deref().unwrap_or_default(),
+            after.reason.as_deref().unwrap_or_default(),
+        ),
+        changed::differing("expires_at", text(before), text(after)),
+    ];
+    let entry = Entry {
+        tenant: tenant.unwrap_or(&actor.tenant),
+        at,
+        action,
+        object: tenant,
+        detail: detail.as_deref(),
+        changed: changed.into_iter().flatten().collect(),
+    };
+    if after.on && !before.on {
+        let reason = after.reason.as_deref().unwrap_or("no reason was given");
+        four_eyes::ask_for_review_of_bypass(&mut *connection, tenant, (reason, at), actor).await?;
+    }
+    record_entry(connection, entry, actor).await
 }
 
 fn tenant(found: &Row) -> Result<Tenant, StoreError> {

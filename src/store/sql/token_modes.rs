@@ -22,12 +22,7 @@ pub(super) async fn set(
 ) -> Result<(), StoreError> {
     clear(&mut *connection, leak).await?;
     for of in modes {
-        let has = query("SELECT 1 FROM leak_tokens WHERE leak = $1 AND token = $2")
-            .bind(leak.0.as_bytes().as_slice())
-            .bind(of.id.0.as_bytes().as_slice())
-            .fetch_optional(&mut *connection)
-            .await?;
-        has.ok_or(StoreError::NotFound("token of this leak"))?;
+        has(&mut *connection, leak, of.id).await?;
         if of.mode == patch.into() {
             continue;
         }
@@ -42,6 +37,20 @@ pub(super) async fn set(
         .await?;
     }
     Ok(())
+}
+
+/// Fails where the leak does not have the token.
+pub(super) async fn has(
+    connection: &mut dyn Connection,
+    leak: LeakId,
+    token: TokenId,
+) -> Result<(), StoreError> {
+    let has = query("SELECT 1 FROM leak_tokens WHERE leak = $1 AND token = $2")
+        .bind(leak.0.as_bytes().as_slice())
+        .bind(token.0.as_bytes().as_slice())
+        .fetch_optional(connection)
+        .await?;
+    has.map(drop).ok_or(StoreError::NotFound("token of this leak"))
 }
 
 /// Forgets the modes of a leak's tokens, which end with its patch.

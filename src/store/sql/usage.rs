@@ -202,8 +202,9 @@ impl SqlStore {
         for row in sql.build().fetch_all(readers).await? {
             let hours = hours.entry(LeakId(row::uuid(&row, "leak")?)).or_default();
             let place = usize::try_from(row::number(&row, "hour")?.saturating_sub(first));
-            if let Some(hour) = place.ok().and_then(|place| hours.get_mut(place)) {
-                *hour = row::count(&row, "count")?;
+            // An hour of a gateway whose clock is ahead counts to the one under way.
+            if let Some(hour) = hours.get_mut(place.unwrap_or(0).min(HOURS - 1)) {
+                *hour = hour.saturating_add(row::count(&row, "count")?);
             }
         }
         for leak in found.iter_mut() {

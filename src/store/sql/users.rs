@@ -1,9 +1,9 @@
 //! Users and what they sign in with.
 
-use super::audit::record_audit;
+use super::audit::{Entry, record_entry};
 use super::database::{Builder, Connection, Row, query};
 use super::identity::exists;
-use super::{SqlStore, list, row};
+use super::{SqlStore, changed, list, row};
 use crate::model::clock;
 use crate::model::ids::UserId;
 use crate::model::role::{Actor, Role};
@@ -91,9 +91,19 @@ impl SqlStore {
         .map_err(exists("user"))?;
         let object = id.to_string();
         let detail = format!("{name}, {}, known by {}", role.name(), identity.issuer);
-        let (object, detail) = (Some(object.as_str()), Some(detail.as_str()));
-        record_audit(&mut transaction, &actor.tenant, at, "add_user", object, detail, actor)
-            .await?;
+        let entry = Entry {
+            tenant: &actor.tenant,
+            at,
+            action: "add_user",
+            object: Some(&object),
+            detail: Some(&detail),
+            changed: vec![
+                changed::made("name", name),
+                changed::made("role", role.name()),
+                changed::made("issuer", &identity.issuer),
+            ],
+        };
+        record_entry(&mut transaction, entry, actor).await?;
         transaction.commit().await?;
         Ok(User {
             id,
@@ -125,7 +135,7 @@ impl SqlStore {
         if is_deciding(&before) && !is_deciding(&after) {
             another_is_left(&mut transaction, id).await?;
         }
-        let mut words = changed(&before, &after);
+        let mut words = words_of_change(&before, &after);
         let hash: String = match change.password_hash {
             Some(hash) => {
                 words.push("a new password".to_owned());
@@ -153,9 +163,22 @@ impl SqlStore {
             end_all(&mut transaction, id).await?;
         }
         let (object, detail) = (id.to_string(), format!("{}: {}", before.name, words.join("; ")));
-        let (object, detail) = (Some(object.as_str()), Some(detail.as_str()));
-        record_audit(&mut transaction, &after.tenant, at, "change_user", object, detail, actor)
-            .await?;
+        let password = words.iter().any(|word| word == "a new password");
+        let fields = [
+            changed::differing("role", before.role.name(), after.role.name()),
+            changed::differing("tenant", &before.tenant, &after.tenant),
+            changed::differing("disabled", before.disabled, after.disabled),
+            password.then(|| changed::made("password", "a new one")),
+        ];
+        let entry = Entry {
+            tenant: &after.tenant,
+            at,
+            action: "change_user",
+            object: Some(&object),
+            detail: Some(&detail),
+            changed: fields.into_iter().flatten().collect(),
+        };
+        record_entry(&mut transaction, entry, actor).await?;
         transaction.commit().await?;
         Ok(after)
     }
@@ -175,9 +198,18 @@ impl SqlStore {
             .execute(&mut transaction)
             .await?;
         let object = id.to_string();
-        let (object, detail) = (Some(object.as_str()), Some(before.name.as_str()));
-        record_audit(&mut transaction, &before.tenant, at, "remove_user", object, detail, actor)
-            .await?;
+        let entry = Entry {
+            tenant: &before.tenant,
+            at,
+            action: "remove_user",
+            object: Some(&object),
+            detail: Some(&before.name),
+            changed: vec![
+                changed::gone("name", &before.name),
+                changed::gone("role", before.role.name()),
+            ],
+        };
+        record_entry(&mut transaction, entry, actor).await?;
         transaction.commit().await?;
         Ok(())
     }
@@ -200,7 +232,7 @@ async fn another_is_left(connection: &mut dyn Connection, id: UserId) -> Result<
 }
 
 /// What is different, in words.
-fn changed(before: &User, after: &User) -> Vec<String> {
+fn words_of_change(before: &User, after: &User) -> Vec<String> {
     let mut words = Vec::new();
     if before.role != after.role {
         let (from, to) = (before.role.name(), after.role.name());

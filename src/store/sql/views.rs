@@ -1,54 +1,19 @@
 //! What pages show beside the lists.
 
-use std::collections::HashMap;
-
 use async_trait::async_trait;
 use jiff::{SignedDuration, Timestamp};
 
 use super::database::{Builder, Row, query};
-use super::usage::first_of_24_hours;
-use super::{SqlStore, events, leaks, row, sessions};
+use super::{SqlStore, events, row, sessions};
 use crate::config::limits;
 use crate::model::event::Event;
-use crate::model::ids::{EventId, LeakId, TokenId, UserId};
-use crate::model::tenant::Tenants;
+use crate::model::ids::{EventId, TokenId, UserId};
 use crate::store::StoreError;
-use crate::store::types::{AuditEntry, EventQuery, Page};
-use crate::store::views::{AuditQuery, EventGroup, GroupBy, UserSession, ViewStore};
-
-/// The 24 hours before the one under way, and that one.
-const HOURS: usize = 25;
+use crate::store::types::EventQuery;
+use crate::store::views::{EventGroup, GroupBy, UserSession, ViewStore};
 
 #[async_trait]
 impl ViewStore for SqlStore {
-    async fn leak_hours(
-        &self,
-        of: &[LeakId],
-        now: Timestamp,
-    ) -> Result<HashMap<LeakId, Vec<u64>>, StoreError> {
-        let first = first_of_24_hours(now);
-        let mut hours: HashMap<LeakId, Vec<u64>> = HashMap::new();
-        for chunk in of.chunks(limits::STORE_VALUES) {
-            let mut sql = Builder::new(
-                "SELECT leak, hour, CAST(SUM(count) AS BIGINT) AS count FROM leak_hours WHERE hour >= ",
-            );
-            sql.push_bind(first).push(" AND leak IN (");
-            leaks::push_ids(&mut sql, chunk);
-            sql.push(" GROUP BY leak, hour");
-            for found in &sql.build().persistent(false).fetch_all(&self.events_readers).await? {
-                let leak = LeakId(row::uuid(found, "leak")?);
-                let at = usize::try_from(row::number(found, "hour")?.saturating_sub(first));
-                let all = hours.entry(leak).or_insert_with(|| vec![0; HOURS]);
-                // An hour of a gateway whose clock is ahead counts to the one under way.
-                let at = at.unwrap_or(0).min(HOURS - 1);
-                if let Some(count) = all.get_mut(at) {
-                    *count = count.saturating_add(row::count(found, "count")?);
-                }
-            }
-        }
-        Ok(hours)
-    }
-
     async fn event(&self, id: EventId) -> Result<Option<Event>, StoreError> {
         let mut sql = Builder::new("SELECT ");
         sql.push(events::COLUMNS).push(" FROM events e WHERE e.id = ");
@@ -109,14 +74,6 @@ impl ViewStore for SqlStore {
                 })
             })
             .collect()
-    }
-
-    async fn audit_part(
-        &self,
-        of: &Tenants,
-        query: &AuditQuery,
-    ) -> Result<Page<AuditEntry>, StoreError> {
-        self.list_audit(of, query).await
     }
 }
 

@@ -1,12 +1,16 @@
+use std::collections::BTreeMap;
+
 use jiff::SignedDuration;
 use leakgate::model::clock;
 use leakgate::model::ids::ApiTokenId;
-use leakgate::model::leak::Decision;
-use leakgate::model::role::Role;
-use leakgate::store::types::NewApiToken;
+use leakgate::model::leak::{Decision, Risk};
+use leakgate::model::role::{Actor, Role};
+use leakgate::model::rule::PatchMode;
+use leakgate::store::identity::UserChange;
+use leakgate::store::types::{AuditQuery, Edit, NewApiToken};
 use leakgate::store::{Store, StoreError};
 
-use crate::given::{TENANT, actor, decide, leak, one, page};
+use crate::given::{TENANT, actor, apply, decide, leak, one, page, patch};
 
 fn api_token(name: &str, fill: u8) -> NewApiToken {
     NewApiToken {
@@ -86,7 +90,7 @@ pub async fn the_audit_log_says_who_did_what(store: &dyn Store) {
     let mut seen = Vec::new();
     let mut cursor = None;
     loop {
-        let found = store.audit(&one(TENANT), &page(3, cursor)).await.unwrap();
+        let found = store.audit(&one(TENANT), &page(3, cursor).into()).await.unwrap();
         seen.extend(found.items);
         cursor = found.next_cursor;
         if cursor.is_none() {
@@ -101,5 +105,83 @@ pub async fn the_audit_log_says_who_did_what(store: &dyn Store) {
     }
     assert_eq!(seen[1].detail.as_deref(), Some("ci, analyst"));
     assert_eq!(seen[3].object.as_deref(), Some(leak.id.to_string().as_str()));
-    assert!(store.audit(&one("other"), &page(3, None)).await.unwrap().items.is_empty());
+    assert!(store.audit(&one("other"), &page(3, None).into()).await.unwrap().items.is_empty());
+}
+
+pub async fn the_audit_log_is_narrowed(store: &dyn Store) {
+    let first = leak(store, "first", &["a"]).await;
+    decide(store, first.id, Decision::Close).await.unwrap();
+    let second = leak(store, "second", &["b"]).await;
+    let grace = Actor { name: "grace".to_owned(), ..actor() };
+    store.comment(TENANT, second.id, "said", &grace).await.unwrap();
+    let found = async |query: AuditQuery| {
+        let found = store.audit(&one(TENANT), &query).await.unwrap().items;
+        found.into_iter().map(|entry| entry.action).collect::<Vec<_>>()
+    };
+    let any = AuditQuery::default;
+    assert_eq!(found(any()).await, ["comment", "register", "close", "register"]);
+    let by = |name: &str| AuditQuery { actor: Some(name.to_owned()), ..any() };
+    assert_eq!(found(by("grace")).await, ["comment"]);
+    let action = vec!["close".to_owned(), "comment".to_owned()];
+    assert_eq!(found(AuditQuery { action, ..any() }).await, ["comment", "close"]);
+    let object = Some(first.id.to_string());
+    assert_eq!(found(AuditQuery { object: object.clone(), ..any() }).await, ["close", "register"]);
+    let now = clock::now();
+    let hour = SignedDuration::from_hours(1);
+    assert_eq!(found(AuditQuery { from: Some(now - hour), ..any() }).await.len(), 4);
+    assert_eq!(found(AuditQuery { to: Some(now + hour), ..any() }).await.len(), 4);
+    assert!(found(AuditQuery { from: Some(now + hour), ..any() }).await.is_empty());
+    assert!(found(AuditQuery { to: Some(now - hour), ..any() }).await.is_empty());
+    let from = Some(second.created_at);
+    assert_eq!(found(AuditQuery { from, ..any() }).await, ["comment", "register"]);
+    let to = Some(second.created_at);
+    assert_eq!(found(AuditQuery { to, ..any() }).await, ["close", "register"]);
+    // Pages keep what narrows them.
+    let paged = AuditQuery { object, page: page(1, None), ..any() };
+    let first_page = store.audit(&one(TENANT), &paged).await.unwrap();
+    let cursor = first_page.next_cursor.unwrap();
+    let next = AuditQuery { page: page(1, Some(cursor.clone())), ..paged };
+    assert_eq!(found(next).await, ["register"]);
+    let other = AuditQuery { page: page(1, Some(cursor)), ..any() };
+    let other = store.audit(&one(TENANT), &other).await;
+    assert!(matches!(other, Err(StoreError::BadCursor)));
+}
+
+pub async fn the_audit_log_says_what_was_before_and_after(store: &dyn Store) {
+    let made = leak(store, "before", &["a"]).await;
+    let edit = Edit {
+        title: Some("after".to_owned()),
+        risk: Some(Some(Risk::Low)),
+        owner: Some(None),
+        ..Edit::default()
+    };
+    store.edit(TENANT, made.id, edit, &actor()).await.unwrap();
+    apply(store, made.id, patch(PatchMode::Block)).await.unwrap();
+    let user = store.add_user("eve", Role::Analyst, "", &actor()).await.unwrap();
+    let change = UserChange { role: Some(Role::Administrator), ..UserChange::default() };
+    store.change_user(user, change, &actor()).await.unwrap();
+    let policies = BTreeMap::from([("github".to_owned(), "monitoring".to_owned())]);
+    for _ in 0..2 {
+        store.note_configuration("hooks", &policies, &actor()).await.unwrap();
+    }
+    let audit = store.audit(&one(TENANT), &AuditQuery::default()).await.unwrap().items;
+    let changed = |index: usize| -> Vec<(&str, Option<&str>, Option<&str>)> {
+        let fields = audit[index].changed.iter();
+        fields.map(|it| (it.field.as_str(), it.before.as_deref(), it.after.as_deref())).collect()
+    };
+    assert_eq!(audit[0].action, "configuration");
+    assert_eq!(changed(0), [("github", None, Some("monitoring"))]);
+    assert_eq!(changed(1), [("role", Some("analyst"), Some("administrator"))]);
+    assert_eq!(changed(2), [("name", None, Some("eve")), ("role", None, Some("analyst"))]);
+    assert_eq!(changed(3), [("virtual_patch", None, Some("block, everywhere"))]);
+    assert_eq!(
+        changed(4),
+        [
+            ("title", Some("before"), Some("after")),
+            ("risk", Some("high"), Some("low")),
+            ("risk_set", Some("high"), Some("low")),
+            ("owner", Some("payments"), None),
+        ]
+    );
+    assert_eq!(changed(5)[0], ("title", None, Some("before")));
 }

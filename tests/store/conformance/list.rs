@@ -168,7 +168,7 @@ pub async fn a_cursor_is_bound_to_its_query(store: &dyn Store) {
         assert!(is_bad(store.leaks(&one(TENANT), &query).await.unwrap_err()));
         let other = page(1, Some(text.to_owned()));
         assert!(is_bad(store.virtual_patches(&one(TENANT), &other).await.unwrap_err()));
-        assert!(is_bad(store.audit(&one(TENANT), &other).await.unwrap_err()));
+        assert!(is_bad(store.audit(&one(TENANT), &other.clone().into()).await.unwrap_err()));
     }
 }
 

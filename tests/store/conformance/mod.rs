@@ -2,6 +2,7 @@
 
 pub mod conditions;
 pub mod events;
+pub mod four_eyes;
 pub mod identity;
 pub mod leaks;
 pub mod life;
@@ -47,11 +48,9 @@ macro_rules! all {
                 tenants_are_apart,
             }
             views::{
-                hours_tell_when_tokens_were_used,
                 one_event_is_found,
                 events_are_put_together,
                 a_users_sessions_are_listed,
-                the_audit_log_is_narrowed,
             }
             life::{
                 every_decision_from_every_status,
@@ -71,6 +70,13 @@ macro_rules! all {
                 a_call_with_a_key_is_done_once,
                 a_call_in_parts_goes_on_where_it_was_cut_off,
                 tokens_may_have_a_mode_of_their_own,
+            }
+            four_eyes::{
+                a_block_takes_another_person,
+                what_weakens_a_block_takes_another_person,
+                haste_leaves_a_review_open,
+                one_person_cannot_turn_it_off,
+                persons_are_behind_their_api_tokens,
             }
             risk::{
                 it_follows_from_what_is_known,
@@ -127,6 +133,7 @@ macro_rules! all {
                 a_revoked_or_ended_api_token_is_nobody,
                 names_are_one,
                 the_audit_log_says_who_did_what,
+                the_audit_log_says_what_was_before_and_after,
             }
             tenants::{
                 tenants_are_made_and_removed_while_empty,

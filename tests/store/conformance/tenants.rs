@@ -78,7 +78,7 @@ pub async fn lists_are_of_one_tenant_or_of_all(store: &dyn Store) {
         let days: u64 = stats.days.iter().map(|day| day.leaks).sum();
         assert_eq!(days, leaks as u64);
     }
-    let audit = store.audit(&Tenants::All, &page(10, None)).await.unwrap();
+    let audit = store.audit(&Tenants::All, &page(10, None).into()).await.unwrap();
     let of: Vec<_> = audit.items.iter().map(|entry| entry.tenant.as_str()).collect();
     assert_eq!(of, ["acme", TENANT, "acme"]);
 }

@@ -76,7 +76,7 @@ pub async fn a_change_to_a_user_is_what_it_names(store: &dyn Store) {
     let error = store.change_user(UserId::new(), UserChange::default(), &actor()).await;
     assert!(matches!(error.unwrap_err(), StoreError::NotFound("user")));
 
-    let audit = store.audit(&Tenants::All, &page(10, None)).await.unwrap();
+    let audit = store.audit(&Tenants::All, &page(10, None).into()).await.unwrap();
     let said: Vec<_> = audit.items.iter().filter_map(|entry| entry.detail.as_deref()).collect();
     assert_eq!(
         said,
@@ -127,7 +127,7 @@ pub async fn a_session_is_known_by_its_hash(store: &dyn Store) {
     assert!(store.end_session(&[1; 32], &who).await.unwrap());
     assert!(!store.end_session(&[1; 32], &who).await.unwrap());
     assert_eq!(holder(store, 1).await, None);
-    let audit = store.audit(&one(TENANT), &page(10, None)).await.unwrap();
+    let audit = store.audit(&one(TENANT), &page(10, None).into()).await.unwrap();
     let actions: Vec<_> = audit.items.iter().map(|entry| entry.action.as_str()).collect();
     assert_eq!(actions, ["sign_out", "sign_in", "add_user"]);
 }

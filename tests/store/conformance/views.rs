@@ -4,31 +4,13 @@ use jiff::SignedDuration;
 use leakgate::model::clock;
 use leakgate::model::event::EventAction;
 use leakgate::model::ids::EventId;
-use leakgate::model::leak::Decision;
 use leakgate::model::role::Role;
-use leakgate::model::tenant::Tenants;
 use leakgate::store::Store;
 use leakgate::store::identity::NewSession;
 use leakgate::store::types::EventQuery;
-use leakgate::store::views::{AuditQuery, GroupBy};
+use leakgate::store::views::GroupBy;
 
-use crate::given::{TENANT, Use, a_use, actor, decide, event, leak, one};
-
-pub async fn hours_tell_when_tokens_were_used(store: &dyn Store) {
-    let used = leak(store, "used", &["a"]).await;
-    let unused = leak(store, "unused", &["b"]).await;
-    let hours = |hours| SignedDuration::from_hours(hours);
-    let events: Vec<_> = [(0, 2), (3, 5), (3, 1), (40, 9)]
-        .map(|(ago, count)| event(Use { ago: hours(ago), count, ..a_use(&used) }))
-        .to_vec();
-    store.append_events(&events).await.unwrap();
-    let found = store.leak_hours(&[used.id, unused.id], clock::now()).await.unwrap();
-    assert_eq!(found.len(), 1, "an unused leak is left out");
-    let hours = &found[&used.id];
-    assert_eq!((hours.len(), hours.iter().sum::<u64>()), (25, 8));
-    assert_eq!(hours[21], 6, "{hours:?}");
-    assert!(store.leak_hours(&[], clock::now()).await.unwrap().is_empty());
-}
+use crate::given::{Use, a_use, actor, event, leak};
 
 pub async fn one_event_is_found(store: &dyn Store) {
     let leak = leak(store, "used", &["a"]).await;
@@ -104,25 +86,4 @@ pub async fn a_users_sessions_are_listed(store: &dyn Store) {
     assert_eq!(told, [(ago(5), false), (ago(50), true)], "the one that is over is left out");
     let idle = SignedDuration::from_mins(10);
     assert_eq!(store.sessions_of(user, &[1; 32], now, idle).await.unwrap().len(), 1);
-}
-
-pub async fn the_audit_log_is_narrowed(store: &dyn Store) {
-    let leak = leak(store, "audited", &["a"]).await;
-    decide(store, leak.id, Decision::Close).await.unwrap();
-    store.add_user("grace", Role::Analyst, "hash", &actor()).await.unwrap();
-    let found = async |query: AuditQuery| {
-        let page = store.audit_part(&Tenants::All, &query).await.unwrap();
-        page.items.into_iter().map(|entry| entry.action).collect::<Vec<_>>()
-    };
-    let none = AuditQuery::default;
-    assert_eq!(found(none()).await, ["add_user", "close", "register"]);
-    assert_eq!(found(AuditQuery { action: Some("close".to_owned()), ..none() }).await, ["close"]);
-    let object = Some(leak.id.to_string());
-    assert_eq!(found(AuditQuery { object, ..none() }).await, ["close", "register"]);
-    assert_eq!(found(AuditQuery { actor: Some("nobody".to_owned()), ..none() }).await.len(), 0);
-    let at = Some(clock::now().checked_add(SignedDuration::from_secs(1)).unwrap());
-    assert_eq!(found(AuditQuery { from: at, ..none() }).await.len(), 0);
-    assert_eq!(found(AuditQuery { to: at, ..none() }).await.len(), 3);
-    let page = store.audit_part(&one(TENANT), &none()).await.unwrap();
-    assert_eq!(page.items.len(), 3);
 }
