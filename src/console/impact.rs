@@ -39,7 +39,7 @@ pub(super) fn card(visit: &Visit, leak: &Leak, impact: Result<Impact, Problem>) 
             @else {
                 div.scroll {
                     table.list {
-                        thead { tr { th scope="col" { "Client" } th scope="col" { "Host, answer" } th.number scope="col" { "Uses" } th scope="col" { "Last" } @if spares { th scope="col" { "Spare" } } } }
+                        thead { tr { th scope="col" { "Client" } th scope="col" { "Host, answer" } th.number scope="col" { "Uses" } th scope="col" { "Last" } @if spares { th.spare scope="col" { "Spare one" } } } }
                         tbody { @for row in &impact.clients { (client(visit, leak, row, spares, blocks)) } }
                     }
                 }
@@ -77,7 +77,7 @@ fn client(visit: &Visit, leak: &Leak, row: &ImpactRow, spares: bool, blocks: boo
                         @if blocks {
                             button.small type="submit" { "Spare 1 h" span.hidden { ": " (row.source_ip) } }
                         } @else {
-                            button.small type="submit" { "Block, but spare 1 h" span.hidden { ": " (row.source_ip) } }
+                            button.small type="submit" { "Block, spare 1 h" span.hidden { ": " (row.source_ip) } }
                         }
                     }
                 }

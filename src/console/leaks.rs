@@ -23,11 +23,12 @@ const SORTS: [(&str, &str); 5] = [
 pub(super) async fn show(visit: Visit) -> Answer {
     let filter = Filter::of(&visit.query);
     let cursor = visit.value("cursor");
-    let found = visit.desk.leaks(&filter.asked(cursor)).await?;
-    // Diagrams that cannot be drawn now keep nobody from the list.
-    let stats = visit.desk.stats().await.ok();
+    let asked = filter.asked(cursor);
     let at_first = filter.is_empty() && cursor.is_none();
-    let urgent = if at_first { urgent::find(&visit).await } else { None };
+    let urgent = async { if at_first { urgent::find(&visit).await } else { None } };
+    let (found, stats, urgent) = tokio::join!(visit.desk.leaks(&asked), visit.desk.stats(), urgent);
+    // Diagrams that cannot be drawn now keep nobody from the list.
+    let (found, stats) = (found?, stats.ok());
     let next = found.next_cursor.as_deref().map(|next| filter.address(Some(next)));
     let body = html! {
         (layout::done(&visit))

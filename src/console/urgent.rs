@@ -15,11 +15,11 @@ use crate::model::rule::PatchMode;
 use crate::model::token::Validity;
 
 /// Open leaks without a patch that are looked through, worst first.
-const WORST: &str = "status=open&remediation=none&sort=risk&limit=50";
+const WORST: &str = "status=open&remediation=none&sort=risk&limit=10";
 /// The last uses that passed, whose leaks are looked at as well.
 const LAST: &str = "action=observed,monitored&limit=50";
 /// Leaks of those uses that are looked at.
-const LEAKS: usize = 10;
+const LEAKS: usize = 5;
 /// Clients that are shown.
 const CLIENTS: usize = 4;
 

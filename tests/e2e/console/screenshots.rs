@@ -18,7 +18,7 @@ const MOST: usize = 200_000;
 const PICTURES: [(&str, &str, u32, &str, u64); 6] = [
     ("console-leaks", "leaks", 1280, "light", 1250),
     ("console-leaks-dark", "leaks", 1280, "dark", 1250),
-    ("console-leak", "leak", 1280, "light", 1150),
+    ("console-leak", "leak", 1280, "light", 1060),
     ("console-event", "event", 1280, "light", 760),
     ("console-add", "add", 1280, "light", 940),
     ("console-narrow", "leaks", 390, "dark", 900),
