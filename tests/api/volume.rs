@@ -53,7 +53,8 @@ async fn register(api: &Api, number: u64) -> Value {
     let asked = Registration {
         tenant: "default".to_owned(),
         title: format!("Leak {number} of the volume"),
-        risk: Risk::ALL[at(Risk::ALL.len())],
+        risk: Some(Risk::ALL[at(Risk::ALL.len())]),
+        exposed_at: None,
         source: Source { url: Some(url), ..Source::of_kind(kind) },
         detected_by: DetectedBy::Automatic,
         kind: None,
@@ -62,6 +63,7 @@ async fn register(api: &Api, number: u64) -> Value {
         comment: None,
         tokens: vec![token],
         continues: None,
+        once: None,
     };
     let made = api.store.register(asked, &actor()).await.unwrap().leak.unwrap();
     serde_json::to_value(made).unwrap()
