@@ -328,10 +328,6 @@ impl EventSink for StoreSink {
         "store"
     }
 
-    fn counts_on(&self) -> bool {
-        true
-    }
-
     async fn write(&self, batch: &[Event]) -> Result<(), String> {
         self.0.append_events(batch).await.map_err(|error| error.to_string())
     }

@@ -133,25 +133,15 @@ fn set_inside(place: &mut Value, parts: &[String], value: Value) -> bool {
     }
 }
 
-fn events(r: &mut Reader) -> Events {
-    let default = Events::default();
-    Events {
-        stdout: r.boolean("stdout").unwrap_or(default.stdout),
-        keep_days: r
-            .number("keep_days", 1..=3650)
-            .and_then(|days| u32::try_from(days).ok())
-            .unwrap_or(default.keep_days),
-        keep: r.number("keep", 1_000..=1_000_000_000).unwrap_or(default.keep),
-    }
-}
-
 fn check(table: Table, mut mistakes: Vec<Mistake>) -> Result<Config, ConfigError> {
     let mut reader = Reader::new("", table);
     let config = Config {
         gateway: reader.section("gateway", gateway),
         control: reader.section("control", control),
         store: reader.section("store", store),
-        events: reader.section("events", events),
+        events: reader.section("events", |events| Events {
+            stdout: events.boolean("stdout").unwrap_or(Events::default().stdout),
+        }),
         log: reader.section("log", log),
     };
     mistakes.extend(reader.finish());

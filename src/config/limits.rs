@@ -260,27 +260,10 @@ pub const POINT_PATH_BYTES: usize = 256;
 pub const EVENT_QUEUE: usize = 16_384;
 /// Distinct (token, client, host, action) under aggregation, before uses are only counted.
 pub const EVENT_AGGREGATES: usize = 16_384;
-/// Time in which uses with the same (token, leak, action, answer, client, host) are counted in one
-/// event, past the first few.
-pub const EVENT_WINDOW: Duration = Duration::from_secs(10);
-/// Uses that are events of their own in each such window.
-pub const EVENT_SINGLES: usize = 10;
-/// Such windows under way at once; uses for which there is none are events of their own.
-pub const EVENT_WINDOWS: usize = 16_384;
 /// Events written in one transaction.
 pub const EVENT_BATCH: usize = 1_000;
 /// Longest time that an event waits for its batch.
 pub const EVENT_FLUSH: Duration = Duration::from_millis(100);
-/// Days for which events are kept where the configuration does not say.
-pub const EVENTS_KEEP_DAYS: u32 = 180;
-/// Events that are kept where the configuration does not say, about 1 KiB each.
-pub const EVENTS_KEEP: u64 = 50_000_000;
-/// Days for which what is counted from events is kept.
-pub const STATISTICS_DAYS: i64 = 400;
-/// Time between two looks for events that are kept no longer.
-pub const EVENTS_SWEEP: Duration = Duration::from_secs(10 * 60);
-/// Events removed in one transaction.
-pub const EVENTS_SWEEP_BATCH: usize = 2_000;
 /// Attempts to store a batch before it is dropped and counted.
 pub const EVENT_STORE_ATTEMPTS: usize = 8;
 /// Events of one request that are recorded; more tokens than that in one request are counted.

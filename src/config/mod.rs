@@ -223,10 +223,6 @@ impl fmt::Debug for Store {
 pub struct Events {
     /// Whether each event is a JSON line on standard output.
     pub stdout: bool,
-    /// Days for which an event is kept.
-    pub keep_days: u32,
-    /// How many of the newest events are kept at most.
-    pub keep: u64,
 }
 
 /// The form of log lines.
@@ -349,7 +345,7 @@ impl Default for Store {
 
 impl Default for Events {
     fn default() -> Self {
-        Self { stdout: true, keep_days: limits::EVENTS_KEEP_DAYS, keep: limits::EVENTS_KEEP }
+        Self { stdout: true }
     }
 }
 

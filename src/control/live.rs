@@ -40,10 +40,6 @@ impl EventSink for LiveSink {
         "stream"
     }
 
-    fn counts_on(&self) -> bool {
-        true
-    }
-
     async fn write(&self, batch: &[Event]) -> Result<(), String> {
         let sender = &self.0.inner.live.sender;
         if sender.receiver_count() > 0 {

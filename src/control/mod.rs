@@ -26,7 +26,6 @@ mod passwords;
 mod problem;
 mod publish;
 mod redact;
-mod retention;
 mod rotation;
 mod scope;
 mod sessions;
@@ -92,8 +91,6 @@ pub struct Settings {
     pub oidc: Option<config::Oidc>,
     /// The hooks of partners that report leaks.
     pub hooks: Vec<config::Hook>,
-    /// How long events are kept, and how many.
-    pub events: config::Events,
 }
 
 impl From<&Config> for Settings {
@@ -104,7 +101,6 @@ impl From<&Config> for Settings {
             sign_in: SignInSettings::from(&config.control),
             oidc: config.control.oidc.clone(),
             hooks: config.control.hooks.clone(),
-            events: config.events,
         }
     }
 }

@@ -33,7 +33,7 @@ impl Control {
     /// again what failed to be published, until [`Self::stop`] is called.
     pub async fn run(&self) {
         self.resume_rotation().await;
-        tokio::join!(self.run_ticks(), self.run_with_others(), self.run_retention());
+        tokio::join!(self.run_ticks(), self.run_with_others());
     }
 
     async fn run_ticks(&self) {

@@ -3,9 +3,19 @@
 use dashmap::DashMap;
 use dashmap::mapref::entry::Entry;
 
-use super::windows::Key;
 use crate::config::limits;
-use crate::model::event::Event;
+use crate::model::event::{Event, EventAction};
+use crate::model::ids::{LeakId, TokenId};
+
+/// What uses must have in common to be one event.
+#[derive(Clone, PartialEq, Eq, Hash)]
+struct Key {
+    token: TokenId,
+    leak: LeakId,
+    action: EventAction,
+    source_ip: String,
+    host: String,
+}
 
 /// The uses under aggregation, bounded by [`limits::EVENT_AGGREGATES`].
 #[derive(Default)]
@@ -14,7 +24,13 @@ pub(super) struct Aggregates(DashMap<Key, Event>);
 impl Aggregates {
     /// Counts the use into the event it belongs to; `false` where there is no room for a new one.
     pub(super) fn add(&self, event: Event) -> bool {
-        let key = Key::of(&event);
+        let key = Key {
+            token: event.token,
+            leak: event.leak,
+            action: event.action,
+            source_ip: event.source_ip.clone(),
+            host: event.host.clone(),
+        };
         // Read before the entry is taken: `len` locks every shard.
         let full = self.0.len() >= limits::EVENT_AGGREGATES;
         match self.0.entry(key) {

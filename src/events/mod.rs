@@ -1,10 +1,9 @@
 //! Events on their way from a verdict to where they are kept: a bounded queue, exact aggregation
-//! of what repeats and of what the queue has no room for, batches, sinks.
+//! when it is full, batches, sinks.
 
 mod aggregate;
 mod lines;
 mod queue;
-mod windows;
 
 use std::sync::Arc;
 
@@ -18,12 +17,6 @@ use crate::model::event::Event;
 pub trait EventSink: Send + Sync {
     /// The sink's name in metrics and log lines.
     fn name(&self) -> &'static str;
-
-    /// Whether an event is also offered while it counts on: then it may come again, with the same id
-    /// and a higher count, and is the same event. Others get it once, when it counts no further.
-    fn counts_on(&self) -> bool {
-        false
-    }
 
     /// Takes a batch, whole or not at all.
     ///

@@ -5,11 +5,10 @@ use std::time::Duration;
 
 use tokio::sync::mpsc::{self, error::TrySendError};
 use tokio::task::JoinHandle;
-use tokio::time::{Instant, MissedTickBehavior, interval, sleep};
+use tokio::time::{MissedTickBehavior, interval, sleep};
 use tokio_util::sync::CancellationToken;
 
 use super::aggregate::Aggregates;
-use super::windows::{Taken, Windows};
 use super::{EventSink, Recorder};
 use crate::config::limits;
 use crate::model::event::Event;
@@ -35,7 +34,7 @@ impl Writer {
 }
 
 /// Starts the queue on the current runtime: what is recorded is written to every sink, in batches,
-/// as fast as the slowest sink takes it. Uses that repeat are counted in one event a window. A use that finds the queue full is counted into an
+/// as fast as the slowest sink takes it. A use that finds the queue full is counted into an
 /// aggregate; one that finds no room there either is counted as dropped.
 pub fn start(sinks: Vec<Arc<dyn EventSink>>, metrics: Arc<Metrics>) -> (Recorder, Writer) {
     start_retrying_after(RETRY_PAUSE, sinks, metrics)
@@ -78,17 +77,14 @@ async fn write(
 ) {
     let mut tick = interval(limits::EVENT_FLUSH);
     tick.set_missed_tick_behavior(MissedTickBehavior::Delay);
-    let mut windows = Windows::default();
-    let mut flushed = Instant::now();
     let mut batch = Vec::with_capacity(limits::EVENT_BATCH);
     loop {
-        let (mut stopping, mut ticked) = (false, false);
-        tokio::select! {
+        let stopping = tokio::select! {
             biased;
-            taken = receiver.recv_many(&mut batch, limits::EVENT_BATCH) => stopping = taken == 0,
-            _ = tick.tick() => ticked = true,
-            () = stop.cancelled() => stopping = true,
-        }
+            taken = receiver.recv_many(&mut batch, limits::EVENT_BATCH) => taken == 0,
+            _ = tick.tick() => false,
+            () = stop.cancelled() => true,
+        };
         if stopping {
             receiver.close();
         }
@@ -97,31 +93,12 @@ async fn write(
             batch.extend(aggregates.take(limits::EVENT_BATCH - batch.len()));
         }
         if !batch.is_empty() {
-            let singles = sinks.singles(&mut windows, batch.drain(..));
-            sinks.write(&singles, Stage::Final).await;
+            sinks.write(&batch).await;
+            batch.clear();
         } else if stopping && receiver.is_empty() && aggregates.is_empty() {
-            while !windows.is_empty() {
-                sinks.write(&windows.ended(None, limits::EVENT_BATCH), Stage::Final).await;
-            }
             return;
         }
-        // Where events come without a pause, no tick is waited for.
-        if ticked || flushed.elapsed() >= limits::EVENT_FLUSH {
-            flushed = Instant::now();
-            let ended = windows.ended(Some(Instant::now()), limits::EVENT_BATCH);
-            sinks.write(&ended, Stage::Final).await;
-            sinks.write(&windows.changed(limits::EVENT_BATCH), Stage::UnderWay).await;
-        }
     }
-}
-
-/// Whether events may count on.
-#[derive(Clone, Copy, PartialEq, Eq)]
-enum Stage {
-    /// They will come again with a higher count.
-    UnderWay,
-    /// They stay as they are.
-    Final,
 }
 
 /// Every sink, and how it is retried.
@@ -132,37 +109,14 @@ struct Sinks {
 }
 
 impl Sinks {
-    /// Those that are events of their own; the others are counted in their windows.
-    fn singles(&self, windows: &mut Windows, events: impl Iterator<Item = Event>) -> Vec<Event> {
-        let now = Instant::now();
-        let mut singles = Vec::new();
-        for event in events {
-            let count = event.count;
-            match windows.take(event, now) {
-                Taken::Single(event) => singles.push(event),
-                Taken::Counted => self.metrics.events_aggregated.inc_by(count),
-                Taken::Full(event) => {
-                    self.metrics.event_windows_full.inc();
-                    singles.push(event);
-                }
-            }
-        }
-        singles
-    }
-
-    async fn write(&self, batch: &[Event], stage: Stage) {
-        if batch.is_empty() {
-            return;
-        }
+    async fn write(&self, batch: &[Event]) {
         for sink in &self.sinks {
-            if stage == Stage::Final || sink.counts_on() {
-                self.offer(sink.as_ref(), batch, stage).await;
-            }
+            self.offer(sink.as_ref(), batch).await;
         }
     }
 
     /// Offers the batch until the sink takes it or the attempts are used up.
-    async fn offer(&self, sink: &dyn EventSink, batch: &[Event], stage: Stage) {
+    async fn offer(&self, sink: &dyn EventSink, batch: &[Event]) {
         let mut pause = self.pause;
         for attempt in 1..=limits::EVENT_STORE_ATTEMPTS {
             let Err(error) = sink.write(batch).await else { return };
@@ -172,10 +126,6 @@ impl Sinks {
                 sleep(pause).await;
                 pause *= 2;
             }
-        }
-        if stage == Stage::UnderWay {
-            // They come again with all that they count.
-            return;
         }
         let lost: u64 = batch.iter().map(|event| event.count).sum();
         self.metrics.events_dropped.with_label_values(&["sink_failed"]).inc_by(lost);
@@ -188,7 +138,7 @@ impl Sinks {
 }
 
 #[cfg(test)]
-pub(super) mod tests {
+mod tests {
     use std::sync::Mutex;
 
     use tokio::sync::Semaphore;
@@ -234,7 +184,7 @@ pub(super) mod tests {
         }
     }
 
-    pub(in crate::events) fn event(token: TokenId, source_ip: &str) -> Event {
+    fn event(token: TokenId, source_ip: &str) -> Event {
         Event {
             id: EventId::new(),
             at: clock::now(),

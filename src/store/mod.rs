@@ -334,20 +334,8 @@ pub trait Store: IdentityStore + KeyStore + ViewStore + FourEyesStore {
         limit: usize,
     ) -> Result<Vec<EnforcedToken>, StoreError>;
 
-    /// Appends events, updates the use of their tokens and the counts of their leaks. One that is
-    /// there already is the same one offered again: what it counts more than before is added.
+    /// Appends events, updates the use of their tokens and the counts of their leaks.
     async fn append_events(&self, events: &[Event]) -> Result<(), StoreError>;
-
-    /// The time of the newest event beyond the `keep` newest ones; none where there are not as many.
-    /// Reads past all of those.
-    async fn event_beyond(&self, keep: u64) -> Result<Option<Timestamp>, StoreError>;
-
-    /// Removes up to `limit` of the oldest events before `before`. What was counted from them stays.
-    /// Answers with how many were removed.
-    async fn remove_events(&self, before: Timestamp, limit: usize) -> Result<u64, StoreError>;
-
-    /// Removes what was counted from events, in hours that were over at `before`.
-    async fn remove_counts(&self, before: Timestamp) -> Result<(), StoreError>;
 
     /// A page of events, newest first.
     async fn events(&self, query: &EventQuery) -> Result<EventPage, StoreError>;

@@ -96,15 +96,9 @@ pub struct Metrics {
     pub events: IntCounterVec,
     /// `leakgate_event_queue_depth`: events waiting to be written.
     pub event_queue: IntGauge,
-    /// `leakgate_events_aggregated_total`: uses counted into another event, since they repeated, or
-    /// the queue was full.
+    /// `leakgate_events_aggregated_total`: uses counted into another event, since the queue was
+    /// full.
     pub events_aggregated: IntCounter,
-    /// `leakgate_event_windows_full_total`: uses that repeat and are events of their own all the
-    /// same, since too many others repeat.
-    pub event_windows_full: IntCounter,
-    /// `leakgate_events_removed_total{reason}`: events that were kept as long as was asked: `age`,
-    /// `number`.
-    pub events_removed: IntCounterVec,
     /// `leakgate_events_dropped_total{reason}`: uses that no event tells of: `aggregates_full`,
     /// `sink_failed`, `too_many_in_request`.
     pub events_dropped: IntCounterVec,
@@ -326,18 +320,7 @@ impl Metrics {
             events_aggregated: counter(
                 &registry,
                 "events_aggregated_total",
-                "Uses counted into another event, since they repeated or the queue was full.",
-            )?,
-            event_windows_full: counter(
-                &registry,
-                "event_windows_full_total",
-                "Uses that repeat and are events of their own, since too many others repeat.",
-            )?,
-            events_removed: counters(
-                &registry,
-                "events_removed_total",
-                "Events removed since they were kept as long as was asked.",
-                "reason",
+                "Uses counted into another event since the queue was full.",
             )?,
             events_dropped: counters(
                 &registry,

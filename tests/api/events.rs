@@ -1,10 +1,8 @@
 //! `/events`, `/events/export` and `/events/stream`.
 
 use http_body_util::BodyExt;
-use jiff::SignedDuration;
 use leakgate::control::LiveSink;
 use leakgate::events::EventSink;
-use leakgate::model::clock;
 use leakgate::model::event::EventAction;
 use serde_json::{Value, json};
 
@@ -22,7 +20,7 @@ async fn listed_and_filtered() {
     assert_eq!(all["items"].as_array().unwrap().len(), 3);
     assert_eq!(all["items"][0]["id"], last.id.to_string(), "newest first");
     assert_eq!(all["items"][0]["type"], "vpatch");
-    let from = last.at - SignedDuration::from_hours(1);
+    let from = last.at - jiff::SignedDuration::from_hours(1);
     for (query, count) in [
         ("?type=vpatch".to_owned(), 3),
         (format!("?leak={}", id(&first)), 2),
@@ -131,30 +129,4 @@ async fn streams_are_bounded() {
     open.pop();
     assert_eq!(api.open("/events/stream").await.status(), 200);
     assert_eq!(json!(api.metrics.api_limits_hit.with_label_values(&["event_streams"]).get()), 1);
-}
-
-#[tokio::test]
-async fn kept_for_a_time_and_so_many_of_them() {
-    let api = Api::new().await;
-    let leak = api.leak("x", &["one"]).await;
-    let ago = |hours| {
-        let mut made = event(&leak, EventAction::Observed, "192.0.2.1");
-        made.at = clock::now() - SignedDuration::from_hours(hours);
-        made
-    };
-    let old = [24 * 29, 24 * 31, 24 * 32].map(ago);
-    api.store.append_events(&old).await.unwrap();
-    assert_eq!(api.control.remove_old_events(clock::now()).await.unwrap(), 2, "for their age");
-    let many: Vec<_> = (0..20).map(ago).collect();
-    api.store.append_events(&many).await.unwrap();
-    assert_eq!(api.control.remove_old_events(clock::now()).await.unwrap(), 10, "for their number");
-    let left = api.get("/events").await.expect(200);
-    assert_eq!(left["items"].as_array().unwrap().len(), 11, "10 and the first beyond");
-    let removed = &api.metrics.events_removed;
-    assert_eq!(removed.with_label_values(&["age"]).get(), 2);
-    assert_eq!(removed.with_label_values(&["number"]).get(), 10);
-    let stats = api.get("/stats").await.expect(200);
-    let days = stats["days"].as_array().unwrap();
-    let counted: u64 = days.iter().map(|day| day["observed"].as_u64().unwrap()).sum();
-    assert_eq!(counted, 23, "what is counted stays");
 }

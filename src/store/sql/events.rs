@@ -2,10 +2,8 @@
 
 use std::collections::{BTreeSet, HashMap, HashSet};
 
-use jiff::Timestamp;
-
-use super::database::{Builder, Connection, Row, query};
-use super::usage::{HOUR, Tally};
+use super::database::{Builder, Connection, Row};
+use super::usage::Tally;
 use super::{SqlStore, list, row};
 use crate::config::limits;
 use crate::model::event::{Event, EventAction, EventType};
@@ -21,8 +19,8 @@ pub(super) const COLUMNS: &str =
     response_status, count, gateway, request_id";
 
 impl SqlStore {
-    /// An event whose id is there already is the same one offered again: only what it counts more
-    /// than before is written and counted.
+    /// An event whose id is there already is the same one offered again: it is neither written nor
+    /// counted a second time.
     pub(super) async fn append(&self, events: &[Event]) -> Result<(), StoreError> {
         if events.is_empty() {
             return Ok(());
@@ -34,19 +32,12 @@ impl SqlStore {
         let mut tally = Tally::default();
         for chunk in events.chunks(limits::STORE_ROWS) {
             let mut written = insert(&mut transaction, chunk, &tenants).await?;
-            let mut again = Vec::new();
             for event in chunk {
                 // Taken out, so that an event that stands in the batch twice is counted once.
                 if written.remove(&event.id) {
                     let tenant = tenants.get(&event.leak).unwrap_or(&event.tenant);
-                    tally.add(event, event.count, tenant, leaks.get(&event.token));
-                } else {
-                    again.push(event);
+                    tally.add(event, tenant, leaks.get(&event.token));
                 }
-            }
-            for (event, more) in count_on(&mut transaction, &again).await? {
-                let tenant = tenants.get(&event.leak).unwrap_or(&event.tenant);
-                tally.add(event, more, tenant, leaks.get(&event.token));
             }
         }
         let told = tally.told();
@@ -95,48 +86,6 @@ impl SqlStore {
             }
         }
         Ok(leaks)
-    }
-
-    pub(super) async fn first_beyond(&self, keep: u64) -> Result<Option<Timestamp>, StoreError> {
-        query("SELECT at FROM events ORDER BY at DESC, id DESC LIMIT 1 OFFSET $1")
-            .bind(row::signed(keep))
-            .fetch_optional(&self.events_readers)
-            .await?
-            .map(|found| row::time(&found, "at"))
-            .transpose()
-    }
-
-    /// Oldest first, by the index over their times.
-    pub(super) async fn delete_events(
-        &self,
-        before: Timestamp,
-        limit: usize,
-    ) -> Result<u64, StoreError> {
-        let mut writer = self.events.lock().await?;
-        let mut transaction = writer.begin().await?;
-        let removed = query(
-            "DELETE FROM events WHERE id IN
-                (SELECT id FROM events WHERE at < $1 ORDER BY at, id LIMIT $2)",
-        )
-        .bind(before.as_millisecond())
-        .bind(row::signed(limit))
-        .execute(&mut transaction)
-        .await?;
-        transaction.commit().await?;
-        Ok(removed)
-    }
-
-    pub(super) async fn delete_hours(&self, before: Timestamp) -> Result<(), StoreError> {
-        let hour = before.as_millisecond().div_euclid(HOUR);
-        let mut writer = self.events.lock().await?;
-        let mut transaction = writer.begin().await?;
-        for sql in
-            ["DELETE FROM leak_hours WHERE hour < $1", "DELETE FROM tenant_hours WHERE hour < $1"]
-        {
-            query(sql).bind(hour).execute(&mut transaction).await?;
-        }
-        transaction.commit().await?;
-        Ok(())
     }
 
     pub(super) async fn list_events(&self, query: &EventQuery) -> Result<EventPage, StoreError> {
@@ -240,37 +189,6 @@ async fn insert(
         .iter()
         .map(|found| row::uuid(found, "id").map(EventId))
         .collect()
-}
-
-/// Lets events that are there already count on; answers with those that do, and by how much.
-async fn count_on<'e>(
-    connection: &mut dyn Connection,
-    events: &[&'e Event],
-) -> Result<Vec<(&'e Event, u64)>, StoreError> {
-    if events.is_empty() {
-        return Ok(Vec::new());
-    }
-    let mut sql = Builder::new("SELECT id, count FROM events WHERE id IN (");
-    sql.push_list(events.iter().map(|event| event.id.0.as_bytes().to_vec())).push(")");
-    let mut counts = HashMap::with_capacity(events.len());
-    for found in sql.build().persistent(false).fetch_all(&mut *connection).await? {
-        counts.insert(EventId(row::uuid(&found, "id")?), row::count(&found, "count")?);
-    }
-    let mut more = Vec::new();
-    for event in events {
-        // Gone where it is so old that it is kept no longer.
-        let Some(count) = counts.get_mut(&event.id).filter(|count| **count < event.count) else {
-            continue;
-        };
-        query("UPDATE events SET count = $2 WHERE id = $1")
-            .bind(event.id.0.as_bytes().as_slice())
-            .bind(row::signed(event.count))
-            .execute(&mut *connection)
-            .await?;
-        more.push((*event, event.count.saturating_sub(*count)));
-        *count = event.count;
-    }
-    Ok(more)
 }
 
 fn place(found: &Row) -> Result<Place, StoreError> {

@@ -284,18 +284,6 @@ impl Store for SqlStore {
         self.append(events).await
     }
 
-    async fn event_beyond(&self, keep: u64) -> Result<Option<Timestamp>, StoreError> {
-        self.first_beyond(keep).await
-    }
-
-    async fn remove_events(&self, before: Timestamp, limit: usize) -> Result<u64, StoreError> {
-        self.delete_events(before, limit).await
-    }
-
-    async fn remove_counts(&self, before: Timestamp) -> Result<(), StoreError> {
-        self.delete_hours(before).await
-    }
-
     async fn events(&self, query: &EventQuery) -> Result<EventPage, StoreError> {
         self.list_events(query).await
     }

@@ -57,22 +57,16 @@ pub(super) struct Tally {
 }
 
 impl Tally {
-    /// Counts `count` uses of an event for its tenant, for its own leak, and for all that have its
-    /// token.
-    pub(super) fn add(
-        &mut self,
-        event: &Event,
-        count: u64,
-        tenant: &str,
-        having: Option<&Vec<LeakId>>,
-    ) {
+    /// Counts an event for its tenant, for its own leak, and for all that have its token.
+    pub(super) fn add(&mut self, event: &Event, tenant: &str, having: Option<&Vec<LeakId>>) {
         let at = event.at.as_millisecond();
         let hour = at.div_euclid(HOUR);
-        *self.tenant_hours.entry((tenant.to_owned(), hour, event.action)).or_default() += count;
+        *self.tenant_hours.entry((tenant.to_owned(), hour, event.action)).or_default() +=
+            event.count;
         let mut leaks: BTreeSet<LeakId> = having.into_iter().flatten().copied().collect();
         leaks.insert(event.leak);
         for leak in leaks {
-            *self.leak_hours.entry((leak, hour, event.action)).or_default() += count;
+            *self.leak_hours.entry((leak, hour, event.action)).or_default() += event.count;
             let last = self.leaks.entry(leak).or_insert(at);
             *last = (*last).max(at);
             let told = self.told.entry(leak).or_insert((at, None));

@@ -8,7 +8,7 @@ use axum::body::Body;
 use http::{HeaderMap, Method, Request, StatusCode, header};
 use http_body_util::BodyExt;
 use jiff::Timestamp;
-use leakgate::config::{Events, Hook, Oidc};
+use leakgate::config::{Hook, Oidc};
 use leakgate::console;
 use leakgate::control::{
     self, Bootstrapped, BypassControl, Control, Explain, ExplainedHit, Explanation, FirstStart,
@@ -209,7 +209,6 @@ impl Api {
                 sign_in: SignInSettings::default(),
                 oidc,
                 hooks,
-                events: Events { keep_days: 30, keep: 10, ..Events::default() },
             },
             Hooks { bypass: switch.clone(), explain: Arc::new(Search(handle.clone())) },
             Arc::clone(&metrics),

@@ -44,42 +44,6 @@ async fn nothing_acknowledged_is_lost() {
     assert_eq!(response.unwrap().status(), 403, "and enforced from the start");
 }
 
-#[tokio::test(flavor = "multi_thread")]
-async fn uses_that_repeat_are_counted_exactly() {
-    const USES: u64 = 300;
-    let folder = tempfile::tempdir().unwrap();
-    let upstream = AnsweringUpstream::start().await;
-    let program = Program::start(folder.path(), upstream.address(), "");
-    let used = token("used_", 32);
-    let leak = program.register("In use", &[&used]).await;
-    program.block(&leak).await;
-    let client = reqwest::Client::new();
-    for _ in 0..USES {
-        let response = client.get(program.url("/")).bearer_auth(&used).send().await.unwrap();
-        assert_eq!(response.status(), 403);
-    }
-    let counted = async |program: &Program| {
-        let (_, events) = program.api("GET", &format!("/events?leak={leak}&limit=200"), None).await;
-        let events = events["items"].as_array().unwrap().clone();
-        let count = events.iter().map(|event| event["count"].as_u64().unwrap()).sum::<u64>();
-        (events.len() as u64, count)
-    };
-    let deadline = std::time::Instant::now() + PATIENCE;
-    while counted(&program).await.1 < USES {
-        assert!(std::time::Instant::now() < deadline, "not all were counted");
-        tokio::time::sleep(std::time::Duration::from_millis(10)).await;
-    }
-    let (events, count) = counted(&program).await;
-    assert_eq!(count, USES);
-    assert!(events < USES, "what repeats is counted in one");
-    program.signal("KILL");
-    drop(program);
-    let again = Program::start_configured(folder.path());
-    assert_eq!(counted(&again).await, (events, USES), "also where the window was not over");
-    let (_, shown) = again.api("GET", &format!("/leaks/{leak}"), None).await;
-    assert_eq!(shown["events_24h"], USES);
-}
-
 /// Writes through several clients, each telling what was acknowledged to it, until the process is
 /// killed under them. Answers with the leaks, and the remediation that was acknowledged for each.
 async fn storm_and_kill(program: &Arc<Program>) -> HashMap<String, &'static str> {

@@ -1,6 +1,6 @@
 use jiff::SignedDuration;
 use leakgate::model::event::{Event, EventAction};
-use leakgate::model::ids::{EventId, PatchId};
+use leakgate::model::ids::PatchId;
 use leakgate::model::token::Validity;
 use leakgate::store::types::{Edit, EventQuery};
 use leakgate::store::{Store, StoreError};
@@ -92,21 +92,6 @@ pub async fn an_event_offered_twice_counts_once(store: &dyn Store) {
     assert_eq!(now.tokens[0].last_used_at, now.last_event_at);
 }
 
-pub async fn an_event_counts_on(store: &dyn Store) {
-    let made = leak(store, "used", &["a"]).await;
-    let counting = |count| {
-        let mut event = event(Use { count, ..a_use(&made) });
-        event.id = EventId(uuid::Uuid::nil());
-        event
-    };
-    for (count, counted) in [(1, 1), (5, 5), (4, 5), (9, 9), (9, 9)] {
-        store.append_events(&[counting(count), counting(count)]).await.unwrap();
-        let found = store.events(&EventQuery::default()).await.unwrap().items;
-        assert_eq!(found.iter().map(|event| event.count).collect::<Vec<_>>(), [counted]);
-        assert_eq!(store.leak(TENANT, made.id).await.unwrap().events_24h, counted);
-    }
-}
-
 pub async fn uses_are_told_by_hour(store: &dyn Store) {
     let made = leak(store, "used", &["a"]).await;
     let other = leak(store, "unused", &["b"]).await;
@@ -123,26 +108,6 @@ pub async fn uses_are_told_by_hour(store: &dyn Store) {
     assert!([9, 16].contains(&found.events_24h), "that of 24 hours ago is at the edge");
     let other = store.leak(TENANT, other.id).await.unwrap();
     assert_eq!((other.events_by_hour, other.last_event_at), (vec![0; 25], None));
-}
-
-pub async fn old_events_go_and_what_was_counted_stays(store: &dyn Store) {
-    let made = leak(store, "used", &["a"]).await;
-    let events: Vec<Event> = (0..10)
-        .map(|hours| event(Use { ago: SignedDuration::from_hours(hours), ..a_use(&made) }))
-        .collect();
-    store.append_events(&events).await.unwrap();
-    assert_eq!(store.event_beyond(10).await.unwrap(), None);
-    assert_eq!(store.event_beyond(9).await.unwrap(), Some(events[9].at));
-    assert_eq!(store.event_beyond(4).await.unwrap(), Some(events[4].at));
-
-    assert_eq!(store.remove_events(events[4].at, 3).await.unwrap(), 3, "a part");
-    assert_eq!(store.remove_events(events[4].at, 3).await.unwrap(), 2, "the rest");
-    let left = store.events(&EventQuery::default()).await.unwrap().items;
-    assert_eq!(left, events[..5], "the newest stay");
-    let counted = async || store.leak(TENANT, made.id).await.unwrap().events_24h;
-    assert_eq!(counted().await, 10);
-    store.remove_counts(before(SignedDuration::from_hours(5))).await.unwrap();
-    assert!((5..=6).contains(&counted().await));
 }
 
 pub async fn validity_is_learnt_from_what_the_upstream_answered(store: &dyn Store) {
