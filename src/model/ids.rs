@@ -79,3 +79,15 @@ id!(
     /// An import, for its progress.
     ImportId
 );
+id!(
+    /// A notification.
+    NotificationId
+);
+id!(
+    /// A webhook.
+    WebhookId
+);
+id!(
+    /// What could not be delivered to a sink.
+    LetterId
+);

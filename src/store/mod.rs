@@ -3,6 +3,7 @@
 mod cursor;
 pub mod identity;
 mod key;
+pub mod outgoing;
 mod seal;
 mod sql;
 pub mod types;
@@ -23,6 +24,7 @@ use crate::model::token::Token;
 
 use crate::model::tenant::Tenants;
 use identity::IdentityStore;
+use outgoing::OutgoingStore;
 use types::{
     ApiToken, AuditEntry, Bypass, Changed, Copied, Decide, Edit, EnforcedLeak, EnforcedToken,
     EventPage, EventQuery, Impact, LeakPage, LeakQuery, Lookup, NewApiToken, Page, PageRequest,
@@ -137,7 +139,7 @@ pub trait Changes: Send + Sync {
 /// history row and its audit row are there together or not at all, and survive a kill once the
 /// call has returned.
 #[async_trait]
-pub trait Store: IdentityStore {
+pub trait Store: IdentityStore + OutgoingStore {
     /// The installation's key of fingerprints.
     fn fingerprint_key(&self) -> &FingerprintKey;
 

@@ -1,6 +1,8 @@
 //! The calls of the API for those who ask in this process, which are the console's pages: the same
 //! functions behind the same check.
 
+use std::collections::HashMap;
+
 use axum::Json;
 use axum::extract::{FromRequestParts, Request, State};
 use http::Uri;
@@ -19,6 +21,7 @@ use crate::control::decisions::{self, PatchRequest};
 use crate::control::intake::{Answer, NewLeak, RegisteredLeak};
 use crate::control::problem::Problem;
 use crate::control::{ChangedUser, Control, GatewayState, NewUser, Visitor};
+use crate::model::clock;
 use crate::model::ids::{ApiTokenId, LeakId, UserId};
 use crate::model::leak::{Comment, Decision, HistoryEntry, Leak, Resolution};
 use crate::model::role::Permission;
@@ -195,6 +198,19 @@ impl Desk {
     pub async fn stats(&self) -> Result<Stats, Problem> {
         let (control, caller) = self.ask(Permission::See)?;
         Ok(overview::stats(control, caller).await?.0)
+    }
+
+    /// Uses of each of these leaks, which the visitor has listed, in the last 24 hours, by hour, the
+    /// oldest first. A leak without any is left out.
+    ///
+    /// # Errors
+    /// Where the visitor may not see leaks, or the store fails.
+    pub async fn uses_by_hour(
+        &self,
+        leaks: &[LeakId],
+    ) -> Result<HashMap<LeakId, [u64; 24]>, Problem> {
+        let (State(control), _) = self.ask(Permission::See)?;
+        Ok(control.store().uses_by_hour(leaks, clock::now()).await?)
     }
 
     /// Who did what.

@@ -3,6 +3,7 @@
 
 mod api_tokens;
 mod bypass;
+mod dead_letters;
 mod desk;
 mod edge;
 mod event_export;
@@ -16,6 +17,7 @@ mod leak_decisions;
 mod leak_details;
 mod leaks;
 mod linger;
+mod notifications;
 mod oidc;
 mod overview;
 mod session;
@@ -23,6 +25,7 @@ mod tenants;
 mod tokens;
 mod users;
 mod values;
+mod webhooks;
 
 use axum::Router;
 use axum::middleware::{from_fn, from_fn_with_state};
@@ -142,6 +145,15 @@ fn table() -> Vec<Entry> {
         needs(Audit, routes!(overview::audit)),
         needs(See, routes!(overview::gateways)),
         needs(See, routes!(explain::explain)),
+        needs(See, routes!(notifications::list)),
+        needs(Administer, routes!(webhooks::list)),
+        needs(Administer, routes!(webhooks::create)),
+        needs(Administer, routes!(webhooks::show)),
+        needs(Administer, routes!(webhooks::change)),
+        needs(Administer, routes!(webhooks::remove)),
+        needs(Administer, routes!(dead_letters::list)),
+        needs(Administer, routes!(dead_letters::remove)),
+        needs(Administer, routes!(dead_letters::redeliver)),
     ]
 }
 

@@ -94,10 +94,12 @@ impl SqlStore {
                 return Err(StoreError::NotEmpty);
             }
         }
-        query("DELETE FROM tenant_bypass WHERE tenant = $1")
-            .bind(id)
-            .execute(&mut transaction)
-            .await?;
+        for sql in [
+            "DELETE FROM tenant_bypass WHERE tenant = $1",
+            "DELETE FROM webhooks WHERE tenant = $1",
+        ] {
+            query(sql).bind(id).execute(&mut transaction).await?;
+        }
         let removed =
             query("DELETE FROM tenants WHERE id = $1").bind(id).execute(&mut transaction).await?;
         if removed == 0 {

@@ -11,6 +11,7 @@ mod kill;
 mod main_job;
 mod planted;
 mod reload;
+mod sinks;
 mod swaps;
 mod systemd;
 mod tenants;

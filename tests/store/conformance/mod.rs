@@ -6,6 +6,7 @@ pub mod leaks;
 pub mod life;
 pub mod list;
 pub mod numbers;
+pub mod outgoing;
 pub mod registering;
 pub mod tenants;
 pub mod tokens;
@@ -89,6 +90,19 @@ macro_rules! all {
                 impact_tells_new_clients_where_it_can,
                 impact_says_what_is_not_watched,
                 statistics_count,
+            }
+            outgoing::{
+                growing_events_are_kept_until_they_are_stored,
+                uses_are_told_by_hour,
+                events_are_removed_by_age_and_their_counts_stay,
+                events_are_removed_by_size_oldest_first,
+                counts_of_long_ago_are_removed,
+                a_reader_gets_everything_once_and_in_order,
+                what_cannot_be_delivered_is_kept_up_to_a_bound,
+                one_process_at_a_time_reads,
+                what_was_read_by_all_is_removed,
+                nobody_is_notified_twice_in_a_window,
+                webhooks_are_kept_without_showing_their_secrets,
             }
             identity::{
                 an_api_token_is_known_by_its_hash,
