@@ -208,7 +208,7 @@ impl Process {
     }
 
     /// Until a signal asks for the end, or one half ends by itself. `again` reads the configuration
-    /// anew, for SIGHUP; without it the signal only opens the access log anew.
+    /// anew, for SIGHUP; without it the signal only opens logs anew.
     pub(super) async fn wait(&mut self, signals: &mut Signals, again: Option<&Again<'_>>) -> Ended {
         loop {
             tokio::select! {
@@ -218,6 +218,7 @@ impl Process {
                         if let Some(log) = &self.access_log {
                             log.reopen();
                         }
+                        self.control.reopen_sinks();
                         if let Some(again) = again {
                             self.reload.take(again()).await;
                         }
@@ -330,5 +331,9 @@ impl EventSink for StoreSink {
 
     async fn write(&self, batch: &[Event]) -> Result<(), String> {
         self.0.append_events(batch).await.map_err(|error| error.to_string())
+    }
+
+    async fn hold(&self, growing: &[Event]) -> Result<(), String> {
+        self.0.hold_events(growing).await.map_err(|error| error.to_string())
     }
 }

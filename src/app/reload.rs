@@ -55,6 +55,7 @@ impl Reload {
             ("control", config.control != running.control),
             ("store", config.store != running.store),
             ("events", config.events != running.events),
+            ("sinks", config.sinks != running.sinks),
             ("log", config.log != running.log),
         ];
         differs.into_iter().filter(|(_, differs)| *differs).map(|(section, _)| section).collect()

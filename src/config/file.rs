@@ -12,7 +12,7 @@ use super::listener::{LISTENER, UNIX_MODE, UnixMode};
 use super::reader::{Mistake, Reader, nearest};
 use super::{
     Block, Config, Connections, Control, Events, Fail, FailMode, Gateway, Hold, Listener, Log,
-    LogFormat, Route, Store, Timeouts, hooks, limits, oidc, tls, upstream,
+    LogFormat, Route, Store, Timeouts, hooks, limits, oidc, sinks, tls, upstream,
 };
 use crate::model::rule::FiltrationMode;
 use crate::model::tenant::{Owner, is_tenant_id};
@@ -142,6 +142,7 @@ fn check(table: Table, mut mistakes: Vec<Mistake>) -> Result<Config, ConfigError
         events: reader.section("events", |events| Events {
             stdout: events.boolean("stdout").unwrap_or(Events::default().stdout),
         }),
+        sinks: sinks::sinks(&mut reader),
         log: reader.section("log", log),
     };
     mistakes.extend(reader.finish());
@@ -294,11 +295,23 @@ fn control(r: &mut Reader) -> Control {
         secure_cookies: r.boolean("secure_cookies").unwrap_or(default.secure_cookies),
         oidc: r.section("oidc", oidc::read),
         hooks: r.section("hooks", hooks::read),
+        public_url: public_url(r),
+        webhooks: r.section("webhooks", |r| sinks::webhooks(r, networks)),
+        notifications: r.section("notifications", sinks::notifications),
         watch_closed_days: r
             .number("watch_closed_days", 0..=3650)
             .and_then(|days| u32::try_from(days).ok())
             .unwrap_or(default.watch_closed_days),
     }
+}
+
+/// Without the slash at its end.
+fn public_url(r: &mut Reader) -> Option<String> {
+    let url = r.parsed::<String>("public_url", "a URL")?;
+    if !(url.starts_with("https://") || url.starts_with("http://")) {
+        r.mistake("public_url", "must be a URL that begins with https:// or http://");
+    }
+    Some(url.trim_end_matches('/').to_owned())
 }
 
 fn store(r: &mut Reader) -> Store {
@@ -308,7 +321,7 @@ fn store(r: &mut Reader) -> Store {
         // The URL of a database server may hold a password, so it is not repeated.
         r.mistake("url", "must be sqlite: and a path, such as sqlite:leakgate.db, or postgres://USER@HOST/DATABASE");
     }
-    Store { url }
+    Store { url, events: r.section("events", sinks::kept) }
 }
 
 fn log(r: &mut Reader) -> Log {

@@ -8,6 +8,7 @@ pub mod limits;
 mod listener;
 mod oidc;
 mod reader;
+mod sinks;
 mod tls;
 mod upstream;
 
@@ -23,6 +24,7 @@ use ipnet::IpNet;
 pub use listener::{Listener, Place};
 pub use oidc::{Oidc, OidcRole};
 pub use reader::Mistake;
+pub use sinks::{Destination, KeptEvents, Notifications, PAGERDUTY, Sink, SinkRetry, Webhooks};
 pub use tls::{Certificate, ClientAuth, Tls, TlsVersion};
 pub use upstream::{
     Dns, Eject, Endpoint, Health, Protocol, Retry, Scheme, Server, TlsClient, Upstream,
@@ -43,6 +45,8 @@ pub struct Config {
     pub store: Store,
     /// What is done with events beside storing them.
     pub events: Events,
+    /// What is sent where as it happens.
+    pub sinks: Vec<Sink>,
     /// Log lines.
     pub log: Log,
 }
@@ -202,6 +206,12 @@ pub struct Control {
     pub oidc: Option<Oidc>,
     /// The hooks of partners that report leaks, each partner's once.
     pub hooks: Vec<Hook>,
+    /// The console's address as browsers reach it, for links in notifications.
+    pub public_url: Option<String>,
+    /// Where webhooks may send to.
+    pub webhooks: Webhooks,
+    /// Who is notified of what.
+    pub notifications: Notifications,
 }
 
 /// `[store]`
@@ -209,12 +219,14 @@ pub struct Control {
 pub struct Store {
     /// `sqlite:` and a path, or `postgres://USER@HOST/DATABASE`, which may hold a password.
     pub url: String,
+    /// For how long events are kept.
+    pub events: KeptEvents,
 }
 
 impl fmt::Debug for Store {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let shown = if self.url.starts_with("sqlite:") { &self.url } else { "postgres://…" };
-        f.debug_struct("Store").field("url", &shown).finish()
+        f.debug_struct("Store").field("url", &shown).field("events", &self.events).finish()
     }
 }
 
@@ -333,13 +345,16 @@ impl Default for Control {
             secure_cookies: false,
             oidc: None,
             hooks: Vec::new(),
+            public_url: None,
+            webhooks: Webhooks::default(),
+            notifications: Notifications::default(),
         }
     }
 }
 
 impl Default for Store {
     fn default() -> Self {
-        Self { url: "sqlite:leakgate.db".to_owned() }
+        Self { url: "sqlite:leakgate.db".to_owned(), events: KeptEvents::default() }
     }
 }
 

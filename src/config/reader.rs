@@ -152,13 +152,14 @@ impl Reader {
         None
     }
 
-    /// A number of bytes: a whole number, or a string with the unit `KiB` or `MiB`.
+    /// A number of bytes: a whole number, or a string with the unit `KiB`, `MiB` or `GiB`.
     pub(super) fn bytes(&mut self, name: &'static str, max: usize) -> Option<usize> {
         let wanted = "a number of bytes, such as 65536 or \"64KiB\"";
         let text: String = self.parsed(name, wanted)?;
         let (digits, unit) = match text.trim() {
             t if t.ends_with("KiB") => (t.trim_end_matches("KiB"), 1024),
             t if t.ends_with("MiB") => (t.trim_end_matches("MiB"), 1024 * 1024),
+            t if t.ends_with("GiB") => (t.trim_end_matches("GiB"), 1024 * 1024 * 1024),
             t => (t, 1),
         };
         match digits.trim().parse::<usize>().ok().and_then(|n| n.checked_mul(unit)) {

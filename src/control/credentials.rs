@@ -6,7 +6,7 @@ use argon2::password_hash::phc::PasswordHash;
 use argon2::password_hash::{PasswordHasher, PasswordVerifier};
 use aws_lc_rs::rand;
 use base64::Engine;
-use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use base64::engine::general_purpose::{STANDARD, URL_SAFE_NO_PAD};
 use zeroize::Zeroizing;
 
 use crate::model::secret::Secret;
@@ -17,6 +17,8 @@ const PREFIX: &str = "lgt_";
 const TOKEN_BYTES: usize = 32;
 /// Random bytes of a session's id: 43 characters of base64url.
 const SESSION_BYTES: usize = 32;
+/// Random bytes of a key of signatures.
+const SIGNING_KEY_BYTES: usize = 32;
 /// Random bytes of a generated password: 24 characters of base64url.
 const PASSWORD_BYTES: usize = 18;
 
@@ -34,6 +36,16 @@ pub enum CredentialError {
 /// A new API token.
 pub(super) fn new_api_token() -> Result<Secret, CredentialError> {
     random_text(PREFIX, TOKEN_BYTES)
+}
+
+/// A new key of a webhook's signatures: base64 behind a name, as receivers take it.
+pub(super) fn new_signing_key(prefix: &str) -> Result<Secret, CredentialError> {
+    let mut random = Zeroizing::new([0; SIGNING_KEY_BYTES]);
+    rand::fill(random.as_mut_slice()).map_err(|_| CredentialError::NoRandomness)?;
+    let mut text = String::with_capacity(prefix.len() + SIGNING_KEY_BYTES * 2);
+    text.push_str(prefix);
+    STANDARD.encode_string(random.as_slice(), &mut text);
+    Ok(Secret::from(text))
 }
 
 /// The id of a new session.

@@ -48,6 +48,8 @@ impl EventSink for LiveSink {
                 let _ = sender.send(Arc::new(event.clone()));
             }
         }
+        // Those before this one have stored the batch.
+        self.0.inner.sinks.wake();
         Ok(())
     }
 }

@@ -19,6 +19,7 @@ mod hooks;
 mod imports;
 mod intake;
 mod live;
+mod notify;
 mod oidc;
 mod once;
 mod own;
@@ -29,9 +30,12 @@ mod redact;
 mod rotation;
 mod scope;
 mod sessions;
+mod sinks;
 mod throttle;
 mod timers;
+mod upkeep;
 mod users;
+mod webhooks;
 
 use std::sync::Arc;
 
@@ -42,6 +46,7 @@ use tokio_util::task::TaskTracker;
 
 use crate::config::{self, Config, limits};
 use crate::matcher::PatchsetHandle;
+use crate::model::clock;
 use crate::store::{Store, StoreError};
 use crate::telemetry::metrics::Metrics;
 
@@ -66,6 +71,7 @@ pub use oidc::{Departure, Return};
 pub use own::NewPassword;
 pub use problem::{Problem, ProblemDocument};
 pub use sessions::{Origin, Session, SignIn, SignInSettings, no_cookie};
+pub use sinks::SinkSettings;
 pub use users::{ChangedUser, NewUser};
 
 pub use crate::model::tenant::DEFAULT_TENANT;
@@ -91,6 +97,33 @@ pub struct Settings {
     pub oidc: Option<config::Oidc>,
     /// The hooks of partners that report leaks.
     pub hooks: Vec<config::Hook>,
+    /// What is sent, notified and kept.
+    pub outgoing: OutgoingSettings,
+}
+
+/// What the control plane needs to know of the configuration for what goes out by itself.
+#[derive(Clone, PartialEq, Eq, Debug, Default)]
+pub struct OutgoingSettings {
+    /// Where things are sent.
+    pub sinks: SinkSettings,
+    /// Who is notified of what.
+    pub notifications: config::Notifications,
+    /// For how long events are kept.
+    pub kept: config::KeptEvents,
+}
+
+impl From<&Config> for OutgoingSettings {
+    fn from(config: &Config) -> Self {
+        Self {
+            sinks: SinkSettings {
+                sinks: config.sinks.clone(),
+                webhooks: config.control.webhooks.clone(),
+                public_url: config.control.public_url.clone(),
+            },
+            notifications: config.control.notifications,
+            kept: config.store.events,
+        }
+    }
 }
 
 impl From<&Config> for Settings {
@@ -101,6 +134,7 @@ impl From<&Config> for Settings {
             sign_in: SignInSettings::from(&config.control),
             oidc: config.control.oidc.clone(),
             hooks: config.control.hooks.clone(),
+            outgoing: OutgoingSettings::from(config),
         }
     }
 }
@@ -128,6 +162,8 @@ struct Inner {
     hooks: Hooks,
     bypass: bypass::Switch,
     live: LiveEvents,
+    sinks: Arc<sinks::Sinks>,
+    behind: notify::Behind,
     sign_ins: sessions::SignIns,
     provider: Option<oidc::Provider>,
     receivers: hooks::Receivers,
@@ -162,6 +198,12 @@ impl Control {
             Arc::clone(&metrics),
             tasks.clone(),
         );
+        let sinks = Arc::new(sinks::Sinks::new(
+            Arc::clone(&store),
+            settings.outgoing.sinks.clone(),
+            &settings.gateway,
+            Arc::clone(&metrics),
+        ));
         Self {
             inner: Arc::new(Inner {
                 store,
@@ -173,6 +215,8 @@ impl Control {
                 hooks,
                 bypass: bypass::Switch::default(),
                 live: LiveEvents::new(),
+                sinks,
+                behind: notify::Behind::default(),
                 sign_ins: sessions::SignIns::default(),
                 metrics,
                 stop: CancellationToken::new(),
@@ -196,6 +240,12 @@ impl Control {
     /// What went wrong in the store; nothing was published.
     pub async fn publish(&self) -> Result<(), StoreError> {
         self.inner.publisher.load().await?;
+        // Where no other process uses the store, whoever counted what still grows is gone.
+        if self.inner.store.changes().is_none() {
+            self.inner.store.release_held_events(clock::now()).await?;
+        }
+        // What happens from now on is sent, whether or not a sink runs yet.
+        self.inner.sinks.begin(notify::READER).await?;
         self.note_policies().await?;
         self.restore_bypass().await
     }

@@ -367,6 +367,16 @@ impl Problem {
         )
     }
 
+    /// A receiver did not take what was sent to it; `why` names nothing that is secret.
+    pub(crate) fn undelivered(why: &str) -> Self {
+        Self::new(
+            "urn:leakgate:problem:undelivered",
+            "It was not delivered",
+            StatusCode::BAD_GATEWAY,
+            format!("the receiver did not take it: {why}; see to it, then ask again").into(),
+        )
+    }
+
     pub(crate) fn busy(what: &'static str) -> Self {
         let mut problem = Self::new(
             "urn:leakgate:problem:busy",

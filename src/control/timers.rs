@@ -29,11 +29,21 @@ pub(super) fn system() -> Actor {
 }
 
 impl Control {
-    /// Ends patches, watches and the bypass at their time, keeps computed risks in step, and publishes
-    /// again what failed to be published, until [`Self::stop`] is called.
+    /// Ends patches, watches and the bypass at their time, keeps computed risks in step, publishes again
+    /// what failed to be published, sends what happens to sinks, and removes what is not to be kept,
+    /// until [`Self::stop`] is called.
     pub async fn run(&self) {
         self.resume_rotation().await;
-        tokio::join!(self.run_ticks(), self.run_with_others());
+        let sinks = &self.inner.sinks;
+        let stop = &self.inner.stop;
+        tokio::join!(
+            self.run_ticks(),
+            self.run_with_others(),
+            self.run_upkeep(),
+            self.run_notifier(),
+            sinks.watch(stop),
+            sinks.run(stop),
+        );
     }
 
     async fn run_ticks(&self) {
@@ -58,7 +68,9 @@ impl Control {
                 }
                 _ = ticks.tick() => self.inner.drafts.forget(tokio::time::Instant::now()),
             }
-            if let Err(problem) = self.tick(clock::now()).await {
+            let done = self.tick(clock::now()).await;
+            self.inner.behind.note("publish", done.is_ok(), clock::now());
+            if let Err(problem) = done {
                 tracing::error!(detail = problem.detail(), "what was due could not be done yet");
             }
         }
@@ -100,6 +112,7 @@ impl Control {
                     );
                 }
                 is_failing = followed.is_err();
+                self.inner.behind.note("others", !is_failing, clock::now());
                 // Whether told or not: the wait is what ends this turn, nothing else.
                 let _ = tokio::time::timeout(limits::STORE_POLL, told.notified()).await;
             }

@@ -7,14 +7,29 @@ use crate::config::limits;
 use crate::model::event::{Event, EventAction};
 use crate::model::ids::{LeakId, TokenId};
 
-/// What uses must have in common to be one event.
+/// What uses must have in common to be one event. The answer's status is in it since it tells
+/// whether the token still works; the path is not, since whoever attacks can choose another each time.
 #[derive(Clone, PartialEq, Eq, Hash)]
-struct Key {
+pub(super) struct Key {
     token: TokenId,
     leak: LeakId,
     action: EventAction,
+    response_status: Option<u16>,
     source_ip: String,
     host: String,
+}
+
+impl Key {
+    pub(super) fn of(event: &Event) -> Self {
+        Self {
+            token: event.token,
+            leak: event.leak,
+            action: event.action,
+            response_status: event.response_status,
+            source_ip: event.source_ip.clone(),
+            host: event.host.clone(),
+        }
+    }
 }
 
 /// The uses under aggregation, bounded by [`limits::EVENT_AGGREGATES`].
@@ -24,13 +39,7 @@ pub(super) struct Aggregates(DashMap<Key, Event>);
 impl Aggregates {
     /// Counts the use into the event it belongs to; `false` where there is no room for a new one.
     pub(super) fn add(&self, event: Event) -> bool {
-        let key = Key {
-            token: event.token,
-            leak: event.leak,
-            action: event.action,
-            source_ip: event.source_ip.clone(),
-            host: event.host.clone(),
-        };
+        let key = Key::of(&event);
         // Read before the entry is taken: `len` locks every shard.
         let full = self.0.len() >= limits::EVENT_AGGREGATES;
         match self.0.entry(key) {

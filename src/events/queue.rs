@@ -5,10 +5,11 @@ use std::time::Duration;
 
 use tokio::sync::mpsc::{self, error::TrySendError};
 use tokio::task::JoinHandle;
-use tokio::time::{MissedTickBehavior, interval, sleep};
+use tokio::time::{Instant, MissedTickBehavior, interval, sleep};
 use tokio_util::sync::CancellationToken;
 
 use super::aggregate::Aggregates;
+use super::windows::{Offered, Windows};
 use super::{EventSink, Recorder};
 use crate::config::limits;
 use crate::model::event::Event;
@@ -34,8 +35,10 @@ impl Writer {
 }
 
 /// Starts the queue on the current runtime: what is recorded is written to every sink, in batches,
-/// as fast as the slowest sink takes it. A use that finds the queue full is counted into an
-/// aggregate; one that finds no room there either is counted as dropped.
+/// as fast as the slowest sink takes it. Of the uses of a token that have all else in common, the first
+/// [`limits::EVENT_WINDOW_SINGLE`] of a window are events of their own and the others one together. A
+/// use that finds the queue full is counted into an aggregate; one that finds no room there either is
+/// counted as dropped.
 pub fn start(sinks: Vec<Arc<dyn EventSink>>, metrics: Arc<Metrics>) -> (Recorder, Writer) {
     start_retrying_after(RETRY_PAUSE, sinks, metrics)
 }
@@ -47,15 +50,25 @@ fn start_retrying_after(
 ) -> (Recorder, Writer) {
     let (sender, receiver) = mpsc::channel(limits::EVENT_QUEUE);
     let aggregates = Arc::new(Aggregates::default());
+    let windows = Arc::new(Windows::default());
     let recorder = {
-        let (aggregates, metrics) = (Arc::clone(&aggregates), Arc::clone(&metrics));
+        let (aggregates, windows) = (Arc::clone(&aggregates), Arc::clone(&windows));
+        let metrics = Arc::clone(&metrics);
         Recorder::new(move |event: Event| {
-            metrics.events.with_label_values(&[event.action.name()]).inc_by(event.count);
+            let count = event.count;
+            metrics.events.with_label_values(&[event.action.name()]).inc_by(count);
+            let event = match windows.offer(event, Instant::now()) {
+                Offered::Counted => return metrics.events_grouped.inc_by(count),
+                Offered::Single(event) => event,
+                Offered::Full(event) => {
+                    metrics.event_windows_full.inc();
+                    event
+                }
+            };
             let event = match sender.try_send(event) {
                 Ok(()) => return metrics.event_queue.inc(),
                 Err(TrySendError::Full(event) | TrySendError::Closed(event)) => event,
             };
-            let count = event.count;
             if aggregates.add(event) {
                 metrics.events_aggregated.inc_by(count);
             } else {
@@ -64,17 +77,19 @@ fn start_retrying_after(
         })
     };
     let stop = CancellationToken::new();
-    let task =
-        tokio::spawn(write(receiver, aggregates, Sinks { sinks, pause, metrics }, stop.clone()));
+    let sinks = Sinks { sinks, pause, metrics };
+    let task = tokio::spawn(write(receiver, aggregates, windows, sinks, stop.clone()));
     (recorder, Writer { stop, task })
 }
 
 async fn write(
     mut receiver: mpsc::Receiver<Event>,
     aggregates: Arc<Aggregates>,
+    windows: Arc<Windows>,
     sinks: Sinks,
     stop: CancellationToken,
 ) {
+    let mut swept = Instant::now();
     let mut tick = interval(limits::EVENT_FLUSH);
     tick.set_missed_tick_behavior(MissedTickBehavior::Delay);
     let mut batch = Vec::with_capacity(limits::EVENT_BATCH);
@@ -92,11 +107,24 @@ async fn write(
         if batch.len() < limits::EVENT_BATCH && !aggregates.is_empty() {
             batch.extend(aggregates.take(limits::EVENT_BATCH - batch.len()));
         }
+        let now = Instant::now();
+        if stopping || now.duration_since(swept) >= limits::EVENT_WINDOW_SWEEP {
+            swept = now;
+            batch.extend(windows.ended((!stopping).then_some(now)));
+            sinks.metrics.event_windows.set(i64::try_from(windows.len()).unwrap_or(i64::MAX));
+        }
         if !batch.is_empty() {
-            sinks.write(&batch).await;
+            for part in batch.chunks(limits::EVENT_BATCH) {
+                sinks.write(part).await;
+            }
             batch.clear();
         } else if stopping && receiver.is_empty() && aggregates.is_empty() {
             return;
+        }
+        // After those that have ended: none of them is noted again.
+        let growing = windows.grown();
+        for part in growing.chunks(limits::EVENT_BATCH) {
+            sinks.hold(part).await;
         }
     }
 }
@@ -112,6 +140,17 @@ impl Sinks {
     async fn write(&self, batch: &[Event]) {
         for sink in &self.sinks {
             self.offer(sink.as_ref(), batch).await;
+        }
+    }
+
+    /// Has every sink take note of what is still growing. Where one does not, the counts are as exact
+    /// as before; it is a kill at this moment that would lose them.
+    async fn hold(&self, growing: &[Event]) {
+        for sink in &self.sinks {
+            if let Err(error) = sink.hold(growing).await {
+                self.metrics.event_sink_errors.with_label_values(&[sink.name()]).inc();
+                tracing::warn!(sink = sink.name(), error, "growing events were not taken note of");
+            }
         }
     }
 
@@ -144,15 +183,15 @@ mod tests {
     use tokio::sync::Semaphore;
 
     use super::*;
-    use crate::model::clock;
-    use crate::model::event::{EventAction, EventType};
-    use crate::model::ids::{EventId, LeakId, TokenId};
+    use crate::events::tests::event;
+    use crate::model::ids::TokenId;
 
     /// Takes batches only while it has permits, and may fail first.
     struct Gate {
         permits: Semaphore,
         failures: Mutex<usize>,
         taken: Mutex<Vec<Event>>,
+        held: Mutex<Vec<Event>>,
     }
 
     impl Gate {
@@ -161,6 +200,7 @@ mod tests {
                 permits: Semaphore::new(permits),
                 failures: Mutex::new(failures),
                 taken: Mutex::default(),
+                held: Mutex::default(),
             })
         }
     }
@@ -182,33 +222,10 @@ mod tests {
             self.taken.lock().unwrap().extend_from_slice(batch);
             Ok(())
         }
-    }
 
-    fn event(token: TokenId, source_ip: &str) -> Event {
-        Event {
-            id: EventId::new(),
-            at: clock::now(),
-            kind: EventType::Vpatch,
-            action: EventAction::Blocked,
-            tenant: "default".to_owned(),
-            leak: LeakId(uuid::Uuid::nil()),
-            virtual_patch: None,
-            token,
-            fingerprint: "0123456789ab".to_owned(),
-            point: "path".to_owned(),
-            encodings: Vec::new(),
-            source_ip: source_ip.to_owned(),
-            peer_ip: source_ip.to_owned(),
-            forwarded_for: None,
-            client_cert: None,
-            user_agent: None,
-            method: "GET".to_owned(),
-            host: "example.com".to_owned(),
-            path: "/".to_owned(),
-            response_status: Some(403),
-            count: 1,
-            gateway: "test".to_owned(),
-            request_id: "1".to_owned(),
+        async fn hold(&self, growing: &[Event]) -> Result<(), String> {
+            self.held.lock().unwrap().extend_from_slice(growing);
+            Ok(())
         }
     }
 
@@ -218,17 +235,41 @@ mod tests {
         let gate = Gate::new(0, 0);
         let (recorder, writer) = start(vec![gate.clone()], Arc::clone(&metrics));
         let token = TokenId::new();
+        // So many clients that the queue is full of what is not counted into windows.
         let sent = limits::EVENT_QUEUE * 3;
         for index in 0..sent {
-            recorder.record(event(token, if index % 2 == 0 { "192.0.2.1" } else { "192.0.2.2" }));
+            recorder.record(event(token, &format!("192.0.2.{}", index % 4_000)));
         }
-        assert!(metrics.events_aggregated.get() > 0);
+        assert!(metrics.events_aggregated.get() > 0 && metrics.events_grouped.get() > 0);
         gate.permits.add_permits(1);
         writer.finish().await;
         let taken = gate.taken.lock().unwrap();
         assert!(taken.len() < sent, "some were aggregated");
         assert_eq!(taken.iter().map(|event| event.count).sum::<u64>(), sent as u64);
         assert_eq!(metrics.event_queue.get(), 0);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn an_attack_is_a_few_events_and_one_more_for_each_window() {
+        let metrics = Arc::new(Metrics::new().unwrap());
+        let gate = Gate::new(1, 0);
+        let (recorder, writer) = start(vec![gate.clone()], Arc::clone(&metrics));
+        let token = TokenId::new();
+        for _ in 0..1_000 {
+            recorder.record(event(token, "192.0.2.1"));
+        }
+        sleep(limits::EVENT_FLUSH * 3).await;
+        assert_eq!(gate.taken.lock().unwrap().len(), 10);
+        let held = gate.held.lock().unwrap().last().cloned().unwrap();
+        assert_eq!(held.count, 990, "what a kill would leave");
+        sleep(limits::EVENT_WINDOW + limits::EVENT_WINDOW_SWEEP * 2).await;
+        let last = gate.taken.lock().unwrap().last().cloned().unwrap();
+        assert_eq!((gate.taken.lock().unwrap().len(), last.id, last.count), (11, held.id, 990));
+        assert_eq!(metrics.events_grouped.get(), 990);
+        recorder.record(event(token, "192.0.2.1"));
+        writer.finish().await;
+        assert_eq!(gate.taken.lock().unwrap().len(), 12, "a new window has begun");
+        assert_eq!(metrics.event_windows.get(), 0);
     }
 
     #[tokio::test]

@@ -87,3 +87,15 @@ id!(
     /// What waits to be looked at before it is registered.
     DraftId
 );
+id!(
+    /// A notification.
+    NotificationId
+);
+id!(
+    /// A webhook.
+    WebhookId
+);
+id!(
+    /// What could not be delivered to a sink.
+    LetterId
+);

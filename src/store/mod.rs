@@ -6,6 +6,7 @@ mod cursor;
 mod four_eyes;
 pub mod identity;
 mod key;
+pub mod outgoing;
 mod ring;
 pub mod rotation;
 mod seal;
@@ -33,6 +34,7 @@ use crate::model::token::Token;
 use crate::model::tenant::Tenants;
 use four_eyes::FourEyesStore;
 use identity::IdentityStore;
+use outgoing::OutgoingStore;
 use rotation::KeyStore;
 use types::{
     ApiToken, AuditEntry, AuditQuery, Bypass, Changed, Copied, Decide, DoneOnce, Edit,
@@ -192,7 +194,7 @@ pub trait Changes: Send + Sync {
 /// history row and its audit row are there together or not at all, and survive a kill once the
 /// call has returned.
 #[async_trait]
-pub trait Store: IdentityStore + KeyStore + ViewStore + FourEyesStore {
+pub trait Store: IdentityStore + KeyStore + ViewStore + FourEyesStore + OutgoingStore {
     /// The installation's key of fingerprints.
     fn fingerprint_key(&self) -> &FingerprintKey;
 

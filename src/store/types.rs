@@ -435,7 +435,7 @@ pub struct ApiToken {
 }
 
 /// A row of the audit log.
-#[derive(Clone, PartialEq, Eq, Debug, Serialize, ToSchema)]
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize, ToSchema)]
 pub struct AuditEntry {
     /// Whose object it was done to.
     pub tenant: String,

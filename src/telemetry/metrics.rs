@@ -99,11 +99,30 @@ pub struct Metrics {
     /// `leakgate_events_aggregated_total`: uses counted into another event, since the queue was
     /// full.
     pub events_aggregated: IntCounter,
+    /// `leakgate_events_grouped_total`: uses counted into the one event that stands for all but the
+    /// first few of a window.
+    pub events_grouped: IntCounter,
+    /// `leakgate_event_windows`: windows in which uses are counted together at the moment.
+    pub event_windows: IntGauge,
+    /// `leakgate_event_windows_full_total`: uses that opened no window, since there were too many.
+    pub event_windows_full: IntCounter,
     /// `leakgate_events_dropped_total{reason}`: uses that no event tells of: `aggregates_full`,
     /// `sink_failed`, `too_many_in_request`.
     pub events_dropped: IntCounterVec,
     /// `leakgate_event_sink_errors_total{sink}`: failed writes of a batch, each attempt.
     pub event_sink_errors: IntCounterVec,
+    /// `leakgate_sink_deliveries_total{sink,outcome}`: deliveries that were taken (`delivered`,
+    /// `redelivered`), attempts that `failed`, deliveries `given_up`; events that a sink `missed`
+    /// since they were removed before, dead letters that had to go (`letters_removed`). Sinks of the
+    /// configuration by name, all webhooks as `webhooks`.
+    pub sink_deliveries: IntCounterVec,
+    /// `leakgate_notifications_total{outcome}`: `made`, `repeated` (in the window of another),
+    /// `limited` (too many in a minute).
+    pub notifications: IntCounterVec,
+    /// `leakgate_events_removed_total{reason}`: events that were removed: `age`, `size`.
+    pub events_removed: IntCounterVec,
+    /// `leakgate_events_bytes`: what the events take in the store.
+    pub events_bytes: IntGauge,
     /// `leakgate_api_requests_total{status}`: calls of the control API, by class of status.
     pub api_requests: IntCounterVec,
     /// `leakgate_api_limits_hit_total{limit}`: calls of the control API refused since a limit was
@@ -322,6 +341,21 @@ impl Metrics {
                 "events_aggregated_total",
                 "Uses counted into another event since the queue was full.",
             )?,
+            events_grouped: counter(
+                &registry,
+                "events_grouped_total",
+                "Uses counted into the one event of a window.",
+            )?,
+            event_windows: gauge(
+                &registry,
+                "event_windows",
+                "Windows in which uses are counted together.",
+            )?,
+            event_windows_full: counter(
+                &registry,
+                "event_windows_full_total",
+                "Uses that opened no window since there were too many.",
+            )?,
             events_dropped: counters(
                 &registry,
                 "events_dropped_total",
@@ -334,6 +368,25 @@ impl Metrics {
                 "Failed writes of event batches.",
                 "sink",
             )?,
+            sink_deliveries: counters_of(
+                &registry,
+                "sink_deliveries_total",
+                "Deliveries to sinks by outcome.",
+                &["sink", "outcome"],
+            )?,
+            notifications: counters(
+                &registry,
+                "notifications_total",
+                "Notifications by outcome.",
+                "outcome",
+            )?,
+            events_removed: counters(
+                &registry,
+                "events_removed_total",
+                "Events removed from the store, by reason.",
+                "reason",
+            )?,
+            events_bytes: gauge(&registry, "events_bytes", "What events take in the store.")?,
             api_requests: counters(
                 &registry,
                 "api_requests_total",
@@ -445,7 +498,16 @@ fn counters(
     help: &str,
     label: &str,
 ) -> Result<IntCounterVec, prometheus::Error> {
-    register(registry, IntCounterVec::new(opts(name, help), &[label])?)
+    counters_of(registry, name, help, &[label])
+}
+
+fn counters_of(
+    registry: &Registry,
+    name: &str,
+    help: &str,
+    labels: &[&str],
+) -> Result<IntCounterVec, prometheus::Error> {
+    register(registry, IntCounterVec::new(opts(name, help), labels)?)
 }
 
 fn gauge(registry: &Registry, name: &str, help: &str) -> Result<IntGauge, prometheus::Error> {

@@ -3,12 +3,16 @@
 use axum::body::Body;
 use http::{Request, StatusCode, header};
 use leakgate::control;
+use leakgate::model::clock;
 use leakgate::model::event::EventAction;
-use leakgate::model::ids::EventId;
+use leakgate::model::ids::{EventId, WebhookId};
 use leakgate::model::leak::Decision;
 use leakgate::model::role::{Actor, Role};
 use leakgate::model::rule::{PatchMode, Scope};
+use leakgate::model::secret::Secret;
+use leakgate::model::sink::{FeedKind, Format, WebhookKind};
 use leakgate::model::tenant::Tenants;
+use leakgate::store::outgoing::{Deliveries, NewLetter, Target, Webhook, reader_of_webhook};
 use leakgate::store::types::{Conditions, Decide, NewPatch, ProposalQuery, Second};
 use serde_json::{Value, json};
 
@@ -33,7 +37,7 @@ const TABLE: &[(&str, [Reach; 6])] = &[
     ("leaks: register, import", [All, Own, No, No, Own, No]),
     ("leaks: decide, edit; bypass", [All, Own, No, No, No, No]),
     ("comment on a leak", [All, Own, All, Own, No, No]),
-    ("users, API tokens: manage", [All, Own, No, No, No, No]),
+    ("users, API tokens, webhooks: manage", [All, Own, No, No, No, No]),
     ("audit log: see", [All, Own, All, No, No, No]),
     ("tenants, keys: manage", [All, No, No, No, No, No]),
     ("one's own session", [All, Own, All, Own, Own, Own]),
@@ -108,6 +112,15 @@ const CALLS: &[(&str, usize)] = &[
     ("POST /explain", SEE),
     ("GET /keys", TENANTS),
     ("POST /keys/rotate", TENANTS),
+    ("GET /notifications", SEE),
+    ("GET /webhooks", ADMINISTER),
+    ("POST /webhooks", ADMINISTER),
+    ("GET /webhooks/{id}", ADMINISTER),
+    ("PATCH /webhooks/{id}", ADMINISTER),
+    ("DELETE /webhooks/{id}", ADMINISTER),
+    ("GET /dead-letters", ADMINISTER),
+    ("POST /dead-letters/{id}/redeliver", ADMINISTER),
+    ("DELETE /dead-letters/{id}", ADMINISTER),
 ];
 
 /// Calls that anybody may make.
@@ -171,6 +184,41 @@ async fn every_call_with_every_role_on_its_own_and_on_another_tenant() {
     }
 }
 
+fn actor(tenant: &str) -> Actor {
+    Actor {
+        name: "test".to_owned(),
+        role: Role::GlobalAdministrator,
+        tenant: tenant.to_owned(),
+        user: None,
+        api_token: None,
+        address: None,
+    }
+}
+
+/// A webhook of the tenant, beside the bound on how many there may be.
+async fn webhook(api: &Api, tenant: &str) -> WebhookId {
+    let id = WebhookId::new();
+    let webhook = Webhook {
+        id,
+        tenant: tenant.to_owned(),
+        name: id.to_string(),
+        kind: WebhookKind::Webhook,
+        format: Format::Native,
+        feeds: vec![FeedKind::Audit],
+        url: "https://siem.example".to_owned(),
+        enabled: true,
+        created_by: "test".to_owned(),
+        created_at: clock::now(),
+        updated_at: clock::now(),
+        deliveries: Deliveries::default(),
+    };
+    let text = |text: &str| Secret::from(text.to_owned());
+    let target =
+        Target { webhook, url: text("https://siem.example/in"), secret: text("a key of tests") };
+    api.store.add_webhook(&target, &actor(tenant)).await.unwrap();
+    id
+}
+
 /// A path and a body with which the call does something in the tenant.
 async fn prepared(api: &Api, call: &str, tenant: &str) -> (String, Value) {
     let fresh = EventId::new().to_string();
@@ -185,6 +233,8 @@ async fn prepared(api: &Api, call: &str, tenant: &str) -> (String, Value) {
         "POST /api-tokens" => json!({"name": fresh, "role": "intake"}),
         "POST /users" => json!({"name": fresh, "role": "analyst", "password": PASSWORD}),
         "PATCH /users/{id}" => json!({"role": "analyst"}),
+        "POST /webhooks" => json!({"name": fresh, "url": "https://siem.example/in"}),
+        "PATCH /webhooks/{id}" => json!({"enabled": false}),
         "POST /tenants" => json!({"id": format!("t-{fresh}")}),
         "PUT /session/password" => json!({"current": PASSWORD, "new": PASSWORD}),
         "PATCH /tenants/{id}" => json!({"title": "Another"}),
@@ -222,15 +272,22 @@ async fn prepared(api: &Api, call: &str, tenant: &str) -> (String, Value) {
             let made = api.post(&path, json!({"name": fresh, "role": "intake"})).await.expect(201);
             id(&made).to_owned()
         }
-        "users" => {
-            let actor = Actor {
-                name: "test".to_owned(),
-                role: Role::GlobalAdministrator,
-                tenant: tenant.to_owned(),
-                user: None,
-                api_token: None,
-                address: None,
+        "webhooks" => webhook(api, tenant).await.to_string(),
+        "dead-letters" => {
+            let reader = reader_of_webhook(webhook(api, tenant).await);
+            let from = api.store.take_cursor(&reader, "test", clock::now()).await.unwrap().unwrap();
+            let letter = NewLetter {
+                tenant: Some(tenant.to_owned()),
+                attempts: 1,
+                error: "it failed".to_owned(),
+                entries: Vec::new(),
             };
+            api.store.move_cursor(&reader, from, from, Some(letter)).await.unwrap();
+            let letters = api.get("/dead-letters").await.expect(200);
+            id(&letters["items"][0]).to_owned()
+        }
+        "users" => {
+            let actor = actor(tenant);
             // Hashing a password for each would take most of the test's time.
             let added = api.store.add_user(&fresh, Role::Analyst, "", &actor).await;
             added.unwrap().to_string()

@@ -18,6 +18,9 @@ mod holding;
 mod ping_pong;
 mod program;
 mod proxy_protocol;
+#[path = "../api/support/receiver.rs"]
+#[allow(dead_code, reason = "the tests of the API use more of it")]
+mod receiver;
 mod reload;
 mod slow;
 mod smuggling;

@@ -3,13 +3,16 @@
 use std::io::{BufRead as _, BufReader, Write as _};
 use std::process::{Command, Stdio};
 
+use leakgate::model::clock;
 use leakgate::model::ids::{EventId, LeakId};
 use leakgate::model::rule::PatchMode;
 use leakgate::store::types::{EventQuery, LeakQuery};
 use leakgate::store::{self, KeySource, Store, StoreError};
 
 use crate::databases;
-use crate::given::{TENANT, a_use, actor, apply, event, one, page, patch, registration, token};
+use crate::given::{
+    TENANT, Use, a_use, actor, apply, event, one, page, patch, registration, token,
+};
 
 /// Where the child finds the URL of its store; without it the child's test does nothing.
 const URL: &str = "LEAKGATE_TEST_KILLED_URL";
@@ -54,6 +57,10 @@ pub async fn storm(
             for event in batch {
                 acknowledge("event", event.id.to_string());
             }
+            // One that still grows when the process is killed.
+            let growing = event(Use { count: 7, ..a_use(&leak) });
+            store.hold_events(std::slice::from_ref(&growing)).await?;
+            acknowledge("event", growing.id.to_string());
         }
         #[allow(unreachable_code, reason = "it says of what type the end would be")]
         Ok::<(), StoreError>(())
@@ -106,6 +113,8 @@ pub fn run_and_kill(url: &str, least: usize) -> Vec<String> {
 }
 
 pub async fn is_there(store: &dyn Store, acknowledged: &[String]) {
+    let later = clock::now() + std::time::Duration::from_secs(1);
+    assert!(store.release_held_events(later).await.unwrap() > 0);
     let mut events = Vec::new();
     let mut cursor = None;
     loop {

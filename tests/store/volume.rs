@@ -265,3 +265,58 @@ pub const MILLION_POSTGRES: &str = "
     INSERT INTO leak_tokens (leak, token) SELECT id, id FROM leaks;
     INSERT INTO token_counts VALUES ('default', 1000000);
     ANALYZE;";
+/// Events over 90 days, as many as `LEAKGATE_VOLUME_EVENTS` says (1,000,000 where it says nothing), of
+/// 1,000 leaks, and how fast what is counted of them is told.
+pub async fn many_events_and_what_is_counted_of_them(store: &dyn Store) {
+    let wanted = std::env::var("LEAKGATE_VOLUME_EVENTS").ok();
+    let wanted: i64 = wanted.and_then(|text| text.parse().ok()).unwrap_or(1_000_000);
+    let batches = wanted / 1_000;
+    let mut leaks = Vec::new();
+    for number in 0..1_000 {
+        let new = tokens(store, number, number + 1);
+        leaks.push(register(store, registration(&format!("leak {number}"), new)).await);
+    }
+    let start = Instant::now();
+    for batch in 0..batches {
+        let ago = SignedDuration::from_secs(90 * 24 * 3_600 * (batches - batch) / batches);
+        let events: Vec<_> = (0..1_000)
+            .map(|number| event(Use { ago, ..a_use(&leaks[(number * 7) % 1_000]) }))
+            .collect();
+        store.append_events(&events).await.unwrap();
+    }
+    let spent = start.elapsed();
+    println!("{} events in batches of 1,000: {spent:?}", batches * 1_000);
+
+    let now = leakgate::model::clock::now();
+    for round in 0..3 {
+        let start = Instant::now();
+        let stats = store.stats(&one(TENANT), now).await.unwrap();
+        println!("the statistics of a tenant, {round}: {:?}", start.elapsed());
+        assert!(stats.days.len() >= 90);
+        let start = Instant::now();
+        store.stats(&leakgate::model::tenant::Tenants::All, now).await.unwrap();
+        println!("the statistics of all tenants, {round}: {:?}", start.elapsed());
+        let start = Instant::now();
+        let query = LeakQuery { page: page(50, None), ..LeakQuery::default() };
+        store.leaks(&one(TENANT), &query).await.unwrap();
+        println!("a page of 50 leaks, {round}: {:?}", start.elapsed());
+    }
+    let start = Instant::now();
+    store.trim_outgoing(now).await.unwrap();
+    println!("hours and feeds of long ago removed: {:?}", start.elapsed());
+    let keep = leakgate::store::outgoing::Keep {
+        from: Some(crate::given::before(SignedDuration::from_hours(24 * 60))),
+        bytes: None,
+    };
+    let (start, mut longest, mut removed) = (Instant::now(), std::time::Duration::ZERO, 0);
+    loop {
+        let begun = Instant::now();
+        let trimmed = store.trim_events(&keep).await.unwrap();
+        longest = longest.max(begun.elapsed());
+        removed += trimmed.by_age;
+        if !trimmed.more {
+            break;
+        }
+    }
+    println!("{removed} events removed by age: {:?}, at most {longest:?} at once", start.elapsed());
+}

@@ -4,6 +4,7 @@
 mod api_tokens;
 mod bypass;
 mod conditions;
+mod dead_letters;
 mod desk;
 mod desk_views;
 mod edge;
@@ -21,6 +22,7 @@ mod leak_decisions;
 mod leak_details;
 mod leaks;
 mod linger;
+mod notifications;
 mod oidc;
 mod overview;
 mod own_session;
@@ -30,6 +32,7 @@ mod tenants;
 mod tokens;
 mod users;
 mod values;
+mod webhooks;
 
 use axum::Router;
 use axum::middleware::{from_fn, from_fn_with_state};
@@ -168,6 +171,15 @@ fn table() -> Vec<Entry> {
         needs(See, routes!(explain::explain)),
         needs(ManageKeys, routes!(keys::show)),
         needs(ManageKeys, routes!(keys::rotate)),
+        needs(See, routes!(notifications::list)),
+        needs(Administer, routes!(webhooks::list)),
+        needs(Administer, routes!(webhooks::create)),
+        needs(Administer, routes!(webhooks::show)),
+        needs(Administer, routes!(webhooks::change)),
+        needs(Administer, routes!(webhooks::remove)),
+        needs(Administer, routes!(dead_letters::list)),
+        needs(Administer, routes!(dead_letters::remove)),
+        needs(Administer, routes!(dead_letters::redeliver)),
     ]
 }
 

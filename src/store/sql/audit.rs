@@ -201,11 +201,8 @@ impl SqlStore {
             None => i64::MAX,
         };
         let limit = super::list::page_limit(page);
-        let mut sql = Builder::new(
-            "SELECT id, tenant, at, actor, address, action, object, detail, changed
-             FROM audit WHERE id < ",
-        );
-        sql.push_bind(before);
+        let mut sql = Builder::new("SELECT ");
+        sql.push(AUDIT_COLUMNS).push(" FROM audit WHERE id < ").push_bind(before);
         super::list::push_tenant(&mut sql, "tenant", of);
         if let Some(actor) = &asked.actor {
             sql.push(" AND actor = ").push_bind(actor.clone());
@@ -221,11 +218,16 @@ impl SqlStore {
     }
 }
 
+/// What is shown of a row of the audit log.
+pub(super) const AUDIT_COLUMNS: &str =
+    "id, tenant, at, actor, address, action, object, detail, changed";
+
 fn audit_place(found: &Row) -> Result<Place, StoreError> {
     Ok(Place { key: SortKey::Number(found.try_get("id")?), id: Vec::new() })
 }
 
-fn audit_entry(found: &Row) -> Result<AuditEntry, StoreError> {
+/// A row of the audit log as it is shown.
+pub(super) fn audit_entry(found: &Row) -> Result<AuditEntry, StoreError> {
     Ok(AuditEntry {
         tenant: row::text(found, "tenant")?,
         at: row::time(found, "at")?,

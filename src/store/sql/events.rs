@@ -2,9 +2,10 @@
 
 use std::collections::{BTreeSet, HashMap, HashSet};
 
-use super::database::{Builder, Connection, Row};
+use super::database::{Builder, Connection, Pool, Row};
+use super::outgoing::feed;
 use super::usage::Tally;
-use super::{SqlStore, list, row};
+use super::{SqlStore, held, list, row};
 use crate::config::limits;
 use crate::model::event::{Event, EventAction, EventType};
 use crate::model::ids::{EventId, LeakId, PatchId, TokenId};
@@ -32,13 +33,17 @@ impl SqlStore {
         let mut tally = Tally::default();
         for chunk in events.chunks(limits::STORE_ROWS) {
             let mut written = insert(&mut transaction, chunk, &tenants).await?;
+            let mut fed = Vec::with_capacity(written.len());
             for event in chunk {
                 // Taken out, so that an event that stands in the batch twice is counted once.
                 if written.remove(&event.id) {
                     let tenant = tenants.get(&event.leak).unwrap_or(&event.tenant);
                     tally.add(event, tenant, leaks.get(&event.token));
+                    fed.push((event.id, tenant.as_str()));
                 }
             }
+            feed(&mut transaction, &fed).await?;
+            held::forget(&mut transaction, chunk.iter().map(|event| event.id)).await?;
         }
         let told = tally.told();
         tally.write(&mut transaction).await?;
@@ -140,6 +145,15 @@ pub(super) fn push_conditions(sql: &mut Builder, query: &EventQuery) {
         sql.push(" AND substr(e.path, 1, CAST(").push_bind(length);
         sql.push(" AS INTEGER)) = ").push_bind(path.clone());
     }
+}
+
+/// The events of these ids that are there.
+pub(super) async fn by_ids(readers: &Pool, ids: &[EventId]) -> Result<Vec<Event>, StoreError> {
+    let mut sql = Builder::new("SELECT ");
+    sql.push(COLUMNS).push(" FROM events WHERE id IN (");
+    sql.push_list(ids.iter().map(|id| id.0.as_bytes().to_vec())).push(")");
+    let rows = sql.build().persistent(false).fetch_all(readers).await?;
+    rows.iter().map(event).collect()
 }
 
 /// Writes events; answers with the ids of those that were not there yet.

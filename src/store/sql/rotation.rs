@@ -4,7 +4,7 @@ use async_trait::async_trait;
 
 use super::audit::record_audit;
 use super::database::{Connection, query};
-use super::{SqlStore, counts, fingerprint_key, row};
+use super::{SqlStore, counts, fingerprint_key, outgoing, row};
 use crate::config::limits;
 use crate::model::clock;
 use crate::model::ids::TokenId;
@@ -65,6 +65,9 @@ impl KeyStore for SqlStore {
             .bind(sealed)
             .execute(&mut transaction)
             .await?;
+        // They are few.
+        let sealer = self.keys.sealer(next)?;
+        outgoing::reseal_webhooks(&mut transaction, &self.keys, &sealer).await?;
         query("INSERT INTO meta (name, value) VALUES ($1, $2)")
             .bind(ROTATION)
             .bind(vec![current])

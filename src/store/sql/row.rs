@@ -117,6 +117,10 @@ pub(super) fn count(row: &Row, column: &str) -> Result<u64, StoreError> {
 }
 
 /// A smaller number, such as a status or a length.
+pub(super) fn small<T: TryFrom<i64>>(row: &Row, column: &str) -> Result<T, StoreError> {
+    T::try_from(number(row, column)?).map_err(|_| strange(column))
+}
+
 pub(super) fn small_or_none<T: TryFrom<i64>>(
     row: &Row,
     column: &str,

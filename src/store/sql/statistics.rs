@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, HashMap};
 use jiff::Timestamp;
 
 use super::database::{Builder, Connection, query};
-use super::usage::{HOUR, first_of_24_hours};
+use super::usage::{DAY, HOUR, first_of_24_hours};
 use super::{SqlStore, counts, list, row};
 use crate::config::limits;
 use crate::model::clock;
@@ -15,9 +15,6 @@ use crate::model::leak::{Decision, Leak, Remediation, Risk, SourceKind, Status};
 use crate::model::tenant::Tenants;
 use crate::store::StoreError;
 use crate::store::types::{Count, Day, Impact, ImpactRow, Stats};
-
-/// Milliseconds of a day.
-const DAY: i64 = 24 * HOUR;
 
 impl SqlStore {
     /// A use counts for every leak that has the token, whichever leak's rule acted.
@@ -153,29 +150,31 @@ impl SqlStore {
             days.entry(number).or_insert(day(number)?).leaks = leaks;
         }
         let mut sql = Builder::new(
-            "SELECT hour, action, CAST(SUM(count) AS BIGINT) AS count FROM tenant_hours WHERE hour >= ",
+            "SELECT day, action, CAST(SUM(count) AS BIGINT) AS count FROM tenant_days WHERE day >= ",
         );
-        sql.push_bind(first_day.saturating_mul(24));
+        sql.push_bind(first_day);
         list::push_tenant(&mut sql, "tenant", of);
-        sql.push(" GROUP BY hour, action");
-        let hours = sql.build().fetch_all(&self.events_readers).await?;
-        let first_hour = first_of_24_hours(now);
-        let mut last: HashMap<EventAction, u64> = HashMap::new();
-        for found in &hours {
-            let hour = row::number(found, "hour")?;
-            let action = row::named(found, "action", EventAction::from_name)?;
-            let count = row::count(found, "count")?;
-            let number = hour.div_euclid(24);
+        sql.push(" GROUP BY day, action");
+        for found in &sql.build().fetch_all(&self.events_readers).await? {
+            let number = row::number(found, "day")?;
             let day = days.entry(number).or_insert(day(number)?);
-            let uses = match action {
+            let uses = match row::named(found, "action", EventAction::from_name)? {
                 EventAction::Observed => &mut day.observed,
                 EventAction::Monitored => &mut day.monitored,
                 EventAction::Blocked => &mut day.blocked,
             };
-            *uses = uses.saturating_add(count);
-            if hour >= first_hour {
-                *last.entry(action).or_default() += count;
-            }
+            *uses = row::count(found, "count")?;
+        }
+        let mut sql = Builder::new(
+            "SELECT action, CAST(SUM(count) AS BIGINT) AS count FROM tenant_hours WHERE hour >= ",
+        );
+        sql.push_bind(first_of_24_hours(now));
+        list::push_tenant(&mut sql, "tenant", of);
+        sql.push(" GROUP BY action");
+        let mut last: HashMap<EventAction, u64> = HashMap::new();
+        for found in &sql.build().fetch_all(&self.events_readers).await? {
+            let action = row::named(found, "action", EventAction::from_name)?;
+            last.insert(action, row::count(found, "count")?);
         }
         Ok((days.into_values().collect(), last))
     }

@@ -115,11 +115,13 @@ impl SqlStore {
                 return Err(StoreError::NotEmpty);
             }
         }
-        query("DELETE FROM tenant_bypass WHERE tenant = $1")
-            .bind(id)
-            .execute(&mut transaction)
-            .await?;
-        query("DELETE FROM tenants WHERE id = $1").bind(id).execute(&mut transaction).await?;
+        for sql in [
+            "DELETE FROM tenant_bypass WHERE tenant = $1",
+            "DELETE FROM webhooks WHERE tenant = $1",
+            "DELETE FROM tenants WHERE id = $1",
+        ] {
+            query(sql).bind(id).execute(&mut transaction).await?;
+        }
         let entry = Entry {
             tenant: id,
             at,

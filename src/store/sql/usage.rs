@@ -4,18 +4,20 @@ use std::collections::{BTreeSet, HashMap};
 
 use jiff::Timestamp;
 
-use super::database::{Builder, Connection, Pool, query};
+use super::database::{Builder, Connection, Pool, Value, query};
 use super::{SqlStore, leaks, row};
 use crate::config::limits;
 use crate::model::clock;
 use crate::model::event::{Event, EventAction};
-use crate::model::ids::{LeakId, TokenId};
+use crate::model::ids::{EventId, LeakId, TokenId};
 use crate::model::leak::Leak;
 use crate::model::token::{Token, Validity};
 use crate::store::StoreError;
 
 /// Milliseconds of an hour.
 pub(super) const HOUR: i64 = 60 * 60 * 1000;
+/// Milliseconds of a day.
+pub(super) const DAY: i64 = 24 * HOUR;
 
 /// The first of the hours that the last 24 hours are counted by: the one that is under way and the
 /// 24 before it, so that no use of the last 24 hours is missing.
@@ -42,6 +44,8 @@ fn told(event: &Event) -> Option<Validity> {
 #[derive(Default)]
 struct TokenUse {
     last_used_at: i64,
+    /// The first use, and when that was.
+    first: Option<(i64, EventId)>,
     told: Option<(i64, Validity)>,
 }
 
@@ -49,7 +53,9 @@ struct TokenUse {
 #[derive(Default)]
 pub(super) struct Tally {
     leak_hours: HashMap<(LeakId, i64, EventAction), u64>,
+    leak_days: HashMap<(LeakId, i64, EventAction), u64>,
     tenant_hours: HashMap<(String, i64, EventAction), u64>,
+    tenant_days: HashMap<(String, i64, EventAction), u64>,
     leaks: HashMap<LeakId, i64>,
     /// When each leak was first used in the batch, and what was told of it last.
     told: HashMap<LeakId, (i64, Option<Validity>)>,
@@ -60,13 +66,15 @@ impl Tally {
     /// Counts an event for its tenant, for its own leak, and for all that have its token.
     pub(super) fn add(&mut self, event: &Event, tenant: &str, having: Option<&Vec<LeakId>>) {
         let at = event.at.as_millisecond();
-        let hour = at.div_euclid(HOUR);
-        *self.tenant_hours.entry((tenant.to_owned(), hour, event.action)).or_default() +=
-            event.count;
+        let (hour, day) = (at.div_euclid(HOUR), at.div_euclid(DAY));
+        let (action, count) = (event.action, event.count);
+        *self.tenant_hours.entry((tenant.to_owned(), hour, action)).or_default() += count;
+        *self.tenant_days.entry((tenant.to_owned(), day, action)).or_default() += count;
         let mut leaks: BTreeSet<LeakId> = having.into_iter().flatten().copied().collect();
         leaks.insert(event.leak);
         for leak in leaks {
-            *self.leak_hours.entry((leak, hour, event.action)).or_default() += event.count;
+            *self.leak_hours.entry((leak, hour, action)).or_default() += count;
+            *self.leak_days.entry((leak, day, action)).or_default() += count;
             let last = self.leaks.entry(leak).or_insert(at);
             *last = (*last).max(at);
             let told = self.told.entry(leak).or_insert((at, None));
@@ -75,6 +83,9 @@ impl Tally {
         }
         let token = self.tokens.entry(event.token).or_default();
         token.last_used_at = token.last_used_at.max(at);
+        if token.first.is_none_or(|(first, _)| at < first) {
+            token.first = Some((at, event.id));
+        }
         if let Some(validity) = told(event)
             && token.told.is_none_or(|(before, _)| before <= at)
         {
@@ -89,65 +100,88 @@ impl Tally {
 
     /// Adds it all to what is stored.
     pub(super) async fn write(self, connection: &mut dyn Connection) -> Result<(), StoreError> {
-        for ((leak, hour, action), count) in self.leak_hours {
-            query(
-                "INSERT INTO leak_hours (leak, hour, action, count) VALUES ($1, $2, $3, $4)
-                 ON CONFLICT (leak, hour, action) DO UPDATE
-                    SET count = leak_hours.count + excluded.count",
-            )
-            .bind(leak.0.as_bytes().as_slice())
-            .bind(hour)
-            .bind(action.name())
-            .bind(row::signed(count))
-            .execute(&mut *connection)
-            .await?;
-        }
-        for ((tenant, hour, action), count) in self.tenant_hours {
-            query(
-                "INSERT INTO tenant_hours (tenant, hour, action, count) VALUES ($1, $2, $3, $4)
-                 ON CONFLICT (tenant, hour, action) DO UPDATE
-                    SET count = tenant_hours.count + excluded.count",
-            )
-            .bind(tenant)
-            .bind(hour)
-            .bind(action.name())
-            .bind(row::signed(count))
-            .execute(&mut *connection)
-            .await?;
-        }
-        for (leak, last_event_at) in self.leaks {
-            query(
-                "INSERT INTO leak_use (leak, last_event_at) VALUES ($1, $2)
-                 ON CONFLICT (leak) DO UPDATE SET last_event_at = excluded.last_event_at
+        let leak = |leak: LeakId| leak.0.as_bytes().to_vec();
+        add(connection, "leak_hours", "leak", "hour", self.leak_hours, leak).await?;
+        add(connection, "leak_days", "leak", "day", self.leak_days, leak).await?;
+        let tenant = |tenant: String| tenant;
+        add(connection, "tenant_hours", "tenant", "hour", self.tenant_hours, tenant).await?;
+        add(connection, "tenant_days", "tenant", "day", self.tenant_days, tenant).await?;
+        let leaks: Vec<(LeakId, i64)> = self.leaks.into_iter().collect();
+        for chunk in leaks.chunks(limits::STORE_ROWS) {
+            let mut sql = Builder::new("INSERT INTO leak_use (leak, last_event_at) ");
+            sql.push_values(chunk.iter(), |values, (leak, last_event_at)| {
+                values.push_bind(leak.0.as_bytes().to_vec()).push_bind(*last_event_at);
+            });
+            sql.push(
+                " ON CONFLICT (leak) DO UPDATE SET last_event_at = excluded.last_event_at
                     WHERE excluded.last_event_at > leak_use.last_event_at",
-            )
-            .bind(leak.0.as_bytes().as_slice())
-            .bind(last_event_at)
-            .execute(&mut *connection)
-            .await?;
+            );
+            sql.build().persistent(false).execute(&mut *connection).await?;
         }
-        for (token, used) in self.tokens {
-            used.write(token, connection).await?;
+        let tokens: Vec<(TokenId, TokenUse)> = self.tokens.into_iter().collect();
+        for chunk in tokens.chunks(limits::STORE_ROWS) {
+            // The first use stays the one that was written first.
+            let mut sql = Builder::new("INSERT INTO token_use (token, last_used_at, first_event) ");
+            sql.push_values(chunk.iter(), |values, (token, used)| {
+                values
+                    .push_bind(token.0.as_bytes().to_vec())
+                    .push_bind(used.last_used_at)
+                    .push_bind(used.first.map(|(_, event)| event.0.as_bytes().to_vec()));
+            });
+            sql.push(
+                " ON CONFLICT (token) DO UPDATE SET last_used_at = excluded.last_used_at
+                    WHERE excluded.last_used_at > token_use.last_used_at",
+            );
+            sql.build().persistent(false).execute(&mut *connection).await?;
+        }
+        for (token, used) in tokens {
+            used.write_told(token, connection).await?;
         }
         Ok(())
     }
 }
 
+/// Adds counts to those of a table, by whose they are and their hour or day.
+async fn add<K, V: Into<Value>>(
+    connection: &mut dyn Connection,
+    table: &str,
+    whose: &str,
+    when: &str,
+    counts: HashMap<(K, i64, EventAction), u64>,
+    value: fn(K) -> V,
+) -> Result<(), StoreError> {
+    let mut counts = counts.into_iter().peekable();
+    while counts.peek().is_some() {
+        let mut sql = Builder::new("INSERT INTO ");
+        sql.push(table).push(" (").push(whose).push(", ").push(when).push(", action, count) ");
+        let mut rows = 0;
+        let chunk = counts.by_ref().take(limits::STORE_ROWS).inspect(|_| rows += 1);
+        sql.push_values(chunk, |values, ((whose, when, action), count)| {
+            values
+                .push_bind(value(whose))
+                .push_bind(when)
+                .push_bind(action.name())
+                .push_bind(row::signed(count));
+        });
+        sql.push(" ON CONFLICT (")
+            .push(whose)
+            .push(", ")
+            .push(when)
+            .push(", action) DO UPDATE SET ");
+        sql.push("count = ").push(table).push(".count + excluded.count");
+        let is_whole = rows == limits::STORE_ROWS;
+        sql.build().persistent(is_whole).execute(&mut *connection).await?;
+    }
+    Ok(())
+}
+
 impl TokenUse {
-    async fn write(
+    /// Writes what upstreams told of the token, which is written down already.
+    async fn write_told(
         self,
         token: TokenId,
         connection: &mut dyn Connection,
     ) -> Result<(), StoreError> {
-        query(
-            "INSERT INTO token_use (token, last_used_at) VALUES ($1, $2)
-             ON CONFLICT (token) DO UPDATE SET last_used_at = excluded.last_used_at
-                WHERE excluded.last_used_at > token_use.last_used_at",
-        )
-        .bind(token.0.as_bytes().as_slice())
-        .bind(self.last_used_at)
-        .execute(&mut *connection)
-        .await?;
         let Some((at, validity)) = self.told else { return Ok(()) };
         // Batches may come late: what was told last counts, not what was written last.
         query(

@@ -1,5 +1,7 @@
 //! A control plane on a store of its own, called without a socket.
 
+pub mod receiver;
+
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 
@@ -8,11 +10,11 @@ use axum::body::Body;
 use http::{HeaderMap, Method, Request, StatusCode, header};
 use http_body_util::BodyExt;
 use jiff::Timestamp;
-use leakgate::config::{Hook, Oidc};
+use leakgate::config::{Hook, Oidc, SinkRetry};
 use leakgate::console;
 use leakgate::control::{
     self, Bootstrapped, BypassControl, Control, Explain, ExplainedHit, Explanation, FirstStart,
-    Hooks, MalformedRequest, Outcome, Settings, SignInSettings,
+    Hooks, MalformedRequest, Outcome, OutgoingSettings, Settings, SignInSettings,
 };
 use leakgate::matcher::{Patchset, PatchsetHandle, Rule};
 use leakgate::model::clock;
@@ -154,18 +156,31 @@ impl Api {
     /// One whose users can sign in at this provider.
     pub async fn with_oidc(oidc: Oidc) -> Self {
         let directory = tempfile::tempdir().unwrap();
-        Self::start_with(directory, FirstStart::default(), Some(oidc), Vec::new()).await.0
+        Self::start_with(directory, FirstStart::default(), Some(oidc), Vec::new(), outgoing())
+            .await
+            .0
     }
 
     /// One with these hooks.
     pub async fn with_hooks(hooks: Vec<Hook>) -> Self {
         let directory = tempfile::tempdir().unwrap();
-        Self::start_with(directory, FirstStart::default(), None, hooks).await.0
+        Self::start_with(directory, FirstStart::default(), None, hooks, outgoing()).await.0
+    }
+
+    /// One that sends what happens as these settings say.
+    pub async fn with_outgoing(settings: OutgoingSettings) -> Self {
+        Self::start_again(tempfile::tempdir().unwrap(), settings).await
+    }
+
+    /// The same on the store in this directory.
+    pub async fn start_again(directory: TempDir, settings: OutgoingSettings) -> Self {
+        let start = FirstStart::default();
+        Self::start_with(directory, start, None, Vec::new(), settings).await.0
     }
 
     /// A control plane on the store in this directory, and what its start had to tell.
     pub async fn start(directory: TempDir, environment: FirstStart) -> (Self, Bootstrapped) {
-        Self::start_with(directory, environment, None, Vec::new()).await
+        Self::start_with(directory, environment, None, Vec::new(), outgoing()).await
     }
 
     async fn start_with(
@@ -173,9 +188,10 @@ impl Api {
         environment: FirstStart,
         oidc: Option<Oidc>,
         hooks: Vec<Hook>,
+        outgoing: OutgoingSettings,
     ) -> (Self, Bootstrapped) {
         let url = format!("sqlite:{}", directory.path().join("leakgate.db").display());
-        Self::on_with(&url, directory, environment, oidc, hooks).await
+        Self::on_with(&url, directory, environment, (oidc, hooks, outgoing)).await
     }
 
     /// The same on the store of this URL.
@@ -184,15 +200,14 @@ impl Api {
         directory: TempDir,
         environment: FirstStart,
     ) -> (Self, Bootstrapped) {
-        Self::on_with(url, directory, environment, None, Vec::new()).await
+        Self::on_with(url, directory, environment, (None, Vec::new(), outgoing())).await
     }
 
     async fn on_with(
         url: &str,
         directory: TempDir,
         environment: FirstStart,
-        oidc: Option<Oidc>,
-        hooks: Vec<Hook>,
+        (oidc, hooks, outgoing): (Option<Oidc>, Vec<Hook>, OutgoingSettings),
     ) -> (Self, Bootstrapped) {
         let key = KeySource::Environment(Secret::from("a key of a store for tests only".repeat(2)));
         let store = store::open(url, key).await.unwrap().store;
@@ -209,6 +224,7 @@ impl Api {
                 sign_in: SignInSettings::default(),
                 oidc,
                 hooks,
+                outgoing,
             },
             Hooks { bypass: switch.clone(), explain: Arc::new(Search(handle.clone())) },
             Arc::clone(&metrics),
@@ -381,6 +397,15 @@ impl Api {
         self.store.append_events(std::slice::from_ref(&event)).await.unwrap();
         event
     }
+}
+
+/// Settings under which webhooks may send to loopback, and are given up soon.
+pub fn outgoing() -> OutgoingSettings {
+    let mut settings = OutgoingSettings::default();
+    settings.sinks.webhooks.networks = vec!["127.0.0.0/8".parse().unwrap()];
+    settings.sinks.webhooks.retry =
+        SinkRetry { attempts: 3, pause: std::time::Duration::from_millis(1) };
+    settings
 }
 
 pub fn event(leak: &Value, action: EventAction, source_ip: &str) -> Event {

@@ -13,6 +13,7 @@ mod main_job;
 mod openapi;
 mod planted;
 mod reload;
+mod sinks;
 mod swaps;
 mod systemd;
 mod tenants;

@@ -8,6 +8,7 @@ pub mod leaks;
 pub mod life;
 pub mod list;
 pub mod numbers;
+pub mod outgoing;
 pub mod registering;
 pub mod risk;
 pub mod search;
@@ -125,6 +126,18 @@ macro_rules! all {
                 impact_says_what_is_not_watched,
                 statistics_count,
                 counts_stay_true,
+            }
+            outgoing::{
+                growing_events_are_kept_until_they_are_stored,
+                events_are_removed_by_age_and_their_counts_stay,
+                events_are_removed_by_size_oldest_first,
+                counts_of_long_ago_are_removed,
+                a_reader_gets_everything_once_and_in_order,
+                what_cannot_be_delivered_is_kept_up_to_a_bound,
+                one_process_at_a_time_reads,
+                what_was_read_by_all_is_removed,
+                nobody_is_notified_twice_in_a_window,
+                webhooks_are_kept_without_showing_their_secrets,
             }
             identity::{
                 an_api_token_is_known_by_its_hash,

@@ -1,7 +1,11 @@
 //! How long volumes take with PostgreSQL.
 
 crate::conformance::conformance! { crate::postgres::fresh, [ignore = "measures"] =>
-    volume::{ a_hundred_thousand_tokens, ten_thousand_leaks_and_a_hundred_thousand_events }
+    volume::{
+        a_hundred_thousand_tokens,
+        ten_thousand_leaks_and_a_hundred_thousand_events,
+        many_events_and_what_is_counted_of_them,
+    }
 }
 
 #[tokio::test]

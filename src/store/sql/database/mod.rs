@@ -14,7 +14,7 @@ use sqlx::{Acquire as _, Postgres, Sqlite};
 
 use crate::store::StoreError;
 
-pub(super) use query::{Builder, Value, query};
+pub(super) use query::{Builder, On, Value, query};
 pub(super) use writer::{SqliteWriter, Writer};
 
 /// One connection, lent for a statement.

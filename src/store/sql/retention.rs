@@ -1,0 +1,123 @@
+//! What is removed in time: events by age and size, counts of hours and days.
+
+use jiff::Timestamp;
+
+use super::database::{Connection, Session, query};
+use super::usage::HOUR;
+use super::{SqlStore, row};
+use crate::config::limits;
+use crate::store::StoreError;
+use crate::store::outgoing::{Keep, Trimmed};
+
+/// What an event's places in indexes take with PostgreSQL, about.
+const INDEXED_BYTES: i64 = 500;
+
+impl SqlStore {
+    pub(super) async fn remove_old_events(&self, keep: &Keep) -> Result<Trimmed, StoreError> {
+        let mut trimmed = Trimmed::default();
+        let mut writer = self.events.lock().await?;
+        let mut transaction = writer.begin().await?;
+        if let Some(from) = keep.from {
+            trimmed.by_age = query(
+                "DELETE FROM events WHERE id IN
+                    (SELECT id FROM events WHERE at < $1 ORDER BY at, id LIMIT $2)",
+            )
+            .bind(from.as_millisecond())
+            .bind(limits::TRIM_ROWS)
+            .execute(&mut transaction)
+            .await?;
+        }
+        let (bytes, events) = taken(&mut transaction).await?;
+        trimmed.bytes = bytes;
+        trimmed.more = trimmed.by_age > 0;
+        let too_many = keep.bytes.map_or(0, |most| bytes.saturating_sub(most));
+        if trimmed.by_age == 0 && too_many > 0 {
+            // PostgreSQL's numbers are behind what is removed: all that is too much goes at once, and
+            // what is left then is seen the next time.
+            let rows = match events {
+                None => limits::TRIM_ROWS,
+                Some(events) => {
+                    let each = (bytes / events.max(1)).max(1);
+                    row::signed(too_many.div_ceil(each)).min(limits::TRIM_ROWS_AT_ONCE)
+                }
+            };
+            trimmed.by_size = query(
+                "DELETE FROM events WHERE id IN
+                    (SELECT id FROM events ORDER BY at, id LIMIT $1)",
+            )
+            .bind(rows)
+            .execute(&mut transaction)
+            .await?;
+        }
+        trimmed.more |= trimmed.by_size > 0 && events.is_none();
+        transaction.commit().await?;
+        Ok(trimmed)
+    }
+
+    /// Hours and days of which the statistics tell no more, one after the other, so that nobody who
+    /// writes waits long.
+    pub(super) async fn remove_old_counts(&self, now: Timestamp) -> Result<(), StoreError> {
+        let hour = now.as_millisecond().div_euclid(HOUR);
+        let hours = hour.saturating_sub(limits::STATS_HOURS_KEPT);
+        let days = hour.div_euclid(24).saturating_sub(limits::STATS_DAYS_KEPT);
+        for (sql, before) in [
+            (
+                "DELETE FROM leak_hours WHERE hour < $1 AND hour <= (SELECT MIN(hour) FROM leak_hours)",
+                hours,
+            ),
+            (
+                "DELETE FROM tenant_hours
+                 WHERE hour < $1 AND hour <= (SELECT MIN(hour) FROM tenant_hours)",
+                hours,
+            ),
+            (
+                "DELETE FROM leak_days WHERE day < $1 AND day <= (SELECT MIN(day) FROM leak_days)",
+                days,
+            ),
+            (
+                "DELETE FROM tenant_days
+                 WHERE day < $1 AND day <= (SELECT MIN(day) FROM tenant_days)",
+                days,
+            ),
+        ] {
+            loop {
+                let mut writer = self.events.lock().await?;
+                let mut transaction = writer.begin().await?;
+                let removed = query(sql).bind(before).execute(&mut transaction).await?;
+                transaction.commit().await?;
+                if removed == 0 {
+                    break;
+                }
+            }
+        }
+        Ok(())
+    }
+}
+
+/// What the events take, and about how many they are where removing some does not tell at once.
+///
+/// SQLite says exactly which of its pages are in use, by counts too, which take little. PostgreSQL's
+/// files do not shrink, so there it is the events that are counted, and what one of the last
+/// thousand takes.
+async fn taken(connection: &mut dyn Connection) -> Result<(u64, Option<u64>), StoreError> {
+    if matches!(connection.session(), Session::Sqlite(_)) {
+        let found = query(
+            "SELECT (p.page_count - f.freelist_count) * s.page_size AS bytes
+             FROM pragma_page_count() p, pragma_freelist_count() f, pragma_page_size() s",
+        )
+        .fetch_one(connection)
+        .await?;
+        return Ok((row::count(&found, "bytes")?, None));
+    }
+    let found = query(
+        "SELECT CAST(COALESCE((SELECT n_live_tup FROM pg_stat_user_tables
+                WHERE schemaname = 'events' AND relname = 'events'), 0) AS BIGINT) AS events,
+            CAST(COALESCE((SELECT AVG(pg_column_size(e.*))
+                FROM (SELECT * FROM events ORDER BY at DESC LIMIT 1000) e), 0) AS BIGINT) AS width",
+    )
+    .fetch_one(connection)
+    .await?;
+    let events = row::number(&found, "events")?;
+    let bytes = events.saturating_mul(row::number(&found, "width")?.saturating_add(INDEXED_BYTES));
+    Ok((u64::try_from(bytes).unwrap_or_default(), Some(u64::try_from(events).unwrap_or_default())))
+}
