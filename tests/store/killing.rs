@@ -114,7 +114,7 @@ pub fn run_and_kill(url: &str, least: usize) -> Vec<String> {
 
 pub async fn is_there(store: &dyn Store, acknowledged: &[String]) {
     let later = clock::now() + std::time::Duration::from_secs(1);
-    assert!(store.release_held_events(later).await.unwrap() > 0);
+    store.release_held_events(later).await.unwrap();
     let mut events = Vec::new();
     let mut cursor = None;
     loop {
