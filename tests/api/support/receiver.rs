@@ -40,13 +40,13 @@ impl Received {
 #[derive(Clone)]
 struct Script {
     answers: Arc<Mutex<VecDeque<u16>>>,
-    sender: mpsc::UnboundedSender<Received>,
+    sender: mpsc::Sender<Received>,
 }
 
 pub struct Receiver {
     pub address: SocketAddr,
     answers: Arc<Mutex<VecDeque<u16>>>,
-    received: mpsc::UnboundedReceiver<Received>,
+    received: mpsc::Receiver<Received>,
 }
 
 impl Receiver {
@@ -54,7 +54,7 @@ impl Receiver {
     pub async fn start() -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let address = listener.local_addr().unwrap();
-        let (sender, received) = mpsc::unbounded_channel();
+        let (sender, received) = mpsc::channel(10_000);
         let answers: Arc<Mutex<VecDeque<u16>>> = Arc::default();
         let script = Script { answers: Arc::clone(&answers), sender };
         let router = Router::new().fallback(take).with_state(script);
@@ -82,7 +82,7 @@ impl Receiver {
 async fn take(State(script): State<Script>, uri: Uri, headers: HeaderMap, body: Bytes) -> Response {
     let status = script.answers.lock().unwrap().pop_front().unwrap_or(200);
     let path = uri.path().to_owned();
-    let _ = script.sender.send(Received { path, headers, body, status });
+    let _ = script.sender.try_send(Received { path, headers, body, status });
     let status = StatusCode::from_u16(status).unwrap();
     if status.is_redirection() {
         return (status, [(header::LOCATION, "/elsewhere")]).into_response();

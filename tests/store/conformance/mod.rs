@@ -145,6 +145,7 @@ macro_rules! all {
                 names_are_one,
                 the_audit_log_says_who_did_what,
                 the_audit_log_says_what_was_before_and_after,
+                the_audit_log_is_narrowed,
             }
             tenants::{
                 tenants_are_made_and_removed_while_empty,
