@@ -38,7 +38,7 @@ mod tests {
     #[test]
     fn a_moment_is_not_too_long() {
         let behind = Behind::default();
-        let at = |seconds| Timestamp::from_second(1_700_000_000_i64 + seconds).unwrap();
+        let at = |seconds: i64| Timestamp::from_second(1_700_000_000 + seconds).unwrap();
         behind.note("publish", true, at(0));
         assert_eq!(behind.too_long(at(1_000)), None);
         behind.note("publish", false, at(0));

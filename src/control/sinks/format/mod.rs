@@ -151,7 +151,6 @@ mod tests {
 
     #[test]
     fn the_names_are_those_of_each_schema() {
-        let shown = |entry: &Entry, format| shown(entry, format);
         let native = shown(&event(), Format::Native);
         assert_eq!((&native["type"], &native["count"]), (&json!("vpatch"), &json!(3)));
         assert_eq!(shown(&audit(), Format::Native)["type"], "audit");
