@@ -404,7 +404,7 @@ mod tests {
     use crate::model::rule::{Action, PatchMode, Scope};
     use crate::model::secret::Secret;
     use crate::model::token::{TokenMaterial, Validity};
-    use crate::store::types::{Decide, NewPatch, Registration};
+    use crate::store::types::{Conditions, Decide, NewPatch, Registration};
     use crate::store::{self, KeySource};
 
     fn registration(store: &dyn Store, text: &str) -> Registration {
