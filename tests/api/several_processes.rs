@@ -5,12 +5,14 @@ use std::time::{Duration, Instant};
 
 use leakgate::config::limits;
 use leakgate::control::FirstStart;
+use leakgate::model::event::EventAction;
 use leakgate::model::rule::Action;
 use leakgate::model::secret::Secret;
 use serde_json::{Value, json};
 use tokio_util::task::AbortOnDropHandle;
 
 use crate::databases::Database;
+use crate::support::receiver::Receiver;
 use crate::support::{Api, digest, id, token};
 
 /// Control planes on one database, each with its loop.
@@ -243,5 +245,35 @@ async fn an_import_at_one_is_watched_by_the_other_while_it_runs() {
     let blocked =
         || ["t 0", "t 4567", "t 8999"].iter().all(|n| other.action(n) == Some(Action::Block));
     until("blocked", blocked).await;
+    several.end().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+#[ignore = "needs PostgreSQL"]
+async fn one_of_them_delivers_and_another_takes_over() {
+    let several = Several::start(2).await;
+    let [one, other] = &several.apis[..] else { panic!("two") };
+    let mut receiver = Receiver::start().await;
+    let body = json!({"name": "siem", "url": receiver.url("/"), "feeds": ["events"]});
+    one.post("/webhooks", body).await.expect(201);
+    let leak = one.leak("used", &["a"]).await;
+    let mut sent = Vec::new();
+    let mut got = Vec::new();
+    for round in 0..40 {
+        if round == 20 {
+            // It ends in order, and leaves the sink to the other.
+            one.control.stop();
+            while !several.loops[0].is_finished() {
+                tokio::task::yield_now().await;
+            }
+        }
+        let event = other.used(&leak, EventAction::Blocked, "192.0.2.1").await;
+        sent.push(json!(event.id.to_string()));
+        while got.len() < sent.len() {
+            let received = receiver.next().await.json();
+            got.extend(received["entries"].as_array().unwrap().iter().map(|it| it["id"].clone()));
+        }
+    }
+    assert_eq!(got, sent, "each once, in order");
     several.end().await;
 }

@@ -138,7 +138,9 @@ async fn misuse_the_api(program: &Program, leak: &str, token: &str) -> Vec<Value
 async fn no_output_shows_a_token() {
     let folder = tempfile::tempdir().unwrap();
     let upstream = AnsweringUpstream::start().await;
-    let more = "[gateway.access_log]\nfile = \"access.log\"\nsample = 1.0";
+    let more = "[gateway.access_log]\nfile = \"access.log\"\nsample = 1.0\n\
+        [[sinks]]\nname = \"native\"\nkind = \"file\"\npath = \"sink.jsonl\"\n\
+        [[sinks]]\nname = \"ecs\"\nkind = \"file\"\npath = \"sink-ecs.jsonl\"\nformat = \"ecs\"";
     let program = Program::start(folder.path(), upstream.address(), more);
     let planted = token("glpat-", 40);
     let registration = json!({
@@ -210,6 +212,9 @@ async fn no_output_shows_a_token() {
         "/api-tokens",
         "/bypass",
         "/gateways",
+        "/notifications",
+        "/webhooks",
+        "/dead-letters",
     ] {
         let (status, answer) = program.api("GET", path, None).await;
         assert_eq!(status, 200, "{path}: {answer}");
@@ -233,6 +238,7 @@ async fn no_output_shows_a_token() {
     let stored = files(folder.path());
     assert!(stored.iter().any(|path| path.ends_with("leakgate-events.db")), "{stored:?}");
     assert!(stored.iter().any(|path| path.ends_with("access.log")), "{stored:?}");
+    assert!(stored.iter().any(|path| path.ends_with("sink-ecs.jsonl")), "{stored:?}");
     for path in stored {
         outputs.push((path.display().to_string(), std::fs::read(&path).unwrap()));
     }
