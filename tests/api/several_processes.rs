@@ -271,9 +271,14 @@ async fn one_of_them_delivers_and_another_takes_over() {
         sent.push(json!(event.id.to_string()));
         while got.len() < sent.len() {
             let received = receiver.next().await.json();
-            got.extend(received["entries"].as_array().unwrap().iter().map(|it| it["id"].clone()));
+            for entry in received["entries"].as_array().unwrap() {
+                // Whoever takes over may send again what was sent last, and nothing else.
+                if got.last() != Some(&entry["id"]) {
+                    got.push(entry["id"].clone());
+                }
+            }
         }
     }
-    assert_eq!(got, sent, "each once, in order");
+    assert_eq!(got, sent, "each, in order");
     several.end().await;
 }
