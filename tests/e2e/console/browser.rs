@@ -3,9 +3,10 @@
 use std::io::{BufRead, BufReader};
 use std::ops::Deref;
 use std::process::{Child, Command, Stdio};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use serde_json::{Value, json};
+use thirtyfour::error::WebDriverError;
 use thirtyfour::prelude::*;
 
 use crate::support::program::{PATIENCE, Program};
@@ -56,6 +57,11 @@ impl Deref for Browser {
     }
 }
 
+/// Whether the element is of a page that is there no longer.
+fn is_stale(error: &WebDriverError) -> bool {
+    error.to_string().contains("stale element")
+}
+
 impl Browser {
     /// One that runs the pages' scripts, or not.
     pub async fn start(scripts: bool) -> Self {
@@ -91,18 +97,33 @@ impl Browser {
         }
     }
 
+    /// Does something with an element, and again with the one that stands in its place where the page
+    /// changed in between.
+    async fn with<T>(&self, css: &str, act: impl AsyncFn(&WebElement) -> WebDriverResult<T>) -> T {
+        let deadline = Instant::now() + PATIENCE;
+        loop {
+            match act(&self.seen(css).await).await {
+                Ok(done) => return done,
+                Err(error) if is_stale(&error) && Instant::now() < deadline => {}
+                Err(error) => panic!("{css}: {error}"),
+            }
+        }
+    }
+
     pub async fn text(&self, css: &str) -> String {
-        self.seen(css).await.text().await.unwrap()
+        self.with(css, async |element| element.text().await).await
     }
 
     pub async fn fill(&self, css: &str, text: &str) {
-        self.seen(css).await.send_keys(text).await.unwrap();
+        self.with(css, async |element| element.send_keys(text).await).await;
     }
 
     pub async fn click(&self, css: &str) {
-        let element = self.seen(css).await;
-        element.scroll_into_view().await.unwrap();
-        element.click().await.unwrap();
+        let click = async |element: &WebElement| {
+            element.scroll_into_view().await?;
+            element.click().await
+        };
+        self.with(css, click).await;
     }
 
     pub async fn count(&self, css: &str) -> usize {
