@@ -605,6 +605,10 @@ pub const HOOK_KEYS: usize = 32;
 pub const HOOK_KEYS_BYTES: usize = 256 * 1024;
 /// Time for that answer.
 pub const HOOK_KEYS_TIME: Duration = Duration::from_secs(10);
+/// Age from which a partner's keys are asked for again before they are believed.
+pub const HOOK_KEYS_AGE: Duration = Duration::from_secs(60 * 60);
+/// Age up to which they are believed all the same where the partner does not answer.
+pub const HOOK_KEYS_AGE_MOST: Duration = Duration::from_secs(6 * 60 * 60);
 /// Time before a partner's keys are asked for again, however many unknown ones are used.
 pub const HOOK_KEYS_STEP: Duration = Duration::from_secs(60);
 

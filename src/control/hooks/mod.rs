@@ -8,7 +8,7 @@ use std::sync::Arc;
 
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
-use http::HeaderMap;
+use http::{HeaderMap, StatusCode};
 use serde::Serialize;
 use tokio::sync::Semaphore;
 use tokio::time::Instant;
@@ -202,6 +202,12 @@ impl Control {
     ) -> Result<(HookAnswer, Vec<Label>), Problem> {
         let partner = receiver.hook.partner;
         if let Err(problem) = receiver.proves(headers, body).await {
+            if problem.status() != StatusCode::UNAUTHORIZED {
+                // Whose it is could not be found out: the partner is to send it again.
+                self.hit("hook_keys");
+                self.count_report("limited");
+                return Err(problem);
+            }
             self.count_report("unproven");
             tracing::warn!(%partner, tenant, ?from, "a report was not proved to be the partner's");
             return Err(problem);
@@ -282,7 +288,13 @@ impl Control {
                 let mut taken = Vec::with_capacity(group.len());
                 for one in group {
                     let deciding = (&policy, decide.as_ref());
-                    taken.push(take(&*store, &reporter, deciding, one, &mut touched).await?);
+                    let took = take(&*store, &reporter, deciding, one, &mut touched).await;
+                    // Whatever it is that failed, something of the group may be stored: that is
+                    // read again, and the partner sends the rest once more.
+                    taken.push(took.map_err(|error| {
+                        tracing::error!(%error, "a partner's match could not be registered");
+                        Problem::failed()
+                    })?);
                 }
                 Ok((taken, touched))
             };
@@ -487,6 +499,8 @@ async fn patch(
             *leak = patched;
             Ok(true)
         }
+        // Another process has closed it meanwhile: that stays.
+        Err(StoreError::NotAllowed(_)) => Ok(false),
         Err(StoreError::NothingApplicable(reasons)) => {
             if is_new {
                 let text = format!("No virtual patch was applied: {}", reasons.join("; "));

@@ -21,10 +21,16 @@ use crate::model::secret::Secret;
 /// Keys that a partner shows.
 #[derive(Default)]
 pub(super) struct Keys {
-    known: Mutex<Vec<PublicKey>>,
+    known: Mutex<Option<Known>>,
     /// When they were asked for last.
     asked: tokio::sync::Mutex<Option<Instant>>,
     http: OnceLock<reqwest::Client>,
+}
+
+/// What a partner has shown, and when.
+struct Known {
+    at: Instant,
+    keys: Vec<PublicKey>,
 }
 
 /// Why keys could not be asked for.
@@ -55,7 +61,7 @@ impl Receiver {
                 };
                 let key = match keys.iter().find(|key| key.identifier == identifier) {
                     Some(key) => Some(key.der.clone()),
-                    None => self.keys.key(identifier, url.as_deref()).await?,
+                    None => self.keys.key(identifier, url.as_deref(), Instant::now()).await?,
                 };
                 key.is_some_and(|der| {
                     let key = UnparsedPublicKey::new(&ECDSA_P256_SHA256_ASN1, der);
@@ -130,30 +136,51 @@ struct ShownKey {
 }
 
 impl Keys {
-    /// The key of this identifier, out of those that the partner shows; asked for again where it is
-    /// not among them, no more often than once in [`limits::HOOK_KEYS_STEP`].
-    async fn key(&self, identifier: &str, url: Option<&str>) -> Result<Option<Vec<u8>>, Problem> {
-        let known = || {
+    /// The key of this identifier, out of those that the partner shows. They are asked for again
+    /// where it is not among them, or they are older than [`limits::HOOK_KEYS_AGE`]: a key that the
+    /// partner withdraws is not believed for ever. That is no more often than once in
+    /// [`limits::HOOK_KEYS_STEP`].
+    ///
+    /// # Errors
+    /// Where what the partner shows is not known at the moment.
+    async fn key(
+        &self,
+        identifier: &str,
+        url: Option<&str>,
+        now: Instant,
+    ) -> Result<Option<Vec<u8>>, Problem> {
+        let Some(url) = url else { return Ok(None) };
+        let unknown = || Problem::busy("questions for the partner's keys");
+        // The keys of no greater age, and this one out of them.
+        let known = |age: Duration| {
             let known = self.known.lock().unwrap_or_else(PoisonError::into_inner);
-            known.iter().find(|key| key.identifier == identifier).map(|key| key.der.clone())
+            let known =
+                known.as_ref().filter(|known| now.saturating_duration_since(known.at) < age)?;
+            let key = known.keys.iter().find(|key| key.identifier == identifier);
+            Some(key.map(|key| key.der.clone()))
         };
-        if let Some(key) = known() {
+        if let Some(Some(key)) = known(limits::HOOK_KEYS_AGE) {
             return Ok(Some(key));
         }
-        let Some(url) = url else { return Ok(None) };
-        // Whoever sends unknown identifiers makes nobody wait in line.
-        let Ok(mut asked) = self.asked.try_lock() else {
-            return Err(Problem::busy("questions for the partner's keys"));
+        let mut asked = match known(limits::HOOK_KEYS_AGE_MOST) {
+            // One that was good stands in line to be good again.
+            Some(Some(_)) => self.asked.lock().await,
+            // Whoever sends unknown identifiers makes nobody wait in line.
+            _ => self.asked.try_lock().map_err(|_| unknown())?,
         };
-        if asked.is_some_and(|at| at.elapsed() < limits::HOOK_KEYS_STEP) {
-            return Ok(known());
+        let is_due =
+            asked.is_none_or(|at| now.saturating_duration_since(at) >= limits::HOOK_KEYS_STEP);
+        if is_due {
+            *asked = Some(now);
+            match self.ask(url).await {
+                Ok(keys) => {
+                    let known = Known { at: now, keys };
+                    *self.known.lock().unwrap_or_else(PoisonError::into_inner) = Some(known);
+                }
+                Err(error) => tracing::error!(%error, "a partner's keys could not be asked for"),
+            }
         }
-        *asked = Some(Instant::now());
-        match self.ask(url).await {
-            Ok(keys) => *self.known.lock().unwrap_or_else(PoisonError::into_inner) = keys,
-            Err(error) => tracing::error!(%error, "a partner's keys could not be asked for"),
-        }
-        Ok(known())
+        known(limits::HOOK_KEYS_AGE_MOST).ok_or_else(unknown)
     }
 
     async fn ask(&self, url: &str) -> Result<Vec<PublicKey>, Unreachable> {
@@ -185,5 +212,77 @@ impl Keys {
             Some(PublicKey { identifier: shown.key_identifier, der })
         };
         Ok(keys.filter_map(usable).collect())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+
+    use axum::Router;
+    use axum::routing::get;
+    use serde_json::{Value, json};
+
+    use super::*;
+
+    const PEM: &str = "-----BEGIN PUBLIC KEY-----\n\
+        MFkwEwYHKoZIzj0CAQYIKoZIzj0DAQcDQgAEejj2lQ3vib2ZnO3rVSUbiCi/5JRV\n\
+        P88HGIKmPLBsYu72k3n/buAmTYGsNAgTZZfljVoVeP3hjb+UCQ1v7aUtfg==\n\
+        -----END PUBLIC KEY-----\n";
+
+    /// A partner that shows this, or answers with an error where it is nothing.
+    async fn partner() -> (Arc<Mutex<Option<Value>>>, String) {
+        let shown: Arc<Mutex<Option<Value>>> = Arc::default();
+        let answers = Arc::clone(&shown);
+        let answer = move || {
+            let shown = answers.lock().unwrap().clone();
+            async move { shown.map(axum::Json).ok_or(http::StatusCode::BAD_GATEWAY) }
+        };
+        let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let url = format!("http://{}/keys", listener.local_addr().unwrap());
+        let router = Router::new().route("/keys", get(answer));
+        tokio::spawn(async move { axum::serve(listener, router).await });
+        (shown, url)
+    }
+
+    fn showing(identifiers: &[&str]) -> Option<Value> {
+        let key = |identifier| json!({"key_identifier": identifier, "key": PEM});
+        Some(json!({"public_keys": identifiers.iter().map(key).collect::<Vec<_>>()}))
+    }
+
+    #[tokio::test]
+    async fn a_key_that_is_withdrawn_is_believed_no_more() {
+        let (shown, url) = partner().await;
+        *shown.lock().unwrap() = showing(&["one", "two"]);
+        let (keys, begun) = (Keys::default(), Instant::now());
+        let key = async |identifier, now| keys.key(identifier, Some(&url), now).await;
+        assert!(key("one", begun).await.unwrap().is_some());
+        *shown.lock().unwrap() = showing(&["two"]);
+        let soon = begun + limits::HOOK_KEYS_AGE - Duration::from_secs(1);
+        assert!(key("one", soon).await.unwrap().is_some());
+        let later = begun + limits::HOOK_KEYS_AGE;
+        assert!(key("one", later).await.unwrap().is_none());
+        assert!(key("two", later).await.unwrap().is_some());
+    }
+
+    #[tokio::test]
+    async fn keys_outlive_a_partner_that_does_not_answer_for_a_time() {
+        let (shown, url) = partner().await;
+        let (keys, begun) = (Keys::default(), Instant::now());
+        let key = async |identifier, now| keys.key(identifier, Some(&url), now).await;
+        // What cannot be known is not told to be false.
+        assert_eq!(key("one", begun).await.unwrap_err().status(), 503);
+        let begun = begun + limits::HOOK_KEYS_STEP;
+        *shown.lock().unwrap() = showing(&["one"]);
+        assert!(key("one", begun).await.unwrap().is_some());
+        *shown.lock().unwrap() = None;
+        let last = begun + limits::HOOK_KEYS_AGE_MOST;
+        let just = last - Duration::from_secs(1);
+        assert!(key("one", just).await.unwrap().is_some());
+        assert!(key("another", just).await.unwrap().is_none());
+        assert_eq!(key("one", last).await.unwrap_err().status(), 503);
+        let again = last + limits::HOOK_KEYS_STEP;
+        *shown.lock().unwrap() = showing(&["one"]);
+        assert!(key("one", again).await.unwrap().is_some());
     }
 }
