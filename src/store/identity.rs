@@ -144,7 +144,8 @@ pub trait IdentityStore: Send + Sync {
     async fn user_of_identity(&self, identity: &Identity) -> Result<Option<User>, StoreError>;
 
     /// Changes a user. [`StoreError::LastAdministrator`] where no global administrator who can sign
-    /// in would be left.
+    /// in would be left; [`StoreError::NotFound`] where the actor reaches the user no more, or has
+    /// fewer rights by now.
     async fn change_user(
         &self,
         id: UserId,

@@ -128,6 +128,7 @@ impl SqlStore {
         let mut transaction = writer.begin().await?;
         let row = found(&mut transaction, id).await?.ok_or(StoreError::NotFound("user"))?;
         let before = user(&row)?;
+        still_reaches(actor, &before)?;
         let mut after = before.clone();
         after.role = change.role.unwrap_or(before.role);
         after.tenant = change.tenant.unwrap_or_else(|| before.tenant.clone());
@@ -189,6 +190,7 @@ impl SqlStore {
         let mut transaction = writer.begin().await?;
         let before = found(&mut transaction, id).await?.ok_or(StoreError::NotFound("user"))?;
         let before = user(&before)?;
+        still_reaches(actor, &before)?;
         if is_deciding(&before) {
             another_is_left(&mut transaction, id).await?;
         }
@@ -218,6 +220,16 @@ impl SqlStore {
 /// Whether the user can sign in and decide everything.
 fn is_deciding(user: &User) -> bool {
     user.role == Role::GlobalAdministrator && !user.disabled
+}
+
+/// Fails where the user was given more rights, or another tenant, after the caller was found to have
+/// as many: hashing a password takes its time.
+fn still_reaches(actor: &Actor, user: &User) -> Result<(), StoreError> {
+    let is_reached = actor.role.is_global() || actor.tenant == user.tenant;
+    if actor.role.may_grant(user.role) && is_reached {
+        return Ok(());
+    }
+    Err(StoreError::NotFound("user"))
 }
 
 /// Fails where no global administrator beside this one can sign in.

@@ -156,6 +156,7 @@ macro_rules! all {
                 users_are_listed_by_tenant,
                 a_change_to_a_user_is_what_it_names,
                 the_last_global_administrator_stays,
+                a_user_with_more_rights_is_left_alone,
                 a_session_is_known_by_its_hash,
                 no_session_begins_for_who_may_not,
                 sessions_end_with_what_they_rest_on,

@@ -16,6 +16,11 @@ async fn user(store: &dyn Store, name: &str, role: Role) -> UserId {
     store.add_user(name, role, HASH, &actor()).await.unwrap()
 }
 
+/// One who has all rights.
+fn global() -> Actor {
+    Actor { role: Role::GlobalAdministrator, ..actor() }
+}
+
 fn session(user: UserId, fill: u8) -> NewSession {
     let at = clock::now();
     NewSession {
@@ -59,21 +64,21 @@ pub async fn users_are_listed_by_tenant(store: &dyn Store) {
 
 pub async fn a_change_to_a_user_is_what_it_names(store: &dyn Store) {
     let ada = user(store, "ada", Role::Analyst).await;
-    let nothing = store.change_user(ada, UserChange::default(), &actor()).await.unwrap();
+    let nothing = store.change_user(ada, UserChange::default(), &global()).await.unwrap();
     assert_eq!(nothing.role, Role::Analyst);
     let change = UserChange {
         role: Some(Role::Administrator),
         tenant: Some("other".to_owned()),
         ..UserChange::default()
     };
-    let changed = store.change_user(ada, change, &actor()).await.unwrap();
+    let changed = store.change_user(ada, change, &global()).await.unwrap();
     assert_eq!((changed.role, changed.tenant.as_str()), (Role::Administrator, "other"));
     assert_eq!(store.user(ada).await.unwrap().unwrap(), changed);
     let change = UserChange { password_hash: Some("another".to_owned()), ..UserChange::default() };
-    store.change_user(ada, change, &actor()).await.unwrap();
+    store.change_user(ada, change, &global()).await.unwrap();
     let found = store.user_to_sign_in("ada").await.unwrap().unwrap();
     assert_eq!(found.password_hash, "another");
-    let error = store.change_user(UserId::new(), UserChange::default(), &actor()).await;
+    let error = store.change_user(UserId::new(), UserChange::default(), &global()).await;
     assert!(matches!(error.unwrap_err(), StoreError::NotFound("user")));
 
     let audit = store.audit(&Tenants::All, &page(10, None).into()).await.unwrap();
@@ -96,14 +101,31 @@ pub async fn the_last_global_administrator_stays(store: &dyn Store) {
     let demote = UserChange { role: Some(Role::Administrator), ..UserChange::default() };
     let is_last = |error| matches!(error, StoreError::LastAdministrator);
     for change in [&disable, &demote] {
-        assert!(is_last(store.change_user(boss, change.clone(), &actor()).await.unwrap_err()));
+        assert!(is_last(store.change_user(boss, change.clone(), &global()).await.unwrap_err()));
     }
-    assert!(is_last(store.remove_user(boss, &actor()).await.unwrap_err()));
+    assert!(is_last(store.remove_user(boss, &global()).await.unwrap_err()));
     let second = user(store, "second", Role::GlobalAdministrator).await;
-    store.change_user(boss, demote, &actor()).await.unwrap();
-    assert!(is_last(store.remove_user(second, &actor()).await.unwrap_err()));
-    store.remove_user(boss, &actor()).await.unwrap();
+    store.change_user(boss, demote, &global()).await.unwrap();
+    assert!(is_last(store.remove_user(second, &global()).await.unwrap_err()));
+    store.remove_user(boss, &global()).await.unwrap();
     assert_eq!(store.user(boss).await.unwrap(), None);
+}
+
+/// Who was found to have as many rights may have fewer by now.
+pub async fn a_user_with_more_rights_is_left_alone(store: &dyn Store) {
+    let boss = user(store, "boss", Role::GlobalAdministrator).await;
+    user(store, "second", Role::GlobalAdministrator).await;
+    let elsewhere = Actor { tenant: "other".to_owned(), ..actor() };
+    let bob = store.add_user("bob", Role::Analyst, HASH, &elsewhere).await.unwrap();
+    let password = UserChange { password_hash: Some("mine".to_owned()), ..UserChange::default() };
+    for id in [boss, bob] {
+        let changed = store.change_user(id, password.clone(), &actor()).await;
+        assert!(matches!(changed.unwrap_err(), StoreError::NotFound("user")));
+        let removed = store.remove_user(id, &actor()).await;
+        assert!(matches!(removed.unwrap_err(), StoreError::NotFound("user")));
+    }
+    let found = store.user_to_sign_in("boss").await.unwrap().unwrap();
+    assert_eq!(found.password_hash, HASH);
 }
 
 pub async fn a_session_is_known_by_its_hash(store: &dyn Store) {
