@@ -2,6 +2,7 @@
 //! one of the whole installation, and one of each tenant.
 
 use std::collections::BTreeMap;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, PoisonError};
 
 use jiff::Timestamp;
@@ -62,9 +63,16 @@ pub(super) struct Switch {
     turning: Arc<Mutex<()>>,
     /// Those that are on, by tenant (none: the whole installation's), and when each ends by itself.
     on: std::sync::Mutex<BTreeMap<Option<String>, Option<Timestamp>>>,
+    /// Whether they may stand otherwise in the store.
+    doubtful: AtomicBool,
 }
 
 impl Switch {
+    /// Has the switches read again, until that succeeds.
+    pub(super) fn doubt(&self) {
+        self.doubtful.store(true, Ordering::Release);
+    }
+
     fn on(&self) -> std::sync::MutexGuard<'_, BTreeMap<Option<String>, Option<Timestamp>>> {
         self.on.lock().unwrap_or_else(PoisonError::into_inner)
     }
@@ -77,11 +85,39 @@ impl Switch {
 }
 
 impl Control {
-    /// Sets the gateway's switches as they were left, where their time is not over.
+    /// Sets the gateway's switches as they were left, where their time is not over. Where that
+    /// fails, or one is being turned in this process, it is tried again at every tick.
     pub(super) async fn restore_bypass(&self) -> Result<(), StoreError> {
-        let bypass = self.inner.store.bypass().await?;
-        self.act_on(None, &bypass);
-        for (tenant, bypass) in self.inner.store.tenant_bypasses().await? {
+        let switch = &self.inner.bypass;
+        // A turn in this process would be undone by what was read before it.
+        let Ok(turning) = switch.turning.try_lock() else {
+            switch.doubt();
+            return Ok(());
+        };
+        switch.doubtful.store(false, Ordering::Release);
+        let restored = self.act_on_stored().await;
+        drop(turning);
+        restored.inspect_err(|_| switch.doubt())
+    }
+
+    /// The same where the store may have other ones.
+    pub(super) async fn repair_bypass(&self) -> Result<(), StoreError> {
+        if !self.inner.bypass.doubtful.load(Ordering::Acquire) {
+            return Ok(());
+        }
+        self.restore_bypass().await
+    }
+
+    async fn act_on_stored(&self) -> Result<(), StoreError> {
+        let whole = self.inner.store.bypass().await?;
+        let tenants = self.inner.store.tenant_bypasses().await?;
+        let is_stored = |held: &&String| tenants.iter().any(|(tenant, _)| tenant == *held);
+        let held: Vec<String> = self.inner.bypass.on().keys().flatten().cloned().collect();
+        self.act_on(None, &whole);
+        for gone in held.iter().filter(|held| !is_stored(held)) {
+            self.forget_bypass(gone);
+        }
+        for (tenant, bypass) in tenants {
             self.act_on(Some(tenant), &bypass);
         }
         Ok(())
@@ -169,10 +205,12 @@ impl Control {
                 return Ok(());
             }
             let store = &control.inner.store;
-            match &tenant {
-                None => store.set_bypass(bypass.clone(), &actor).await?,
-                Some(tenant) => store.set_tenant_bypass(tenant, bypass.clone(), &actor).await?,
-            }
+            let stored = match &tenant {
+                None => store.set_bypass(bypass.clone(), &actor).await,
+                Some(tenant) => store.set_tenant_bypass(tenant, bypass.clone(), &actor).await,
+            };
+            // A store that fails does not say whether it is stored all the same.
+            stored.inspect_err(|_| switch.doubt())?;
             control.act_on(tenant, &bypass);
             drop(turning);
             Ok::<_, StoreError>(())

@@ -130,10 +130,10 @@ impl Control {
     /// # Errors
     /// What could not be taken over; it is at the next call.
     async fn follow_others(&self, changes: &dyn Changes) -> Result<(), Problem> {
-        if self.inner.publisher.catch_up(changes).await? {
-            self.restore_bypass().await?;
-        }
-        Ok(())
+        let switch = &self.inner.bypass;
+        let followed = self.inner.publisher.catch_up(changes, || switch.doubt()).await;
+        self.repair_bypass().await?;
+        followed
     }
 
     /// Does what is due at `now`.
@@ -141,6 +141,7 @@ impl Control {
     /// # Errors
     /// What could not be done; it is due again at the next call.
     pub async fn tick(&self, now: Timestamp) -> Result<(), Problem> {
+        self.repair_bypass().await?;
         self.expire_bypass(now).await?;
         if self.inner.publisher.is_due(now) {
             let store = std::sync::Arc::clone(&self.inner.store);

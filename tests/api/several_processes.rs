@@ -111,6 +111,12 @@ async fn every_change_is_taken_over(one: &Api, other: &Api) -> Duration {
     seen("the bypass", &|| other.switch.is_on()).await;
     other.call("PUT", "/bypass", json!({"on": false})).await.expect(200);
     seen("its end", &|| !one.switch.is_on()).await;
+    // That of a tenant goes with the tenant: one that comes later is not to begin with it.
+    one.tenant("gone").await;
+    one.call("PUT", "/bypass?tenant=gone", json!({"on": true})).await.expect(200);
+    seen("a tenant's", &|| other.switch.tenants() == ["gone"]).await;
+    assert_eq!(one.call("DELETE", "/tenants/gone", Value::Null).await.status, 204);
+    seen("its end", &|| other.switch.tenants().is_empty()).await;
 
     // An API token that one revokes is nobody at the other.
     let made = one.post("/api-tokens", json!({"name": "ci", "role": "analyst"})).await.expect(201);

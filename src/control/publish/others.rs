@@ -14,8 +14,9 @@ use crate::store::types::{Change, EnforcedLeak};
 use crate::store::{Changes, StoreError};
 
 impl Publisher {
-    /// Takes over what others have changed since the last time, and publishes it. Answers whether
-    /// the bypass switch was among it.
+    /// Takes over what others have changed since the last time, and publishes it.
+    /// `doubt_bypass` is called where the bypass switch was among it, before that counts as taken
+    /// over: so it is not forgotten where the rest fails.
     ///
     /// What is read is the state of the leaks, not the change: so it does no harm that one is taken
     /// over twice, or together with a later one, or after one of this process's own. The working
@@ -24,12 +25,14 @@ impl Publisher {
     pub(in crate::control) async fn catch_up(
         &self,
         changes: &dyn Changes,
-    ) -> Result<bool, Problem> {
+        doubt_bypass: impl Fn() + Send,
+    ) -> Result<(), Problem> {
         let mut working = Arc::clone(&self.working).lock_owned().await;
-        let mut bypass_turned = false;
         loop {
             let changed = changes.after(working.place).await?;
-            bypass_turned |= changed.missed || changed.changes.contains(&Change::Bypass);
+            if changed.missed || changed.changes.contains(&Change::Bypass) {
+                doubt_bypass();
+            }
             self.metrics.store_changes.inc_by(changed.changes.len() as u64);
             if changed.missed {
                 self.doubt_all(&mut working).await?;
@@ -44,7 +47,7 @@ impl Publisher {
         if working.is_doubtful() || working.built < working.changes {
             self.publish(working).await?;
         }
-        Ok(bypass_turned)
+        Ok(())
     }
 
     /// Doubts every leak that is here or in the store.
@@ -121,5 +124,60 @@ impl Tokens {
             (Self::After(one), Self::After(other)) => Self::After(one.min(other)),
             (Self::AsBefore, tokens) | (tokens, _) => tokens,
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::atomic::{AtomicI64, AtomicUsize, Ordering};
+
+    use async_trait::async_trait;
+    use tokio_util::task::TaskTracker;
+
+    use super::*;
+    use crate::matcher::{Patchset, PatchsetHandle};
+    use crate::store::types::Changed;
+    use crate::store::{self, KeySource};
+    use crate::telemetry::metrics::Metrics;
+
+    /// The bypass is turned, and what comes after it cannot be read the first time.
+    #[derive(Default)]
+    struct Breaks(AtomicI64);
+
+    #[async_trait]
+    impl Changes for Breaks {
+        async fn place(&self) -> Result<i64, StoreError> {
+            Ok(0)
+        }
+
+        async fn after(&self, place: i64) -> Result<Changed, StoreError> {
+            let changes = if place == 0 { vec![Change::Bypass] } else { Vec::new() };
+            if place == 1 && self.0.fetch_add(1, Ordering::SeqCst) == 0 {
+                return Err(StoreError::Failed("for a moment".to_owned()));
+            }
+            Ok(Changed { place: place + 1, missed: false, changes, more: place == 0 })
+        }
+
+        async fn wait(&self) -> Result<(), StoreError> {
+            Ok(())
+        }
+    }
+
+    #[tokio::test]
+    async fn a_turned_bypass_is_not_forgotten_where_the_rest_fails() {
+        let directory = tempfile::tempdir().unwrap();
+        let url = format!("sqlite:{}", directory.path().join("leakgate.db").display());
+        let store = store::open(&url, KeySource::File).await.unwrap().store;
+        let handle = PatchsetHandle::new(Arc::new(Patchset::empty()));
+        let metrics = Arc::new(Metrics::new().unwrap());
+        let publisher = Publisher::new(Arc::clone(&store), handle, 30, metrics, TaskTracker::new());
+        let (changes, turned) = (Breaks::default(), AtomicUsize::new(0));
+        let doubt = || {
+            turned.fetch_add(1, Ordering::SeqCst);
+        };
+        publisher.catch_up(&changes, doubt).await.unwrap_err();
+        publisher.catch_up(&changes, doubt).await.unwrap();
+        assert_eq!(turned.load(Ordering::SeqCst), 1);
+        store.close().await;
     }
 }

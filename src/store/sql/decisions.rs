@@ -166,7 +166,7 @@ impl SqlStore {
         let found = query(
             "SELECT is_on, reason, expires_at, changed_by, changed_at FROM bypass WHERE id = 1",
         )
-        .fetch_optional(&self.decisions_readers)
+        .fetch_optional(&self.reserved_readers)
         .await?;
         found.as_ref().map_or_else(|| Ok(Bypass::default()), tenants::bypass)
     }

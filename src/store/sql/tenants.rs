@@ -115,11 +115,15 @@ impl SqlStore {
                 return Err(StoreError::NotEmpty);
             }
         }
-        for sql in [
-            "DELETE FROM tenant_bypass WHERE tenant = $1",
-            "DELETE FROM webhooks WHERE tenant = $1",
-            "DELETE FROM tenants WHERE id = $1",
-        ] {
+        let bypass = query("DELETE FROM tenant_bypass WHERE tenant = $1")
+            .bind(id)
+            .execute(&mut transaction)
+            .await?;
+        if bypass > 0 {
+            // A tenant of the same name that comes later is not to begin with it.
+            changes::note(&mut transaction, Change::Bypass).await?;
+        }
+        for sql in ["DELETE FROM webhooks WHERE tenant = $1", "DELETE FROM tenants WHERE id = $1"] {
             query(sql).bind(id).execute(&mut transaction).await?;
         }
         let entry = Entry {
