@@ -165,7 +165,7 @@ pub(super) async fn reviews(
     tag = "decisions",
     operation_id = "approveProposal",
     params(("id" = ProposalId, Path, description = "The proposal.")),
-    request_body = SaidToIt,
+    request_body = Option<SaidToIt>,
     responses(
         (status = 200, description = "What was approved.", body = SettledProposal),
         (status = 409, description = "It waits for nobody, the same person asked for it, or the \
@@ -188,7 +188,7 @@ pub(super) async fn approve(
     tag = "decisions",
     operation_id = "rejectProposal",
     params(("id" = ProposalId, Path, description = "The proposal.")),
-    request_body = SaidToIt,
+    request_body = Option<SaidToIt>,
     responses(
         (status = 200, description = "What was rejected.", body = SettledProposal),
         (status = 409, description = "It waits for nobody."),
@@ -210,7 +210,7 @@ pub(super) async fn reject(
     tag = "decisions",
     operation_id = "acknowledgeReview",
     params(("id" = ProposalId, Path, description = "The review.")),
-    request_body = SaidToIt,
+    request_body = Option<SaidToIt>,
     responses(
         (status = 200, description = "What was acknowledged.", body = SettledProposal),
         (status = 409, description = "It waits for nobody, or the same person has done it."),

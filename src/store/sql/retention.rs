@@ -10,7 +10,7 @@ use crate::store::StoreError;
 use crate::store::outgoing::{Keep, Trimmed};
 
 /// What an event's places in indexes take with PostgreSQL, about.
-const INDEXED_BYTES: i64 = 500;
+const INDEXED_BYTES: u64 = 500;
 
 impl SqlStore {
     pub(super) async fn remove_old_events(&self, keep: &Keep) -> Result<Trimmed, StoreError> {
@@ -27,29 +27,37 @@ impl SqlStore {
             .execute(&mut transaction)
             .await?;
         }
-        let (bytes, events) = taken(&mut transaction).await?;
+        let (bytes, each) = taken(&mut transaction).await?;
         trimmed.bytes = bytes;
         trimmed.more = trimmed.by_age > 0;
-        let too_many = keep.bytes.map_or(0, |most| bytes.saturating_sub(most));
-        if trimmed.by_age == 0 && too_many > 0 {
-            // PostgreSQL's numbers are behind what is removed: all that is too much goes at once, and
-            // what is left then is seen the next time.
-            let rows = match events {
-                None => limits::TRIM_ROWS,
-                Some(events) => {
-                    let each = (bytes / events.max(1)).max(1);
-                    row::signed(too_many.div_ceil(each)).min(limits::TRIM_ROWS_AT_ONCE)
+        if let Some(most) = keep.bytes.filter(|most| trimmed.by_age == 0 && bytes > *most) {
+            trimmed.by_size = match each {
+                None => {
+                    query(
+                        "DELETE FROM events WHERE id IN
+                            (SELECT id FROM events ORDER BY at, id LIMIT $1)",
+                    )
+                    .bind(limits::TRIM_ROWS)
+                    .execute(&mut transaction)
+                    .await?
+                }
+                // How many there are is known late, so the newest that fit are counted, and nothing
+                // newer than those goes.
+                Some(each) => {
+                    query(
+                        "DELETE FROM events WHERE id IN
+                            (SELECT id FROM events WHERE at <
+                                (SELECT at FROM events ORDER BY at DESC, id DESC LIMIT 1 OFFSET $1)
+                             ORDER BY at, id LIMIT $2)",
+                    )
+                    .bind(row::signed(most / each.max(1)))
+                    .bind(limits::TRIM_ROWS_AT_ONCE)
+                    .execute(&mut transaction)
+                    .await?
                 }
             };
-            trimmed.by_size = query(
-                "DELETE FROM events WHERE id IN
-                    (SELECT id FROM events ORDER BY at, id LIMIT $1)",
-            )
-            .bind(rows)
-            .execute(&mut transaction)
-            .await?;
         }
-        trimmed.more |= trimmed.by_size > 0 && events.is_none();
+        trimmed.more |= trimmed.by_size > 0;
         transaction.commit().await?;
         Ok(trimmed)
     }
@@ -94,7 +102,7 @@ impl SqlStore {
     }
 }
 
-/// What the events take, and about how many they are where removing some does not tell at once.
+/// What the events take, and what one of them does where removing some does not tell at once.
 ///
 /// SQLite says exactly which of its pages are in use, by counts too, which take little. PostgreSQL's
 /// files do not shrink, so there it is the events that are counted, and what one of the last
@@ -117,7 +125,6 @@ async fn taken(connection: &mut dyn Connection) -> Result<(u64, Option<u64>), St
     )
     .fetch_one(connection)
     .await?;
-    let events = row::number(&found, "events")?;
-    let bytes = events.saturating_mul(row::number(&found, "width")?.saturating_add(INDEXED_BYTES));
-    Ok((u64::try_from(bytes).unwrap_or_default(), Some(u64::try_from(events).unwrap_or_default())))
+    let each = row::count(&found, "width")?.saturating_add(INDEXED_BYTES);
+    Ok((row::count(&found, "events")?.saturating_mul(each), Some(each)))
 }
