@@ -84,6 +84,34 @@ async fn force_makes_no_rule_that_is_not_there() {
     assert_eq!(shown["remediation"], "not_applicable");
 }
 
+/// A leak that goes takes nothing of a digest with it that stands in another one as well.
+#[tokio::test]
+async fn a_text_takes_the_place_of_a_digest_that_another_leak_had_too() {
+    let api = Api::new().await;
+    let text = format!("{} {}", token("one"), token("end"));
+    let body = json!({"title": "first", "token_digests": [digest_of(&text)]});
+    let first = api.post("/leaks", body).await.expect(201);
+    api.block(&first).await;
+    for how in ["removed", "marked false"] {
+        let other = api.leak(how, &[how]).await;
+        let path = format!("/leaks/{}", id(&other));
+        let add = json!({"add_token_digests": [digest_of(&text)]});
+        let with = api.call("PATCH", &path, add).await.expect(200);
+        if how == "removed" {
+            let tokens = with["tokens"].as_array().unwrap();
+            let added = tokens.iter().find(|token| token["length"].is_null()).unwrap();
+            let remove = json!({"remove_tokens": [id(added)]});
+            api.call("PATCH", &path, remove).await.expect(200);
+        } else {
+            api.post(&format!("{path}/mark-false"), json!({})).await.expect(200);
+        }
+    }
+    assert!(api.rules_of_text(&text).is_empty(), "a digest is not found in here");
+    api.post("/leaks", json!({"title": "text", "tokens": [text]})).await.expect(200);
+    let action = api.rules_of_text(&text).into_iter().map(|rule| rule.action).max();
+    assert_eq!(action, Some(Action::Block));
+}
+
 /// A digest is only found where the whole token stands between delimiters; its text, reported later
 /// by anybody, is found everywhere, also under the rules of those who gave the digest.
 #[tokio::test]

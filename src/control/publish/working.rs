@@ -21,9 +21,9 @@ use super::Touched;
 pub(super) struct Working {
     pub(super) writer: PatchsetWriter,
     pub(super) leaks: HashMap<LeakId, Entry>,
-    /// Tokens of which only the digest is in, and a leak of each: a text that is reported later
-    /// takes the digest's place.
-    digests: HashMap<(TenantKey, Fingerprint), (TokenId, LeakId)>,
+    /// Tokens of which only the digest is in, and the leaks that have each: a text that is reported
+    /// later takes the digest's place.
+    digests: HashMap<(TenantKey, Fingerprint), (TokenId, Vec<LeakId>)>,
     /// Each tenant once, however many rules it has.
     owners: HashMap<String, Owner>,
     /// Leaks whose change is stored but could not be taken over: repaired before the next build.
@@ -86,7 +86,11 @@ impl Working {
             }
             match token.material {
                 TokenMaterial::Digest(_) => {
-                    self.digests.insert((tenant, token.fingerprint), (token.id, leak));
+                    let known = self.digests.entry((tenant, token.fingerprint));
+                    let (_, leaks) = known.or_insert_with(|| (token.id, Vec::new()));
+                    if !leaks.contains(&leak) {
+                        leaks.push(leak);
+                    }
                 }
                 TokenMaterial::Text(_) => {
                     self.digests.remove(&(tenant, token.fingerprint));
@@ -100,9 +104,10 @@ impl Working {
         let tenant = TenantKey::of(tenant);
         for token in tokens.iter().filter(|token| token.not_applicable.is_none()) {
             if let TokenMaterial::Text(_) = token.material
-                && let Some((id, leak)) = self.digests.remove(&(tenant, token.fingerprint))
+                && let Some((id, leaks)) = self.digests.remove(&(tenant, token.fingerprint))
+                && let Some(leak) = leaks.first()
             {
-                self.writer.add_token(leak, id, token.fingerprint, &token.material);
+                self.writer.add_token(*leak, id, token.fingerprint, &token.material);
             }
         }
     }
@@ -122,16 +127,26 @@ impl Working {
         for id in tokens {
             self.writer.remove_token(leak, *id);
         }
-        if !self.digests.is_empty() {
-            self.digests.retain(|_, (id, of)| *of != leak || !tokens.contains(id));
+        if !self.digests.is_empty() && !tokens.is_empty() {
+            self.forget_digests(leak, |id| tokens.contains(id));
         }
     }
 
     pub(super) fn forget(&mut self, leak: LeakId) {
         if self.leaks.remove(&leak).is_some() {
             self.writer.remove_leak(leak);
-            self.digests.retain(|_, (_, of)| *of != leak);
+            self.forget_digests(leak, |_| true);
         }
+    }
+
+    /// Takes a leak off those of its tokens of which only the digest is in.
+    fn forget_digests(&mut self, leak: LeakId, which: impl Fn(&TokenId) -> bool) {
+        self.digests.retain(|_, (id, leaks)| {
+            if which(id) {
+                leaks.retain(|of| *of != leak);
+            }
+            !leaks.is_empty()
+        });
     }
 
     /// Whether anything has to be read again.
