@@ -204,6 +204,9 @@ impl Publisher {
     }
 
     /// Repairs what is doubtful, drops watches that are over, and publishes if anything changed.
+    ///
+    /// # Errors
+    /// Where something is doubtful still, or nothing could be published.
     pub(super) async fn settle(&self, now: Timestamp) -> Result<(), Problem> {
         let mut working = Arc::clone(&self.working).lock_owned().await;
         let over = if self.is_due(now) { working.over(now) } else { Vec::new() };
@@ -214,7 +217,10 @@ impl Publisher {
         if !working.is_doubtful() && working.built == working.changes {
             return Ok(());
         }
-        self.publish(working).await.map(drop)
+        if self.publish(working).await?.is_doubtful() {
+            return Err(Problem::not_enforced_yet());
+        }
+        Ok(())
     }
 
     /// Whether a patch or a watch has come to its end.
@@ -431,6 +437,43 @@ mod tests {
             continues: None,
             once: None,
         }
+    }
+
+    /// Whoever settles is not told that all is in force where something could not be read.
+    #[tokio::test]
+    async fn what_cannot_be_read_is_not_said_to_be_in_force() {
+        use sqlx::{ConnectOptions as _, Connection as _};
+        let directory = tempfile::tempdir().unwrap();
+        let file = directory.path().join("leakgate.db");
+        let url = format!("sqlite:{}", file.display());
+        let store = store::open(&url, KeySource::File).await.unwrap().store;
+        let handle = PatchsetHandle::new(Arc::new(Patchset::empty()));
+        let metrics = Arc::new(Metrics::new().unwrap());
+        let publisher =
+            Publisher::new(Arc::clone(&store), handle.clone(), 30, metrics, TaskTracker::new());
+        publisher.load().await.unwrap();
+        let (of, new) =
+            (Arc::clone(&store), registration(&*store, &format!("Zq7{}", "mK2xW9vR4tL8")));
+        let registered = publisher.change_soon(async move {
+            let leak = of.register(new, &system()).await?.leak.unwrap();
+            Ok(((), vec![Touched::Leak(leak.id)]))
+        });
+        registered.await.unwrap();
+        let options = sqlx::sqlite::SqliteConnectOptions::new().filename(&file);
+        let mut connection = options.connect().await.unwrap();
+        sqlx::query("ALTER TABLE leak_tokens RENAME TO lost")
+            .execute(&mut connection)
+            .await
+            .unwrap();
+        publisher.settle(clock::now()).await.unwrap_err();
+        sqlx::query("ALTER TABLE lost RENAME TO leak_tokens")
+            .execute(&mut connection)
+            .await
+            .unwrap();
+        connection.close().await.unwrap();
+        publisher.settle(clock::now()).await.unwrap();
+        assert_eq!(handle.load().token_count(), 1);
+        store.close().await;
     }
 
     /// A change that was stored before the store failed is in force, though the call fails.
