@@ -284,7 +284,9 @@ impl SqlStore {
         sql.push(" FROM leak_tokens lt JOIN tokens t ON t.id = lt.token WHERE lt.leak = ");
         sql.push_bind(id.0.as_bytes().to_vec());
         if let Some(after) = after {
-            sql.push(" AND lt.token > ").push_bind(after);
+            sql.push(" AND lt.token > ").push_bind(after.clone());
+            // Said of both: where PostgreSQL merges the two, it begins there in both.
+            sql.push(" AND t.id > ").push_bind(after);
         }
         sql.push(" ORDER BY lt.token LIMIT ").push_bind(row::signed(limit.saturating_add(1)));
         let rows = sql.build().fetch_all(&mut reader).await?;
@@ -371,10 +373,11 @@ impl SqlStore {
         limit: usize,
     ) -> Result<Vec<EnforcedToken>, StoreError> {
         let after = after.map_or([0; 16], |id| *id.0.as_bytes());
+        // Said of both: where PostgreSQL merges the two, it begins there in both.
         let rows = query(
             "SELECT t.id, t.fingerprint, t.not_applicable, t.sealed
              FROM leak_tokens lt JOIN tokens t ON t.id = lt.token
-             WHERE lt.leak = $1 AND lt.token > $2 ORDER BY lt.token LIMIT $3",
+             WHERE lt.leak = $1 AND lt.token > $2 AND t.id > $2 ORDER BY lt.token LIMIT $3",
         )
         .bind(leak.0.as_bytes().as_slice())
         .bind(after.as_slice())
