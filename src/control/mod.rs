@@ -1,6 +1,7 @@
 //! The control plane: where leaks are registered and decided, and from where the patchset that the
 //! gateways enforce is published.
 
+mod account;
 mod api;
 mod auth;
 mod bootstrap;
@@ -22,7 +23,6 @@ mod live;
 mod notify;
 mod oidc;
 mod once;
-mod own;
 mod passwords;
 mod problem;
 mod publish;
@@ -50,6 +50,7 @@ use crate::model::clock;
 use crate::store::{Store, StoreError};
 use crate::telemetry::metrics::Metrics;
 
+pub use account::NewPassword;
 pub use api::{
     Access, Call, Desk, LeakFilter, NewlyMadeApiToken, Upload, bounded, calls, form_body, openapi,
     router, upload,
@@ -68,7 +69,6 @@ pub use imports::{Import, ImportStatus, LineReason};
 pub use intake::{NewLeak, RegisteredLeak};
 pub use live::LiveSink;
 pub use oidc::{Departure, Return};
-pub use own::NewPassword;
 pub use problem::{Problem, ProblemDocument};
 pub use sessions::{Origin, Session, SignIn, SignInSettings, no_cookie};
 pub use sinks::SinkSettings;

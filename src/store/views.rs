@@ -1,6 +1,5 @@
-//! What pages show beside the lists: uses by hour, one event, events in groups, the sessions of a
-//! user, a part of the audit log. A trait of its own beside [`Store`](super::Store), which includes
-//! it.
+//! What pages show beside the lists: one event, events in groups, the sessions of a user. A trait of
+//! its own beside [`Store`](super::Store), which includes it.
 
 use async_trait::async_trait;
 use jiff::{SignedDuration, Timestamp};

@@ -10,7 +10,7 @@ use zeroize::Zeroizing;
 
 use super::desk::{Desk, query};
 use super::extract::{self, Body, Id};
-use super::{event_views, imports, own_session, sources};
+use super::{account, event_views, imports, sources};
 use crate::config::limits;
 use crate::control::bulk::{BulkAnswer, BulkRequest};
 use crate::control::drafts::{Drafted, NewReport, Review};
@@ -122,7 +122,7 @@ impl Desk {
     /// As the call.
     pub async fn sessions(&self) -> Result<Vec<UserSession>, Problem> {
         let control = State(self.control().clone());
-        Ok(own_session::list(control, self.visitor().clone()).await?.0.items)
+        Ok(account::list(control, self.visitor().clone()).await?.0.items)
     }
 
     /// Changes the visitor's own password.

@@ -1,6 +1,7 @@
 //! The HTTP API: every call, registered with the permission that it needs, and the OpenAPI document
 //! made from the same table.
 
+mod account;
 mod api_tokens;
 mod bypass;
 mod conditions;
@@ -25,7 +26,6 @@ mod linger;
 mod notifications;
 mod oidc;
 mod overview;
-mod own_session;
 mod session;
 mod sources;
 mod tenants;
@@ -116,8 +116,8 @@ fn table() -> Vec<Entry> {
         Entry { access: Access::SignedIn, routes: routes!(session::show) },
         Entry { access: Access::SignedIn, routes: routes!(session::sign_out) },
         Entry { access: Access::SignedIn, routes: routes!(session::sign_out_everywhere) },
-        Entry { access: Access::SignedIn, routes: routes!(own_session::list) },
-        Entry { access: Access::SignedIn, routes: routes!(own_session::password) },
+        Entry { access: Access::SignedIn, routes: routes!(account::list) },
+        Entry { access: Access::SignedIn, routes: routes!(account::password) },
         needs(Register, routes!(leaks::register)),
         needs(See, routes!(leaks::list)),
         needs(See, routes!(leaks::show)),

@@ -19,6 +19,7 @@ mod fingerprint_key;
 mod four_eyes;
 mod held;
 mod identity;
+mod identity_store;
 mod key_files;
 mod leaks;
 mod list;
@@ -40,7 +41,6 @@ mod tokens;
 mod usage;
 mod users;
 mod views;
-mod who;
 
 use std::collections::BTreeMap;
 use std::fs::File;
