@@ -65,7 +65,8 @@ fn row(answer: &BulkAnswer, leak: Option<&Leak>) -> Markup {
             th scope="row" { a href={ "/leaks/" (answer.id) } { bdi { @match leak { Some(leak) => (leak.title), None => (answer.id) } } } }
             td data-label="Decision" {
                 @match &answer.problem {
-                    None => span.tag.good { "Made" },
+                    None if answer.ok => span.tag.good { "Made" },
+                    None => span.tag.warm { "Another person is asked" },
                     Some(problem) => { span.tag.bad { "Not made" } div.warn { (problem.detail()) } },
                 }
             }

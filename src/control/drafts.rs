@@ -131,6 +131,16 @@ impl Drafts {
         fits
     }
 
+    /// Keeps one that was taken, unless its user has handed in another meanwhile.
+    fn put_back(&self, kept: Kept) {
+        let mut all = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let taken: usize = all.iter().map(|kept| kept.bytes).sum();
+        let fits = taken.saturating_add(kept.bytes) <= limits::DRAFTS_BYTES;
+        if fits && !all.iter().any(|other| other.user == kept.user) {
+            all.push(kept);
+        }
+    }
+
     fn review(&self, user: UserId, id: DraftId) -> Option<Arc<Review>> {
         self.forget(Instant::now());
         let all = self.0.lock().unwrap_or_else(PoisonError::into_inner);
@@ -257,7 +267,7 @@ impl Control {
 
     /// A draft that could not be registered can be tried again.
     fn put_back(&self, kept: Kept, problem: Problem) -> Problem {
-        self.inner.drafts.keep(kept);
+        self.inner.drafts.put_back(kept);
         problem
     }
 

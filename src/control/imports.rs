@@ -310,21 +310,13 @@ impl Job {
                 Item::Broken(problem) => broken = Some(problem),
             }
         }
-        let control = self.control.clone();
-        let tenant = self.actor.tenant.clone();
-        // Hashing and judging many tokens would hold up calls on this thread.
-        let ready = tokio::task::spawn_blocking(move || {
-            let (findings, belongs): (Vec<_>, Vec<_>) = findings.into_iter().unzip();
-            let lines: Vec<u64> = findings.iter().map(|finding| finding.line).collect();
-            let registrations = control.prepared(&tenant, findings);
-            let ready = lines.into_iter().zip(belongs).zip(registrations);
-            ready
-                .map(|((line, belongs), registration)| Ready { line, belongs, registration })
-                .collect::<Vec<_>>()
-        })
-        .await
-        .map_err(|_| Problem::failed())?;
-        let mut ready = ready.into_iter().peekable();
+        let (findings, belongs): (Vec<_>, Vec<_>) = findings.into_iter().unzip();
+        let lines: Vec<u64> = findings.iter().map(|finding| finding.line).collect();
+        let registrations = self.control.prepared(&self.actor.tenant, findings).await?;
+        let ready = lines.into_iter().zip(belongs).zip(registrations);
+        let mut ready = ready
+            .map(|((line, belongs), registration)| Ready { line, belongs, registration })
+            .peekable();
         while ready.peek().is_some() {
             // The lock is held for no more tokens than take some ten milliseconds to store.
             let mut room = limits::IMPORT_PART_TOKENS;

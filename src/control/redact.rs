@@ -18,13 +18,16 @@ use crate::model::token::TokenMaterial;
 use crate::store::StoreError;
 use crate::store::types::NewToken;
 
+/// Values that stand in texts and are tokens, with the tokens' fingerprints; the longest first.
+pub(super) type KnownValues = Arc<Vec<(Secret, Fingerprint)>>;
+
 /// Takes tokens out of texts: those about to be registered, and all in the patchset.
 pub(super) struct Redactor<'a> {
     own: Vec<&'a Secret>,
     /// Those in force, and those that come beside the registration.
     sets: Vec<Arc<Patchset>>,
     /// Fingerprints of delimited values, by their text, that the store knows as tokens.
-    known: Vec<(Secret, Fingerprint)>,
+    known: KnownValues,
 }
 
 /// Delimited values of texts that are looked up among all registered tokens, whether or not they are
@@ -58,22 +61,31 @@ impl Control {
         tokens: &'a [NewToken],
         texts: &[&str],
     ) -> Result<Redactor<'a>, StoreError> {
+        let known = self.known_values(tenant, texts).await?;
+        Ok(Redactor::new(tokens, self.inner.handle.load()).knowing(known))
+    }
+
+    /// What stands by itself in these texts and is a token of the tenant.
+    pub(super) async fn known_values(
+        &self,
+        tenant: &str,
+        texts: &[&str],
+    ) -> Result<KnownValues, StoreError> {
         let key = self.inner.store.fingerprint_key();
         let mut values: HashMap<Fingerprint, Secret> = HashMap::new();
         for value in candidates(texts.iter().copied()) {
             let secret = Secret::from(value.to_owned());
             values.insert(key.fingerprint(&secret.digest()), secret);
         }
-        let mut redactor = Redactor::new(tokens, self.inner.handle.load());
-        if !values.is_empty() {
-            let fingerprints: Vec<Fingerprint> = values.keys().copied().collect();
-            let known = self.inner.store.known(tenant, &fingerprints).await?;
-            let known = known.into_iter();
-            redactor.known =
-                known.filter_map(|one| values.remove(&one).map(|text| (text, one))).collect();
-            redactor.known.sort_by_key(|(text, _)| std::cmp::Reverse(text.len()));
+        if values.is_empty() {
+            return Ok(KnownValues::default());
         }
-        Ok(redactor)
+        let fingerprints: Vec<Fingerprint> = values.keys().copied().collect();
+        let known = self.inner.store.known(tenant, &fingerprints).await?.into_iter();
+        let mut known: Vec<_> =
+            known.filter_map(|one| values.remove(&one).map(|text| (text, one))).collect();
+        known.sort_by_key(|(text, _)| std::cmp::Reverse(text.len()));
+        Ok(Arc::new(known))
     }
 }
 
@@ -90,7 +102,13 @@ impl<'a> Redactor<'a> {
             .collect();
         // The longest first, so that one inside another does not leave the rest of it standing.
         own.sort_by_key(|secret| std::cmp::Reverse(secret.len()));
-        Self { own, sets: vec![patchset], known: Vec::new() }
+        Self { own, sets: vec![patchset], known: Arc::default() }
+    }
+
+    /// One that also takes out these values.
+    pub(super) fn knowing(mut self, known: KnownValues) -> Self {
+        self.known = known;
+        self
     }
 
     /// One that also takes out the tokens of this set.
@@ -136,7 +154,7 @@ impl<'a> Redactor<'a> {
                 clean = Cow::Owned(clean.replace(token, &secret.masked()));
             }
         }
-        for (secret, fingerprint) in &self.known {
+        for (secret, fingerprint) in self.known.iter() {
             if memmem::find(clean.as_bytes(), secret.expose()).is_some()
                 && let Ok(token) = std::str::from_utf8(secret.expose())
             {

@@ -162,6 +162,23 @@ async fn an_end_waits_for_imports() {
 }
 
 #[tokio::test]
+async fn no_token_that_is_in_no_rule_is_shown_where_a_finding_names_it() {
+    let api = Api::new().await;
+    let known = token("false");
+    let leak = api.leak("false", &["false"]).await;
+    api.post(&format!("/leaks/{}/mark-false", id(&leak)), json!({})).await.expect(200);
+    let mut report = gitleaks(&["one", "two"]);
+    report[0]["RuleID"] = json!(known);
+    report[0]["File"] = json!(format!("src/{known}"));
+    report[1]["Description"] = json!(format!("it is {known} again"));
+    report[1]["Author"] = json!(known);
+    api.post_text(&api.admin, "/imports?format=gitleaks", report.to_string()).await.expect(200);
+    let page = api.get("/leaks").await;
+    assert_eq!(page.json()["total"], 3);
+    assert!(!page.text.to_lowercase().contains(&known.to_lowercase()), "{}", page.text);
+}
+
+#[tokio::test]
 async fn no_token_is_shown_where_another_finding_names_it() {
     let api = Api::new().await;
     let (known, other) = (token("known"), token("two"));

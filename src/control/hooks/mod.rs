@@ -23,13 +23,12 @@ use crate::config::{self, limits};
 use crate::model::clock;
 use crate::model::fingerprint::Fingerprint;
 use crate::model::ids::TokenId;
-use crate::model::kind;
 use crate::model::leak::{Decision, Leak, Remediation, Status, named};
 use crate::model::partner::Partner;
 use crate::model::role::{Actor, Role};
 use crate::model::rule::PatchMode;
 use crate::model::tenant::Tenants;
-use crate::model::token::{TokenMaterial, Validity};
+use crate::model::token::Validity;
 use crate::reports::{self, Item, partners};
 use crate::store::types::{Conditions, Decide, NewPatch, Registration, Second};
 use crate::store::{Store, StoreError};
@@ -85,7 +84,6 @@ pub(super) struct Receiver {
 
 /// A match on its way into the store.
 struct Ready {
-    line: u64,
     kind: Option<String>,
     hash: [u8; 32],
     fingerprint: Fingerprint,
@@ -324,66 +322,29 @@ impl Control {
         matches: Vec<partners::Match>,
         answer: &mut HookAnswer,
     ) -> Result<Vec<Ready>, Problem> {
-        let (control, of) = (self.clone(), tenant.to_owned());
-        // Hashing and judging many tokens would hold up calls on this thread.
-        let work = move || {
-            let mut refused = Vec::new();
-            let (mut places, mut findings) = (Vec::new(), Vec::new());
-            for found in matches {
-                match found.item {
-                    Item::Refused(item) => {
-                        refused.push(LineReason { line: item.line, reason: item.reason });
-                    }
-                    Item::Finding(finding) => {
-                        places.push((finding.line, found.kind));
-                        findings.push(finding);
-                    }
+        let (mut places, mut findings) = (Vec::new(), Vec::new());
+        for found in matches {
+            match found.item {
+                Item::Refused(item) => {
+                    answer.refused.push(LineReason { line: item.line, reason: item.reason });
+                }
+                Item::Finding(finding) => {
+                    places.push((finding.line, found.kind));
+                    findings.push(finding);
                 }
             }
-            let registrations = control.prepared(&of, findings);
-            let mut ready = Vec::with_capacity(registrations.len());
-            for ((line, kind), registration) in places.into_iter().zip(registrations) {
-                let Some(token) = registration.tokens.first() else { continue };
-                let (hash, fingerprint) = (token.material.digest().0, token.fingerprint);
-                ready.push(Ready { line, kind, hash, fingerprint, registration });
+        }
+        let registrations = self.prepared(tenant, findings).await?;
+        let mut ready = Vec::with_capacity(registrations.len());
+        for ((line, kind), registration) in places.into_iter().zip(registrations) {
+            let Some(token) = registration.tokens.first() else { continue };
+            for reason in registration.tokens.iter().filter_map(|it| it.not_applicable.clone()) {
+                answer.not_applicable.push(LineReason { line, reason });
             }
-            (ready, refused)
-        };
-        let (mut ready, refused) =
-            tokio::task::spawn_blocking(work).await.map_err(|_| Problem::failed())?;
-        answer.refused = refused;
-        let tokens: Vec<_> =
-            ready.iter().flat_map(|one| one.registration.tokens.iter().cloned()).collect();
-        let texts = ready.iter().flat_map(|one| {
-            let source = &one.registration.source;
-            [
-                Some(&one.registration.title),
-                one.kind.as_ref(),
-                source.url.as_ref(),
-                source.path.as_ref(),
-            ]
-        });
-        let texts: Vec<&str> = texts.flatten().map(String::as_str).collect();
-        let redactor = self.redactor(tenant, &tokens, &texts).await?;
-        for one in &mut ready {
-            let of = &mut one.registration;
-            of.title = redactor.text(std::mem::take(&mut of.title));
-            of.source = redactor.source(of.source.clone());
-            // A type in which a token stands is not repeated, nor kept as the leak's kind.
-            if one.kind.as_ref().is_some_and(|kind| redactor.text(kind.clone()) != *kind) {
-                one.kind = None;
-                of.kind = None;
-                for token in &mut of.tokens {
-                    if let TokenMaterial::Text(secret) = &token.material {
-                        kind::of(secret.expose()).clone_into(&mut token.kind);
-                    }
-                }
-            }
-            for token in &of.tokens {
-                if let Some(reason) = token.not_applicable.clone() {
-                    answer.not_applicable.push(LineReason { line: one.line, reason });
-                }
-            }
+            let (hash, fingerprint) = (token.material.digest().0, token.fingerprint);
+            // A type in which a token stands is not repeated.
+            let kind = kind.filter(|_| registration.kind.is_some());
+            ready.push(Ready { kind, hash, fingerprint, registration });
         }
         Ok(ready)
     }
