@@ -61,15 +61,15 @@ impl Control {
     }
 
     fn go_on_rotating(&self, actor: Actor) {
-        if self.inner.rotation.is_running.swap(true, Ordering::AcqRel) {
+        if self.inner.rotation.is_running.swap(true, Ordering::SeqCst) {
             return;
         }
         let control = self.clone();
         self.inner.tasks.spawn(async move {
             while !control.inner.stop.is_cancelled() {
                 match control.reseal_all(&actor).await {
-                    Ok(true) => break,
-                    Ok(false) => {}
+                    Ok(true) if control.is_rotating_no_more().await => return,
+                    Ok(_) => {}
                     Err(error) => {
                         tracing::error!(%error, "the rotation of keys waits");
                         let pause = tokio::time::sleep(limits::KEY_PAUSE);
@@ -77,8 +77,17 @@ impl Control {
                     }
                 }
             }
-            control.inner.rotation.is_running.store(false, Ordering::Release);
         });
+    }
+
+    /// Gives the work up, unless another rotation was begun before that: whoever began it has left it to
+    /// the work under way.
+    async fn is_rotating_no_more(&self) -> bool {
+        let is_running = &self.inner.rotation.is_running;
+        is_running.store(false, Ordering::SeqCst);
+        let state = self.inner.store.key_state().await;
+        let is_needed = !matches!(state, Ok(state) if !state.rotating);
+        !is_needed || is_running.swap(true, Ordering::SeqCst)
     }
 
     /// Answers whether the rotation is over.

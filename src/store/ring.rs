@@ -8,6 +8,7 @@ use std::sync::{Arc, PoisonError, RwLock};
 
 use super::StoreError;
 use super::seal::DataKey;
+use crate::config::limits;
 use crate::model::ids::TokenId;
 use crate::model::token::TokenMaterial;
 
@@ -22,6 +23,12 @@ pub(super) fn after(generation: u8) -> u8 {
 /// The generation before this one.
 pub(super) fn before(generation: u8) -> u8 {
     if generation <= FIRST { u8::MAX } else { generation - 1 }
+}
+
+/// How many generations one is before another.
+fn age(generation: u8, current: u8) -> u8 {
+    let behind = i16::from(current) - i16::from(generation);
+    u8::try_from(behind.rem_euclid(i16::from(u8::MAX))).unwrap_or(u8::MAX)
 }
 
 /// The keys that were handed to a process.
@@ -76,10 +83,11 @@ impl Keyring {
         keys.push((generation, Arc::new(key)));
     }
 
-    /// Forgets all but one.
-    pub(super) fn keep(&self, generation: u8) {
+    /// Forgets all but this one and the few before it, for whoever has read a value just before it was
+    /// sealed anew.
+    pub(super) fn forget_before(&self, generation: u8) {
         let mut keys = self.0.write().unwrap_or_else(PoisonError::into_inner);
-        keys.retain(|(number, _)| *number == generation);
+        keys.retain(|(number, _)| age(*number, generation) < limits::KEYS_KEPT);
     }
 
     /// What seals under the key of this generation.
@@ -145,15 +153,18 @@ mod tests {
             assert!(ring.open("name", &other).is_err());
         }
         let old = ring.sealer(1).unwrap().seal("name", b"plain").unwrap();
-        ring.keep(2);
+        ring.forget_before(2);
+        assert_eq!(ring.open("name", &old).unwrap().as_slice(), b"plain", "read before its end");
+        ring.forget_before(1 + limits::KEYS_KEPT);
         let error = ring.open("name", &old).unwrap_err().to_string();
         assert!(error.contains("LEAKGATE_OLD_KEY"), "{error}");
-        assert!(ring.sealer(1).is_err() && ring.has(2));
+        assert!(ring.sealer(1).is_err() && ring.has(2), "one before is kept");
         assert!(ring.open("name", &[]).is_err());
     }
 
     #[test]
     fn generations_go_round() {
         assert_eq!((after(1), after(255), before(1), before(2)), (2, 1, 255, 1));
+        assert_eq!((age(3, 3), age(2, 3), age(255, 1), age(254, 2), age(4, 3)), (0, 1, 1, 3, 254));
     }
 }

@@ -201,3 +201,43 @@ async fn a_key_file_takes_the_place_of_another() {
     assert_eq!(store.key_state().await.unwrap().generation, 3);
     store.close().await;
 }
+
+/// Rotations that begin and end at the same time, each as the one after another, while the store is used.
+#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+async fn rotations_that_meet_lose_no_key() {
+    const ROUNDS: usize = 40;
+    let directory = tempfile::tempdir().unwrap();
+    let url = format!("sqlite:{}", directory.path().join("leakgate.db").display());
+    let store = open(&url, &KeySource::File).await;
+    let mut expected = BTreeSet::new();
+    let mut tasks = tokio::task::JoinSet::new();
+    for _ in 0..3 {
+        let store = Arc::clone(&store);
+        tasks.spawn(async move {
+            for _ in 0..ROUNDS {
+                store.begin_key_rotation(&actor()).await.unwrap();
+                reseal_all(store.as_ref()).await;
+                store.end_key_rotation(&actor()).await.unwrap();
+            }
+        });
+    }
+    for number in 0..ROUNDS {
+        let name = format!("meanwhile {number}");
+        let added = registration(&name, vec![token(store.as_ref(), &name)]);
+        store.register(added, &actor()).await.unwrap();
+        expected.insert(text(&name));
+        assert_eq!(texts(store.as_ref()).await, expected);
+    }
+    while let Some(done) = tasks.join_next().await {
+        done.unwrap();
+    }
+    reseal_all(store.as_ref()).await;
+    store.end_key_rotation(&actor()).await.unwrap();
+    let state = store.key_state().await.unwrap();
+    assert!(!state.rotating && state.generation > 3, "{state:?}");
+    store.close().await;
+    assert_eq!(key_files(directory.path()), ["leakgate.key".to_owned()].into());
+    let store = open(&url, &KeySource::File).await;
+    assert_eq!(texts(store.as_ref()).await, expected);
+    store.close().await;
+}

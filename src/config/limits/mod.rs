@@ -440,6 +440,8 @@ pub const SEARCH_SAMPLE: usize = 500;
 pub const KEY_BATCH: usize = 200;
 /// How long a rotation of keys waits after a failure.
 pub const KEY_PAUSE: Duration = Duration::from_secs(1);
+/// Generations of keys that a process remembers after their rotation, the present one among them.
+pub const KEYS_KEPT: u8 = 8;
 /// Words of a search of which it is told whether they are common; further ones are taken for rare.
 pub const SEARCH_SAMPLED_WORDS: usize = 4;
 /// A word is common where one in so many leaks has it.

@@ -84,8 +84,12 @@ impl KeyFiles {
         }
     }
 
-    /// Puts the new key into its place, once the database has gone over to it.
+    /// Puts the new key into its place, once the database has gone over to it. One that is there already
+    /// stays.
     pub(super) fn put_in_place(&self) -> Result<(), StoreError> {
+        if !exists(&self.new) {
+            return Ok(());
+        }
         if exists(&self.key) {
             fs::rename(&self.key, &self.old).map_err(|error| self.failed(&error))?;
         }
@@ -95,6 +99,8 @@ impl KeyFiles {
 
     /// Removes the old key, once nothing is sealed under it.
     pub(super) fn remove_old(&self) -> Result<(), StoreError> {
+        // It may have failed when the database went over to the new key.
+        self.put_in_place()?;
         match fs::remove_file(&self.old) {
             Err(error) if error.kind() != ErrorKind::NotFound => Err(self.failed(&error)),
             _ => self.sync().map_err(|error| self.failed(&error)),

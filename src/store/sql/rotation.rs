@@ -4,6 +4,7 @@ use async_trait::async_trait;
 
 use super::audit::record_audit;
 use super::database::{Connection, query};
+use super::key_files::KeyFiles;
 use super::{SqlStore, counts, fingerprint_key, outgoing, row};
 use crate::config::limits;
 use crate::model::clock;
@@ -54,9 +55,10 @@ impl KeyStore for SqlStore {
         let sealed = fingerprint_key::sealed(&mut transaction).await?;
         let current = generation_of(&sealed)?;
         let next = ring::after(current);
-        if !self.keys.has(next) {
-            let files = self.key_files.as_ref().ok_or(StoreError::NoNextKey)?;
-            self.keys.add(next, files.next()?);
+        match &self.key_files {
+            Some(files) => self.keys.add(next, files.next()?),
+            None if !self.keys.has(next) => return Err(StoreError::NoNextKey),
+            None => {}
         }
         let plain = self.keys.open(fingerprint_key::NAME, &sealed)?;
         let sealed = self.keys.sealer(next)?.seal(fingerprint_key::NAME, &plain)?;
@@ -76,11 +78,10 @@ impl KeyStore for SqlStore {
         let detail = format!("from the key of generation {current} to that of {next}: begun");
         note(&mut transaction, &detail, actor).await?;
         transaction.commit().await?;
+        // While the writer is held: the files say at each moment what the database says.
+        let put = self.key_files.as_ref().map_or(Ok(()), KeyFiles::put_in_place);
         drop(writer);
-        match &self.key_files {
-            Some(files) => files.put_in_place(),
-            None => Ok(()),
-        }
+        put
     }
 
     async fn reseal(&self, after: Option<TokenId>) -> Result<Option<Resealed>, StoreError> {
@@ -126,29 +127,29 @@ impl KeyStore for SqlStore {
     async fn end_key_rotation(&self, actor: &Actor) -> Result<bool, StoreError> {
         let mut reader = self.decisions_readers.acquire().await?;
         let current = generation_of(&fingerprint_key::sealed(&mut reader).await?)?;
-        let found = query("SELECT COUNT(*) AS count FROM tokens WHERE substr(sealed, 1, 1) <> $1")
-            .bind(vec![current])
-            .fetch_one(&mut reader)
-            .await?;
+        let other = query("SELECT 1 FROM tokens WHERE substr(sealed, 1, 1) <> $1 LIMIT 1");
+        let other = other.bind(vec![current]).fetch_optional(&mut reader).await?;
         drop(reader);
-        if row::count(&found, "count")? > 0 {
+        if other.is_some() {
             return Ok(false);
         }
         let mut writer = self.decisions.lock().await?;
         let mut transaction = writer.begin().await?;
+        // Another process may have ended this rotation meanwhile, and begun the next one.
+        if generation_of(&fingerprint_key::sealed(&mut transaction).await?)? != current {
+            return Ok(false);
+        }
         let ended = query("DELETE FROM meta WHERE name = $1").bind(ROTATION);
-        // Another process may have ended it.
         if ended.execute(&mut transaction).await? > 0 {
             let detail = format!("everything is sealed under the key of generation {current}");
             note(&mut transaction, &detail, actor).await?;
         }
         transaction.commit().await?;
+        // While the writer is held: with the next rotation the file of the present key is the old one.
+        let removed = self.key_files.as_ref().map_or(Ok(()), KeyFiles::remove_old);
+        self.keys.forget_before(current);
         drop(writer);
-        if let Some(files) = &self.key_files {
-            files.remove_old()?;
-        }
-        self.keys.keep(current);
-        Ok(true)
+        removed.map(|()| true)
     }
 }
 
