@@ -9,6 +9,7 @@ mod file;
 mod format;
 mod guard;
 mod http;
+mod id;
 mod syslog;
 mod worker;
 

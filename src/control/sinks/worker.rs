@@ -1,15 +1,14 @@
 //! One sink at work: reads what is next, delivers it, moves on.
 
-use std::fmt::Write as _;
 use std::sync::Arc;
 use std::time::Duration;
 
-use aws_lc_rs::digest;
 use aws_lc_rs::rand::{SecureRandom as _, SystemRandom};
 use jiff::{SignedDuration, Timestamp};
 use tokio::time::{Instant, sleep};
 use tokio_util::sync::CancellationToken;
 
+use super::id::delivery_id;
 use super::{Deliver, Delivery, Failure, Sinks, Spec};
 use crate::config::limits;
 use crate::model::clock;
@@ -133,7 +132,7 @@ impl Worker {
             }
             return Ok(out.more);
         }
-        let id = delivery_id(&self.spec.reader, from, out.places);
+        let id = delivery_id(&self.spec.reader, &out.entries);
         let letter = match self.try_long_enough(&id, &out).await? {
             Ended::Left => return Ok(false),
             Ended::Taken => {
@@ -240,19 +239,6 @@ pub(in crate::control) fn until(now: Timestamp) -> Timestamp {
     now.checked_add(lease).unwrap_or(now)
 }
 
-/// The same for the same entries, also after a restart, so that a receiver can tell that it has
-/// them.
-fn delivery_id(reader: &str, from: Places, to: Places) -> String {
-    let text = format!("{reader} {from:?} {to:?}");
-    let digest = digest::digest(&digest::SHA256, text.as_bytes());
-    let mut id = "msg_".to_owned();
-    for byte in digest.as_ref().iter().take(16) {
-        // Writing to a string cannot fail.
-        let _ = write!(id, "{byte:02x}");
-    }
-    id
-}
-
 /// Between half of the time and all of it, so that many sinks do not come back at once.
 fn jittered(time: Duration) -> Duration {
     let mut random = [0_u8; 2];
@@ -272,13 +258,5 @@ mod tests {
             let pause = jittered(Duration::from_secs(2));
             assert!((1.0..=2.0).contains(&pause.as_secs_f64()), "{pause:?}");
         }
-    }
-
-    #[test]
-    fn the_same_entries_have_the_same_id() {
-        let (from, to) = (Places::default(), Places { events: 3, ..Places::default() });
-        assert_eq!(delivery_id("sink:a", from, to), delivery_id("sink:a", from, to));
-        assert_ne!(delivery_id("sink:a", from, to), delivery_id("sink:b", from, to));
-        assert_ne!(delivery_id("sink:a", from, to), delivery_id("sink:a", from, from));
     }
 }
