@@ -132,8 +132,10 @@ async fn what_is_given_up_is_kept_and_delivered_on_request() {
     let made = webhook(&api, &receiver, json!({"feeds": ["events"]})).await;
     let leak = api.leak("Leaked", &["used"]).await;
     let event = api.used(&leak, EventAction::Blocked, "192.0.2.1").await;
-    for _ in 0..3 {
-        assert_eq!(receiver.next().await.path, "/in");
+    let given_up = receiver.next().await;
+    assert_eq!(given_up.path, "/in");
+    for _ in 0..2 {
+        receiver.next().await;
     }
     let letter = loop {
         let letters = api.get("/dead-letters").await.expect(200);
@@ -155,9 +157,47 @@ async fn what_is_given_up_is_kept_and_delivered_on_request() {
     api.post(&path, Value::Null).await.problem(502, "undelivered");
     receiver.next().await;
     api.post(&path, Value::Null).await.expect(204);
-    assert_eq!(entries(&receiver.next().await)[0]["id"], event.id.to_string());
+    let again = receiver.next().await;
+    assert_eq!(entries(&again)[0]["id"], event.id.to_string());
+    assert_eq!(again.header("webhook-id"), given_up.header("webhook-id"));
+    assert_eq!(again.body, given_up.body);
     assert_eq!(api.get("/dead-letters").await.expect(200)["items"], json!([]));
     api.post(&path, Value::Null).await.problem(404, "not-found");
+    api.control.stop();
+    running.await.unwrap();
+}
+
+/// A dead letter is one delivery, also where it has more entries than one feed gives to a delivery.
+#[tokio::test]
+async fn a_dead_letter_is_sent_as_the_one_delivery_that_it_was() {
+    let api = Api::new().await;
+    let mut receiver = Receiver::start().await;
+    receiver.answer(&[500, 500, 500]);
+    webhook(&api, &receiver, json!({"feeds": ["events", "audit"]})).await;
+    let leak = api.leak("Leaked", &["used"]).await;
+    for number in 0..110 {
+        api.used(&leak, EventAction::Blocked, &format!("192.0.2.{number}")).await;
+    }
+    let running = runs(&api);
+    let given_up = receiver.next().await;
+    assert!(entries(&given_up).len() > 100, "of both feeds: {}", entries(&given_up).len());
+    for _ in 0..2 {
+        receiver.next().await;
+    }
+    // What comes after it is taken.
+    let rest = entries(&receiver.next().await);
+    assert_eq!(rest.iter().filter(|entry| is_event(entry)).count(), 10);
+
+    let letters = api.get("/dead-letters").await.expect(200);
+    let path = format!("/dead-letters/{}/redeliver", id(&letters["items"][0]));
+    api.post(&path, Value::Null).await.expect(204);
+    let again = receiver.next().await;
+    assert_eq!(again.header("webhook-id"), given_up.header("webhook-id"));
+    assert_eq!(again.body, given_up.body);
+    // Nothing else of it comes.
+    let next = api.used(&leak, EventAction::Blocked, "192.0.2.200").await;
+    let came = until(&mut receiver, |entry| entry["id"] == next.id.to_string()).await;
+    assert_eq!(came.iter().filter(|entry| is_event(entry)).count(), 1, "{came:?}");
     api.control.stop();
     running.await.unwrap();
 }
