@@ -302,6 +302,10 @@ pub trait OutgoingStore: Send + Sync {
         until: Timestamp,
     ) -> Result<Option<Places>, StoreError>;
 
+    /// Lets other processes have the reader that `holder` had; nothing where it is gone or another
+    /// one has it.
+    async fn leave_cursor(&self, reader: &str, holder: &str) -> Result<(), StoreError>;
+
     /// What came after these places.
     async fn outgoing(&self, after: Places, wanted: &Wanted) -> Result<Outgoing, StoreError>;
 

@@ -55,7 +55,7 @@ impl Worker {
     pub(super) async fn run(mut self) {
         self.work().await;
         let (reader, holder) = (&self.spec.reader, &self.sinks.holder);
-        if let Err(error) = self.sinks.store.take_cursor(reader, holder, clock::now()).await {
+        if let Err(error) = self.sinks.store.leave_cursor(reader, holder).await {
             tracing::debug!(sink = reader, %error, "other processes wait a while for a sink");
         }
     }

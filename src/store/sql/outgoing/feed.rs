@@ -104,6 +104,24 @@ impl SqlStore {
         found.as_ref().map(places).transpose()
     }
 
+    /// Only what is there is changed: a sink may be left because it was removed.
+    pub(super) async fn release_cursor(
+        &self,
+        reader: &str,
+        holder: &str,
+    ) -> Result<(), StoreError> {
+        let mut writer = self.events.lock().await?;
+        let mut transaction = writer.begin().await?;
+        query("UPDATE cursors SET held_until = $3 WHERE reader = $1 AND holder = $2")
+            .bind(reader)
+            .bind(holder)
+            // Over for every process, also for one that asks in the same millisecond.
+            .bind(clock::now().as_millisecond().saturating_sub(1))
+            .execute(&mut transaction)
+            .await?;
+        transaction.commit().await
+    }
+
     pub(super) async fn read_feeds(
         &self,
         after: Places,

@@ -58,6 +58,10 @@ impl OutgoingStore for SqlStore {
         self.hold_cursor(reader, holder, until).await
     }
 
+    async fn leave_cursor(&self, reader: &str, holder: &str) -> Result<(), StoreError> {
+        self.release_cursor(reader, holder).await
+    }
+
     async fn outgoing(&self, after: Places, wanted: &Wanted) -> Result<Outgoing, StoreError> {
         self.read_feeds(after, wanted).await
     }
