@@ -287,7 +287,7 @@ pub trait OutgoingStore: Send + Sync {
     async fn trim_events(&self, keep: &Keep) -> Result<Trimmed, StoreError>;
 
     /// Removes counts, notifications and what readers have behind them, as it was long enough ago
-    /// at `now`.
+    /// at `now`; and what webhooks and tenants that are gone have left.
     async fn trim_outgoing(&self, now: Timestamp) -> Result<(), StoreError>;
 
     /// The last place in each feed.
@@ -384,4 +384,9 @@ pub trait OutgoingStore: Send + Sync {
 /// The name of a webhook as a reader of feeds.
 pub fn reader_of_webhook(id: WebhookId) -> String {
     format!("webhook:{id}")
+}
+
+/// The webhook that reads under this name, where it is one.
+pub fn webhook_of_reader(reader: &str) -> Option<WebhookId> {
+    reader.strip_prefix("webhook:")?.parse().ok()
 }

@@ -6,14 +6,15 @@ use leakgate::model::clock;
 use leakgate::model::event::Event;
 use leakgate::model::ids::{NotificationId, WebhookId};
 use leakgate::model::notification::{Notification, NotificationKind};
+use leakgate::model::role::Actor;
 use leakgate::model::secret::Secret;
 use leakgate::model::sink::{FeedKind, Format, WebhookKind};
 use leakgate::model::tenant::Tenants;
 use leakgate::store::outgoing::{
     Deliveries, Entry, Keep, Moderation, NewLetter, Notice, Places, Target, Wanted, Webhook,
-    WebhookChange,
+    WebhookChange, reader_of_webhook,
 };
-use leakgate::store::types::{AuditQuery, EventQuery};
+use leakgate::store::types::{AuditQuery, EventQuery, ProposalQuery};
 use leakgate::store::{Store, StoreError};
 
 use crate::given::{TENANT, Use, a_use, actor, before, event, leak, one, page};
@@ -247,6 +248,64 @@ pub async fn what_was_read_by_all_is_removed(store: &dyn Store) {
     assert_eq!(store.outgoing(slow, &feeds).await.unwrap().missed, 9);
 }
 
+pub async fn the_gone_leave_nothing(store: &dyn Store) {
+    let made = leak(store, "used", &["a"]).await;
+    let entries = vec![Entry::Event(Box::new(event(a_use(&made))))];
+    let there = target("there", TENANT);
+    store.add_webhook(&there, &actor()).await.unwrap();
+    let there = reader_of_webhook(there.webhook.id);
+    // One that another process still delivers to after it was removed.
+    let late = reader_of_webhook(WebhookId::new());
+    let put = async |reader: &str| {
+        let place = take(store, reader).await;
+        store.move_cursor(reader, place, place, Some(letter(entries.clone()))).await.unwrap();
+    };
+    for reader in [&there, &late, "sink:siem"] {
+        put(reader).await;
+    }
+    let left = async || {
+        let letters = store.letters(&Tenants::All, &page(10, None)).await.unwrap();
+        let mut readers: Vec<String> = letters.items.into_iter().map(|it| it.sink).collect();
+        readers.sort_unstable();
+        let all = [&there, &late, "sink:siem"].map(str::to_owned);
+        let mut placed: Vec<String> =
+            store.deliveries(&all).await.unwrap().into_keys().collect();
+        placed.sort_unstable();
+        assert_eq!(placed, readers);
+        readers
+    };
+    assert_eq!(left().await.len(), 3);
+    store.trim_outgoing(clock::now()).await.unwrap();
+    assert_eq!(left().await, ["sink:siem", there.as_str()]);
+
+    // A tenant goes with all that is of it.
+    let acme = Actor { tenant: "acme".to_owned(), ..actor() };
+    store.add_tenant("acme", "Acme", &actor()).await.unwrap();
+    let theirs = target("theirs", "acme");
+    store.add_webhook(&theirs, &acme).await.unwrap();
+    put(&reader_of_webhook(theirs.webhook.id)).await;
+    store.set_four_eyes("acme", true, None, &acme).await.unwrap();
+    store.set_four_eyes("acme", false, None, &acme).await.unwrap();
+    let moderation = Moderation { window: SignedDuration::from_hours(1), per_minute: 3 };
+    let mut noticed = notice("theirs", clock::now());
+    noticed.notification.tenant = "acme".to_owned();
+    let notices = [noticed, notice("ours", clock::now())];
+    assert_eq!(store.notify(None, &notices, &moderation).await.unwrap().unwrap().made, 2);
+    let of_all = async || {
+        let letters = store.letters(&Tenants::All, &page(10, None)).await.unwrap().items.len();
+        let noticed = store.notifications(&Tenants::All, &page(10, None)).await.unwrap();
+        let asked = ProposalQuery { page: page(10, None), ..ProposalQuery::default() };
+        let proposals = store.proposals(&Tenants::All, &asked).await.unwrap().items.len();
+        (letters, noticed.items.len(), proposals)
+    };
+    assert_eq!(of_all().await, (3, 2, 1));
+    store.remove_tenant("acme", &actor()).await.unwrap();
+    assert_eq!(of_all().await, (2, 1, 0));
+    store.add_tenant("acme", "Another", &actor()).await.unwrap();
+    let again = store.notify(None, &notices[..1], &moderation).await.unwrap().unwrap();
+    assert_eq!(again.made, 1, "nobody of this one was notified of it");
+}
+
 fn notice(subject: &str, at: Timestamp) -> Notice {
     let notification = Notification {
         id: NotificationId::new(),
@@ -287,13 +346,13 @@ pub async fn nobody_is_notified_twice_in_a_window(store: &dyn Store) {
     assert!(store.notifications(&one("other"), &page(10, None)).await.unwrap().items.is_empty());
 }
 
-pub async fn webhooks_are_kept_without_showing_their_secrets(store: &dyn Store) {
+fn target(name: &str, tenant: &str) -> Target {
     let secret = |text: &str| Secret::from(text.to_owned());
     let now = clock::now();
     let webhook = Webhook {
         id: WebhookId::new(),
-        tenant: TENANT.to_owned(),
-        name: "siem".to_owned(),
+        tenant: tenant.to_owned(),
+        name: name.to_owned(),
         kind: WebhookKind::Webhook,
         format: Format::Ecs,
         feeds: vec![FeedKind::Events, FeedKind::Audit],
@@ -304,11 +363,17 @@ pub async fn webhooks_are_kept_without_showing_their_secrets(store: &dyn Store) 
         updated_at: now,
         deliveries: Deliveries::default(),
     };
-    let target = Target {
-        webhook: webhook.clone(),
+    Target {
+        webhook,
         url: secret("https://siem.example/in?key=hidden"),
         secret: secret("whsec_hidden"),
-    };
+    }
+}
+
+pub async fn webhooks_are_kept_without_showing_their_secrets(store: &dyn Store) {
+    let secret = |text: &str| Secret::from(text.to_owned());
+    let target = target("siem", TENANT);
+    let webhook = target.webhook.clone();
     store.add_webhook(&target, &actor()).await.unwrap();
     let twice =
         Target { webhook: Webhook { id: WebhookId::new(), ..webhook.clone() }, ..target.clone() };

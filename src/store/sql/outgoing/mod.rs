@@ -1,6 +1,7 @@
 //! What goes out of the store by itself, and what is removed in time.
 
 mod feed;
+mod gone;
 mod letters;
 mod notices;
 mod webhooks;
@@ -42,6 +43,7 @@ impl OutgoingStore for SqlStore {
 
     async fn trim_outgoing(&self, now: Timestamp) -> Result<(), StoreError> {
         self.remove_old_counts(now).await?;
+        self.remove_what_the_gone_left().await?;
         self.remove_old_feeds(now).await
     }
 
