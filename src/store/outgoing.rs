@@ -2,7 +2,7 @@
 //! come, what could not be delivered, notifications, webhooks; and what is removed in time. A trait
 //! of its own beside [`Store`](super::Store), which includes it.
 
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 
 use async_trait::async_trait;
 use jiff::{SignedDuration, Timestamp};
@@ -83,8 +83,8 @@ pub struct Outgoing {
     pub entries: Vec<Entry>,
     /// The place behind the last of them.
     pub places: Places,
-    /// Events that were removed before this reader had them.
-    pub missed: u64,
+    /// How many events of each tenant were removed before this reader had them.
+    pub missed: BTreeMap<String, u64>,
     /// Whether there may be more.
     pub more: bool,
 }
@@ -287,8 +287,9 @@ pub trait OutgoingStore: Send + Sync {
     async fn trim_events(&self, keep: &Keep) -> Result<Trimmed, StoreError>;
 
     /// Removes counts, notifications and what readers have behind them, as it was long enough ago
-    /// at `now`; and what webhooks and tenants that are gone have left.
-    async fn trim_outgoing(&self, now: Timestamp) -> Result<(), StoreError>;
+    /// at `now`; and what webhooks and tenants that are gone have left. Of the feed of events, no more
+    /// than `most` rows wait for readers: those further behind miss some.
+    async fn trim_outgoing(&self, now: Timestamp, most: u64) -> Result<(), StoreError>;
 
     /// The last place in each feed.
     async fn ends(&self) -> Result<Places, StoreError>;

@@ -153,8 +153,8 @@ impl Spec {
         }
     }
 
-    fn gets(&self, entry: &Entry) -> bool {
-        self.tenants.is_empty() || self.tenants.iter().any(|tenant| tenant == entry.tenant())
+    fn is_told_of(&self, tenant: &str) -> bool {
+        self.tenants.is_empty() || self.tenants.iter().any(|it| it == tenant)
     }
 
     /// What metrics and log lines call it: a webhook's id would be one more of each.
@@ -405,10 +405,7 @@ impl Control {
         // The one delivery that it was, so that a receiver that has it after all can tell.
         let name = delivery_id(&spec.reader, &entries);
         let delivery = Delivery { id: &name, entries: &entries, public_url: sinks.public_url() };
-        deliver
-            .deliver(&delivery)
-            .await
-            .map_err(|failure| Problem::undelivered(&failure.text))?;
+        deliver.deliver(&delivery).await.map_err(|failure| Problem::undelivered(&failure.text))?;
         sinks.metrics.sink_deliveries.with_label_values(&[spec.shown(), "redelivered"]).inc();
         Ok(self.inner.store.remove_letter(id).await?)
     }

@@ -114,21 +114,14 @@ impl Worker {
             limit: self.deliver.batch(),
         };
         let mut out = self.sinks.store.outgoing(from, &wanted).await?;
-        if out.missed > 0 {
-            self.count("missed", out.missed);
-            let missed = out.missed;
-            tracing::error!(
-                sink = self.spec.reader,
-                missed,
-                "events were removed before a sink had them"
-            );
-        }
-        out.entries.retain(|entry| self.spec.gets(entry));
+        let missed = out.missed.iter().filter(|(tenant, _)| self.spec.is_told_of(tenant));
+        let missed = missed.fold(0_u64, |all, (_, count)| all.saturating_add(*count));
+        out.entries.retain(|entry| self.spec.is_told_of(entry.tenant()));
         if out.entries.is_empty() {
             // Moving on over what is not for this sink is no hurry.
             let is_due = self.moved.is_none_or(|at| at.elapsed() >= limits::SINK_LEASE);
-            if out.places != from && (is_due || out.more || out.missed > 0) {
-                self.moved(from, out.places, None).await?;
+            if out.places != from && (is_due || out.more || missed > 0) {
+                self.moved(from, out.places, None, missed).await?;
             }
             return Ok(out.more);
         }
@@ -151,7 +144,7 @@ impl Worker {
                 Some(NewLetter { tenant: self.spec.owner.clone(), attempts, error, entries })
             }
         };
-        self.moved(from, out.places, letter).await?;
+        self.moved(from, out.places, letter, missed).await?;
         Ok(true)
     }
 
@@ -160,6 +153,7 @@ impl Worker {
         from: Places,
         to: Places,
         letter: Option<NewLetter>,
+        missed: u64,
     ) -> Result<(), StoreError> {
         let reader = &self.spec.reader;
         let (has_moved, removed) = self.sinks.store.move_cursor(reader, from, to, letter).await?;
@@ -167,6 +161,15 @@ impl Worker {
         self.held = self.held.filter(|_| has_moved).map(|(asked, _)| (asked, to));
         if removed > 0 {
             self.count("letters_removed", removed);
+        }
+        // Once, however often what comes after them is tried.
+        if has_moved && missed > 0 {
+            self.count("missed", missed);
+            tracing::error!(
+                sink = self.spec.reader,
+                missed,
+                "events were removed before a sink had them"
+            );
         }
         Ok(())
     }

@@ -14,10 +14,12 @@ use leakgate::store::outgoing::{
     Deliveries, Entry, Keep, Moderation, NewLetter, Notice, Places, Target, Wanted, Webhook,
     WebhookChange, reader_of_webhook,
 };
-use leakgate::store::types::{AuditQuery, EventQuery, ProposalQuery};
+use leakgate::store::types::{AuditQuery, EventQuery, ProposalQuery, Registration};
 use leakgate::store::{Store, StoreError};
 
-use crate::given::{TENANT, Use, a_use, actor, before, event, leak, one, page};
+use crate::given::{
+    TENANT, Use, a_use, actor, before, event, leak, one, page, registration, token,
+};
 
 fn after(time: SignedDuration) -> Timestamp {
     clock::now().checked_add(time).unwrap()
@@ -107,11 +109,11 @@ pub async fn counts_of_long_ago_are_removed(store: &dyn Store) {
     let days = |days: i64| SignedDuration::from_hours(24 * days);
     let at = |ago| event(Use { ago, ..a_use(&made) });
     store.append_events(&[at(days(0)), at(days(20)), at(days(80))]).await.unwrap();
-    store.trim_outgoing(clock::now()).await.unwrap();
+    store.trim_outgoing(clock::now(), limits::SINK_FEED).await.unwrap();
     let stats = store.stats(&one(TENANT), clock::now()).await.unwrap();
     assert_eq!(stats.days.iter().map(|day| day.observed).sum::<u64>(), 3, "days are kept");
     let later = after(days(limits::STATS_DAYS_KEPT - 30));
-    store.trim_outgoing(later).await.unwrap();
+    store.trim_outgoing(later, limits::SINK_FEED).await.unwrap();
     let stats = store.stats(&one(TENANT), clock::now()).await.unwrap();
     assert_eq!(stats.days.iter().map(|day| day.observed).sum::<u64>(), 2, "but not for ever");
 }
@@ -140,7 +142,7 @@ pub async fn a_reader_gets_everything_once_and_in_order(store: &dyn Store) {
     let (mut got, mut audit) = (Vec::new(), Vec::new());
     loop {
         let out = store.outgoing(place, &all).await.unwrap();
-        assert_eq!(out.missed, 0);
+        assert!(out.missed.is_empty());
         for entry in out.entries {
             match entry {
                 Entry::Event(event) => got.push(event.id),
@@ -232,20 +234,65 @@ pub async fn what_was_read_by_all_is_removed(store: &dyn Store) {
     assert!(store.move_cursor("sink:slow", slow, out.places, None).await.unwrap().0);
     let ends = store.ends().await.unwrap();
     assert!(store.move_cursor("sink:fast", fast, ends, None).await.unwrap().0);
-    store.trim_outgoing(clock::now()).await.unwrap();
-    // The slow one misses nothing; one that is behind it does, and is told how much.
+    store.trim_outgoing(clock::now(), limits::SINK_FEED).await.unwrap();
+    // The slow one misses nothing.
     let rest = store.outgoing(out.places, &feeds).await.unwrap();
-    assert_eq!((rest.entries.len(), rest.missed), (4, 0));
-    let gone = store.outgoing(slow, &feeds).await.unwrap();
-    assert_eq!(gone.missed, 4);
+    assert_eq!((rest.entries.len(), rest.missed.len()), (4, 0));
     // Readers that are gone hold nothing up, and the end is known all the same.
     let later = after(SignedDuration::from_hours(24 * 30));
     let end = later.checked_add(SignedDuration::from_secs(1)).unwrap();
     store.take_cursor("sink:fast", "me", end).await.unwrap();
-    store.trim_outgoing(later).await.unwrap();
-    store.trim_outgoing(later).await.unwrap();
+    store.trim_outgoing(later, limits::SINK_FEED).await.unwrap();
+    store.trim_outgoing(later, limits::SINK_FEED).await.unwrap();
     assert_eq!(store.ends().await.unwrap(), ends);
-    assert_eq!(store.outgoing(slow, &feeds).await.unwrap().missed, 9);
+    let rest = store.outgoing(out.places, &feeds).await.unwrap();
+    assert_eq!((rest.entries.len(), rest.missed.len()), (1, 0), "nobody was there to miss them");
+}
+
+pub async fn who_misses_events_is_told_how_many_of_which_tenant(store: &dyn Store) {
+    let ours = leak(store, "ours", &["a"]).await;
+    store.add_tenant("acme", "Acme", &actor()).await.unwrap();
+    let new =
+        Registration { tenant: "acme".to_owned(), ..registration("x", vec![token(store, "b")]) };
+    let theirs = store.register(new, &actor()).await.unwrap().leak.unwrap();
+    let first = take(store, "sink:first").await;
+    let second = take(store, "sink:second").await;
+    let events: Vec<_> =
+        [&ours, &theirs, &ours, &theirs, &ours, &ours, &theirs, &ours, &ours, &theirs]
+            .map(|leak| event(a_use(leak)))
+            .into();
+    store.append_events(&events).await.unwrap();
+    let of = |tenants: Tenants| wanted(&[FeedKind::Events], tenants, 4);
+    let all = of(Tenants::All);
+    let read = store.outgoing(second, &all).await.unwrap();
+    let second = read.places;
+    assert!(store.move_cursor("sink:second", first, second, None).await.unwrap().0);
+
+    // More wait than may: the first seven go, of which the second reader had four.
+    store.trim_outgoing(clock::now(), 3).await.unwrap();
+    let missed = async |place, wanted: &Wanted| {
+        let out = store.outgoing(place, wanted).await.unwrap();
+        (out.missed.into_iter().collect::<Vec<(String, u64)>>(), out.entries.len())
+    };
+    let count = |tenant: &str, count: u64| (tenant.to_owned(), count);
+    assert_eq!(missed(first, &all).await, (vec![count("acme", 3), count(TENANT, 4)], 3));
+    assert_eq!(missed(second, &all).await, (vec![count("acme", 1), count(TENANT, 2)], 3));
+    assert_eq!(missed(second, &of(one("acme"))).await, (vec![count("acme", 1)], 1));
+    assert_eq!(missed(second, &of(one("other"))).await, (vec![], 0));
+    // It is told once: who has moved on has missed nothing more.
+    let end = store.outgoing(second, &all).await.unwrap().places;
+    assert!(store.move_cursor("sink:second", second, end, None).await.unwrap().0);
+    assert_eq!(missed(end, &all).await, (vec![], 0));
+    assert!(store.move_cursor("sink:first", first, end, None).await.unwrap().0);
+    store.trim_outgoing(clock::now(), 3).await.unwrap();
+    assert_eq!(missed(first, &all).await.0, [], "nobody is left who missed them");
+
+    // So is what is not kept any more when its turn comes.
+    store.append_events(&[event(a_use(&ours)), event(a_use(&theirs))]).await.unwrap();
+    let keep = Keep { from: Some(after(SignedDuration::from_hours(1))), bytes: None };
+    while store.trim_events(&keep).await.unwrap().more {}
+    assert_eq!(missed(end, &all).await, (vec![count("acme", 1), count(TENANT, 1)], 0));
+    assert_eq!(missed(end, &of(one("acme"))).await, (vec![count("acme", 1)], 0));
 }
 
 pub async fn the_gone_leave_nothing(store: &dyn Store) {
@@ -268,14 +315,13 @@ pub async fn the_gone_leave_nothing(store: &dyn Store) {
         let mut readers: Vec<String> = letters.items.into_iter().map(|it| it.sink).collect();
         readers.sort_unstable();
         let all = [&there, &late, "sink:siem"].map(str::to_owned);
-        let mut placed: Vec<String> =
-            store.deliveries(&all).await.unwrap().into_keys().collect();
+        let mut placed: Vec<String> = store.deliveries(&all).await.unwrap().into_keys().collect();
         placed.sort_unstable();
         assert_eq!(placed, readers);
         readers
     };
     assert_eq!(left().await.len(), 3);
-    store.trim_outgoing(clock::now()).await.unwrap();
+    store.trim_outgoing(clock::now(), limits::SINK_FEED).await.unwrap();
     assert_eq!(left().await, ["sink:siem", there.as_str()]);
 
     // A tenant goes with all that is of it.

@@ -4,6 +4,7 @@ mod feed;
 mod gone;
 mod letters;
 mod notices;
+mod trim;
 mod webhooks;
 
 pub(super) use feed::feed;
@@ -41,10 +42,10 @@ impl OutgoingStore for SqlStore {
         self.remove_old_events(keep).await
     }
 
-    async fn trim_outgoing(&self, now: Timestamp) -> Result<(), StoreError> {
+    async fn trim_outgoing(&self, now: Timestamp, most: u64) -> Result<(), StoreError> {
         self.remove_old_counts(now).await?;
         self.remove_what_the_gone_left().await?;
-        self.remove_old_feeds(now).await
+        self.remove_old_feeds(now, most).await
     }
 
     async fn ends(&self) -> Result<Places, StoreError> {
