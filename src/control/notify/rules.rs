@@ -111,7 +111,7 @@ fn of_audit(
             format!("A closed leak was reported again: {title}"),
             "Look whether its tokens still work; reopen it where they do.".to_owned(),
         ),
-        NotificationKind::PatchExpired => (
+        NotificationKind::PatchExpired if leak.status == Status::Open && !leak.is_patched => (
             format!("A virtual patch has ended: {title}"),
             "The leak is open and nothing blocks its tokens: apply a patch again, or close it."
                 .to_owned(),
