@@ -104,8 +104,7 @@ pub(super) async fn change(
     Ok(Json(control.store().rename_tenant(&id, &title, &actor).await?))
 }
 
-/// Remove a tenant that has no leaks, users or API tokens, with its webhooks and what they could not
-/// deliver.
+/// Remove a tenant that has no leaks, users or API tokens, with its webhooks.
 #[utoipa::path(
     delete,
     path = "/tenants/{id}",

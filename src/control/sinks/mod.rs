@@ -10,6 +10,7 @@ mod format;
 mod guard;
 mod http;
 mod id;
+mod lease;
 mod syslog;
 mod worker;
 
@@ -33,7 +34,7 @@ use crate::store::{Store, StoreError};
 use crate::telemetry::metrics::Metrics;
 
 pub(in crate::control) use http::KEY_PREFIX;
-pub(in crate::control) use worker::until;
+pub(in crate::control) use lease::Lease;
 
 use super::Control;
 use super::problem::Problem;

@@ -4,14 +4,13 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use aws_lc_rs::rand::{SecureRandom as _, SystemRandom};
-use jiff::{SignedDuration, Timestamp};
 use tokio::time::{Instant, sleep};
 use tokio_util::sync::CancellationToken;
 
 use super::id::delivery_id;
+use super::lease::Lease;
 use super::{Deliver, Delivery, Failure, Sinks, Spec};
 use crate::config::limits;
-use crate::model::clock;
 use crate::store::StoreError;
 use crate::store::outgoing::{NewLetter, Outgoing, Places, Wanted};
 
@@ -24,8 +23,7 @@ pub(super) struct Worker {
     is_failing: Option<bool>,
     /// When it was last written down how deliveries go.
     noted: Option<Instant>,
-    /// Where the sink stands, and when this process asked for it; none where another one has it.
-    held: Option<(Instant, Places)>,
+    lease: Lease,
     /// When the sink last moved on.
     moved: Option<Instant>,
 }
@@ -48,15 +46,15 @@ impl Worker {
         deliver: Box<dyn Deliver>,
         stop: CancellationToken,
     ) -> Self {
-        Self { sinks, spec, deliver, stop, is_failing: None, noted: None, held: None, moved: None }
+        let lease = Lease::new(Arc::clone(&sinks.store), &spec.reader, &sinks.holder);
+        Self { sinks, spec, deliver, stop, is_failing: None, noted: None, lease, moved: None }
     }
 
     /// Works until it is stopped, and leaves the sink to other processes then.
     pub(super) async fn run(mut self) {
         self.work().await;
-        let (reader, holder) = (&self.spec.reader, &self.sinks.holder);
-        if let Err(error) = self.sinks.store.leave_cursor(reader, holder).await {
-            tracing::debug!(sink = reader, %error, "other processes wait a while for a sink");
+        if let Err(error) = self.lease.leave().await {
+            tracing::debug!(sink = self.spec.reader, %error, "other processes wait a while for a sink");
         }
     }
 
@@ -90,24 +88,9 @@ impl Worker {
         }
     }
 
-    /// Takes the sink for this process for a while; none where another one has it.
-    async fn take(&mut self) -> Result<Option<Places>, StoreError> {
-        if let Some((asked, places)) = self.held
-            && asked.elapsed() < limits::SINK_LEASE / 3
-        {
-            return Ok(Some(places));
-        }
-        let asked = Instant::now();
-        let until = until(clock::now());
-        let places =
-            self.sinks.store.take_cursor(&self.spec.reader, &self.sinks.holder, until).await?;
-        self.held = places.map(|places| (asked, places));
-        Ok(places)
-    }
-
     /// Delivers what is next. Answers with whether there may be more.
     async fn turn(&mut self) -> Result<bool, StoreError> {
-        let Some(from) = self.take().await? else { return Ok(false) };
+        let Some(from) = self.lease.take().await? else { return Ok(false) };
         let wanted = Wanted {
             feeds: self.spec.feeds.clone(),
             tenants: self.spec.reads(),
@@ -158,7 +141,7 @@ impl Worker {
         let reader = &self.spec.reader;
         let (has_moved, removed) = self.sinks.store.move_cursor(reader, from, to, letter).await?;
         self.moved = Some(Instant::now());
-        self.held = self.held.filter(|_| has_moved).map(|(asked, _)| (asked, to));
+        self.lease.moved(has_moved.then_some(to));
         if removed > 0 {
             self.count("letters_removed", removed);
         }
@@ -205,7 +188,7 @@ impl Worker {
                 if self.stop.is_cancelled() {
                     return Ok(Ended::Left);
                 }
-                if self.take().await?.is_none() {
+                if self.lease.take().await?.is_none() {
                     return Ok(Ended::Left);
                 }
             }
@@ -234,12 +217,6 @@ impl Worker {
         let labels = [self.spec.shown(), outcome];
         self.sinks.metrics.sink_deliveries.with_label_values(&labels).inc_by(count);
     }
-}
-
-/// The end of a lease that begins now.
-pub(in crate::control) fn until(now: Timestamp) -> Timestamp {
-    let lease = SignedDuration::try_from(limits::SINK_LEASE).unwrap_or_default();
-    now.checked_add(lease).unwrap_or(now)
 }
 
 /// Between half of the time and all of it, so that many sinks do not come back at once.
