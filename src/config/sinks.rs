@@ -97,7 +97,8 @@ impl Default for SinkRetry {
 /// `[control.webhooks]`
 #[derive(Clone, Debug, PartialEq, Eq, Default)]
 pub struct Webhooks {
-    /// Networks beside public ones to which webhooks may send.
+    /// Networks beside public ones to which webhooks may send; never to what nobody sends to, such as
+    /// a cloud's metadata.
     pub networks: Vec<IpNet>,
     /// How their deliveries are tried again.
     pub retry: SinkRetry,

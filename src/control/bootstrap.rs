@@ -1,7 +1,6 @@
 //! The first start: somebody must be able to sign in.
 
 use super::credentials::{self, CredentialError};
-use super::timers;
 use crate::model::clock;
 use crate::model::role::{Actor, Role};
 use crate::model::secret::Secret;
@@ -61,7 +60,7 @@ pub async fn bootstrap(
     environment: FirstStart,
 ) -> Result<Bootstrapped, BootstrapError> {
     let mut done = Bootstrapped { first_start: store.is_new().await?, ..Bootstrapped::default() };
-    let admin = Actor { name: ADMIN.to_owned(), ..timers::system() };
+    let admin = Actor { name: ADMIN.to_owned(), ..Actor::system(DEFAULT_TENANT) };
     // The user comes last: it is what says that the first start was completed.
     match environment.admin_token.filter(|token| !token.is_empty()) {
         Some(token) => {

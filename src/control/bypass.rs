@@ -12,11 +12,11 @@ use utoipa::ToSchema;
 
 use super::intake::{fits, one_line};
 use super::problem::Problem;
-use super::{Control, Visitor, api, timers};
+use super::{Control, Visitor, api};
 use crate::config::limits;
 use crate::model::clock;
-use crate::model::role::Actor;
-use crate::model::tenant::Tenants;
+use crate::model::role::{Actor, SYSTEM};
+use crate::model::tenant::{DEFAULT_TENANT, Tenants};
 use crate::store::StoreError;
 use crate::store::types::Bypass;
 
@@ -175,10 +175,10 @@ impl Control {
                 on: false,
                 reason: Some("its time was over".to_owned()),
                 expires_at: None,
-                changed_by: Some(timers::SYSTEM.to_owned()),
+                changed_by: Some(SYSTEM.to_owned()),
                 changed_at: Some(now),
             };
-            self.set_bypass(tenant, bypass, timers::system(), Some(now)).await?;
+            self.set_bypass(tenant, bypass, Actor::system(DEFAULT_TENANT), Some(now)).await?;
         }
         Ok(())
     }

@@ -7,12 +7,13 @@ use std::sync::Arc;
 use super::intake::fits;
 use super::problem::Problem;
 use super::publish::Touched;
-use super::{Control, Visitor, timers};
+use super::{Control, Visitor};
 use crate::config::limits;
 use crate::model::ids::ProposalId;
 use crate::model::leak::Leak;
 use crate::model::proposal::Proposal;
 use crate::model::role::Actor;
+use crate::model::tenant::DEFAULT_TENANT;
 use crate::store::StoreError;
 use crate::store::types::Verdict;
 
@@ -83,6 +84,9 @@ impl Control {
             (hook.partner.to_string(), words)
         });
         let policies: BTreeMap<String, String> = policies.collect();
-        self.inner.store.note_configuration("hooks", &policies, &timers::system()).await
+        self.inner
+            .store
+            .note_configuration("hooks", &policies, &Actor::system(DEFAULT_TENANT))
+            .await
     }
 }

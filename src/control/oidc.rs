@@ -25,7 +25,7 @@ use tokio::time::Instant;
 use super::intake::{fits, one_line};
 use super::problem::Problem;
 use super::sessions::{Origin, Session, account_name};
-use super::{Control, csrf, timers};
+use super::{Control, csrf};
 use crate::config::{self, limits};
 use crate::model::role::{Actor, Role};
 use crate::store::identity::{Identity, User, UserChange};
@@ -355,7 +355,7 @@ impl Control {
             tracing::error!(tenant, "control.oidc.roles names a tenant that is not there");
             return Err(Problem::may_not_sign_in());
         }
-        let actor = Actor { tenant: tenant.to_owned(), ..timers::system() };
+        let actor = Actor::system(tenant);
         let identity =
             Identity { issuer: settings.issuer.clone(), subject: claims.subject.clone() };
         let Some(user) = store.user_of_identity(&identity).await? else {

@@ -5,10 +5,11 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use serde::Serialize;
 use utoipa::ToSchema;
 
+use super::Control;
 use super::problem::Problem;
-use super::{Control, timers};
 use crate::config::limits;
 use crate::model::role::Actor;
+use crate::model::tenant::DEFAULT_TENANT;
 use crate::store::StoreError;
 
 /// How the keys of tokens at rest stand.
@@ -54,7 +55,7 @@ impl Control {
     /// Goes on with a rotation that another process of this store did not end.
     pub(super) async fn resume_rotation(&self) {
         match self.inner.store.key_state().await {
-            Ok(state) if state.rotating => self.go_on_rotating(timers::system()),
+            Ok(state) if state.rotating => self.go_on_rotating(Actor::system(DEFAULT_TENANT)),
             Ok(_) => {}
             Err(error) => tracing::error!(%error, "how the keys stand could not be read"),
         }

@@ -9,24 +9,7 @@ use super::problem::Problem;
 use super::publish::Touched;
 use crate::config::limits;
 use crate::model::clock;
-use crate::model::role::{Actor, Role};
-use crate::model::tenant::DEFAULT_TENANT;
 use crate::store::Changes;
-
-/// The name of the actor that is nobody.
-pub(super) const SYSTEM: &str = "system";
-
-/// Who acts where no person does.
-pub(super) fn system() -> Actor {
-    Actor {
-        name: SYSTEM.to_owned(),
-        role: Role::GlobalAdministrator,
-        tenant: DEFAULT_TENANT.to_owned(),
-        user: None,
-        api_token: None,
-        address: None,
-    }
-}
 
 impl Control {
     /// Ends patches, watches and the bypass at their time, keeps computed risks in step, publishes again
@@ -68,9 +51,7 @@ impl Control {
                 }
                 _ = ticks.tick() => self.inner.drafts.forget(tokio::time::Instant::now()),
             }
-            let done = self.tick(clock::now()).await;
-            self.inner.behind.note("publish", done.is_ok(), clock::now());
-            if let Err(problem) = done {
+            if let Err(problem) = self.tick(clock::now()).await {
                 tracing::error!(detail = problem.detail(), "what was due could not be done yet");
             }
         }
@@ -141,6 +122,17 @@ impl Control {
     /// # Errors
     /// What could not be done; it is due again at the next call.
     pub async fn tick(&self, now: Timestamp) -> Result<(), Problem> {
+        let enforced = self.end_what_is_over(now).await;
+        self.inner.behind.note("publish", enforced.is_ok(), now);
+        // Of what is enforced, a risk says nothing.
+        let settled = self.inner.store.settle_risks(now).await;
+        enforced?;
+        settled?;
+        Ok(())
+    }
+
+    /// Ends what is over at `now`, and publishes what is not published yet.
+    async fn end_what_is_over(&self, now: Timestamp) -> Result<(), Problem> {
         self.repair_bypass().await?;
         self.expire_bypass(now).await?;
         if self.inner.publisher.is_due(now) {
@@ -153,8 +145,6 @@ impl Control {
                 })
                 .await?;
         }
-        self.inner.publisher.settle(now).await?;
-        self.inner.store.settle_risks(now).await?;
-        Ok(())
+        self.inner.publisher.settle(now).await
     }
 }

@@ -55,6 +55,6 @@ impl Control {
                 break;
             }
         }
-        store.trim_outgoing(now).await
+        store.trim_outgoing(now, limits::SINK_FEED).await
     }
 }

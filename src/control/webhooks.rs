@@ -57,7 +57,7 @@ pub(super) struct ChangedWebhook {
     /// Whether anything is sent.
     enabled: Option<bool>,
     /// Whether a new key of signatures is made, and shown once. The old one is not used any more.
-    new_secret: bool,
+    pub(super) new_secret: bool,
 }
 
 impl Control {

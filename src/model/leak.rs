@@ -160,6 +160,9 @@ named! {
     }
 }
 
+/// What history and audit log call it where a virtual patch has ended by itself: nobody decided it.
+pub const EXPIRE_VIRTUAL_PATCH: &str = "expire_virtual_patch";
+
 impl Status {
     /// The decisions allowed from this status. The one table of the life of a leak.
     pub fn allowed(self) -> &'static [Decision] {

@@ -122,6 +122,23 @@ pub struct Actor {
     pub address: Option<String>,
 }
 
+/// The name of the actor that is nobody.
+pub const SYSTEM: &str = "system";
+
+impl Actor {
+    /// Who does in a tenant what the program does by itself.
+    pub fn system(tenant: &str) -> Self {
+        Self {
+            name: SYSTEM.to_owned(),
+            role: Role::GlobalAdministrator,
+            tenant: tenant.to_owned(),
+            user: None,
+            api_token: None,
+            address: None,
+        }
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -115,7 +115,7 @@ pub trait IdentityStore: Send + Sync {
         actor: &Actor,
     ) -> Result<Tenant, StoreError>;
 
-    /// Removes a tenant. [`StoreError::NotEmpty`] where it has leaks, users or API tokens that are
+    /// Removes a tenant with its webhooks and proposals. [`StoreError::NotEmpty`] where it has leaks, users or API tokens that are
     /// not revoked.
     async fn remove_tenant(&self, id: &str, actor: &Actor) -> Result<(), StoreError>;
 

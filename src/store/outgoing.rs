@@ -2,7 +2,7 @@
 //! come, what could not be delivered, notifications, webhooks; and what is removed in time. A trait
 //! of its own beside [`Store`](super::Store), which includes it.
 
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 
 use async_trait::async_trait;
 use jiff::{SignedDuration, Timestamp};
@@ -83,8 +83,8 @@ pub struct Outgoing {
     pub entries: Vec<Entry>,
     /// The place behind the last of them.
     pub places: Places,
-    /// Events that were removed before this reader had them.
-    pub missed: u64,
+    /// How many events of each tenant were removed before this reader had them.
+    pub missed: BTreeMap<String, u64>,
     /// Whether there may be more.
     pub more: bool,
 }
@@ -287,8 +287,9 @@ pub trait OutgoingStore: Send + Sync {
     async fn trim_events(&self, keep: &Keep) -> Result<Trimmed, StoreError>;
 
     /// Removes counts, notifications and what readers have behind them, as it was long enough ago
-    /// at `now`.
-    async fn trim_outgoing(&self, now: Timestamp) -> Result<(), StoreError>;
+    /// at `now`; and what webhooks and tenants that are gone have left. Of the feed of events, no more
+    /// than `most` rows wait for readers: those further behind miss some.
+    async fn trim_outgoing(&self, now: Timestamp, most: u64) -> Result<(), StoreError>;
 
     /// The last place in each feed.
     async fn ends(&self) -> Result<Places, StoreError>;
@@ -301,6 +302,10 @@ pub trait OutgoingStore: Send + Sync {
         holder: &str,
         until: Timestamp,
     ) -> Result<Option<Places>, StoreError>;
+
+    /// Lets other processes have the reader that `holder` had; nothing where it is gone or another
+    /// one has it.
+    async fn leave_cursor(&self, reader: &str, holder: &str) -> Result<(), StoreError>;
 
     /// What came after these places.
     async fn outgoing(&self, after: Places, wanted: &Wanted) -> Result<Outgoing, StoreError>;
@@ -380,4 +385,9 @@ pub trait OutgoingStore: Send + Sync {
 /// The name of a webhook as a reader of feeds.
 pub fn reader_of_webhook(id: WebhookId) -> String {
     format!("webhook:{id}")
+}
+
+/// The webhook that reads under this name, where it is one.
+pub fn webhook_of_reader(reader: &str) -> Option<WebhookId> {
+    reader.strip_prefix("webhook:")?.parse().ok()
 }

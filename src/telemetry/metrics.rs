@@ -114,7 +114,7 @@ pub struct Metrics {
     /// `leakgate_sink_deliveries_total{sink,outcome}`: deliveries that were taken (`delivered`,
     /// `redelivered`), attempts that `failed`, deliveries `given_up`; events that a sink `missed`
     /// since they were removed before, dead letters that had to go (`letters_removed`). Sinks of the
-    /// configuration by name, all webhooks as `webhooks`.
+    /// configuration as `sink:` and their name, all webhooks as `webhooks`.
     pub sink_deliveries: IntCounterVec,
     /// `leakgate_notifications_total{outcome}`: `made`, `repeated` (in the window of another),
     /// `limited` (too many in a minute).

@@ -127,9 +127,31 @@ async fn a_registration_with_a_key_is_done_once() {
         let answer = with(&api, "POST", "/leaks", &[(KEY, bad)], other.clone()).await;
         assert_eq!(answer.problem(422, "invalid-value")["field"], "Idempotency-Key");
     }
-    let secret = json!({"name": "ci", "role": "intake"});
-    let answer = with(&api, "POST", "/api-tokens", &[(KEY, "c")], secret).await;
-    assert!(answer.problem(422, "invalid-value")["detail"].as_str().unwrap().contains("once"));
+}
+
+/// What shows a secret once cannot be answered again.
+#[tokio::test]
+async fn what_shows_a_secret_takes_no_key() {
+    let api = Api::new().await;
+    let webhook = json!({"name": "siem", "url": "http://127.0.0.1:1/in"});
+    let token = json!({"name": "ci", "role": "intake"});
+    for (path, body) in [("/api-tokens", token), ("/webhooks", webhook.clone())] {
+        let answer = with(&api, "POST", path, &[(KEY, "c")], body).await;
+        let problem = answer.problem(422, "invalid-value");
+        assert_eq!(problem["field"], "Idempotency-Key", "{path}");
+        assert!(problem["detail"].as_str().unwrap().contains("once"), "{path}");
+    }
+    assert_eq!(api.get("/webhooks").await.expect(200)["items"], json!([]), "nothing was made");
+    let made = api.post("/webhooks", webhook).await.expect(201);
+    let path = format!("/webhooks/{}", id(&made));
+    let body = json!({"new_secret": true, "name": "other"});
+    let answer = with(&api, "PATCH", &path, &[(KEY, "c")], body.clone()).await;
+    assert_eq!(answer.problem(422, "invalid-value")["field"], "Idempotency-Key");
+    assert_eq!(api.get(&path).await.expect(200)["name"], "siem", "nothing was changed");
+    api.call("PATCH", &path, body).await.expect(200);
+    // Without one, nothing is shown that could not be shown again.
+    let renamed = with(&api, "PATCH", &path, &[(KEY, "c")], json!({"name": "third"})).await;
+    assert_eq!(renamed.expect(200)["name"], "third");
 }
 
 #[tokio::test]

@@ -251,7 +251,7 @@ async fn a_patch_ends_at_its_time() {
     let last = history["items"].as_array().unwrap().last().unwrap().clone();
     assert_eq!(
         (&last["actor"], &last["action"]),
-        (&json!("system"), &json!("remove_virtual_patch"))
+        (&json!("system"), &json!("expire_virtual_patch"))
     );
 }
 

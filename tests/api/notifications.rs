@@ -1,22 +1,20 @@
 //! Somebody is notified of what matters, once.
 
-use leakgate::model::clock;
 use leakgate::model::event::EventAction;
 use serde_json::{Value, json};
 
-use super::support::{Api, event, id, token};
+use super::support::receiver::until;
+use super::support::{Api, event, id, later, token};
 
 /// Waits for this many notifications, and gives their kinds, oldest first.
 async fn kinds(api: &Api, count: usize) -> Vec<String> {
-    loop {
+    until("as many notifications", async || {
         let page = api.get("/notifications").await.expect(200);
         let items = page["items"].as_array().unwrap();
-        if items.len() >= count {
-            let kinds = items.iter().rev().map(|it| it["kind"].as_str().unwrap().to_owned());
-            return kinds.collect();
-        }
-        tokio::task::yield_now().await;
-    }
+        let kinds = items.iter().rev().map(|it| it["kind"].as_str().unwrap().to_owned());
+        (items.len() >= count).then(|| kinds.collect())
+    })
+    .await
 }
 
 async fn used(api: &Api, leak: &Value, action: EventAction, status: u16) {
@@ -48,13 +46,13 @@ async fn each_thing_notifies_once() {
     used(&api, &leak, EventAction::Observed, 401).await;
 
     let patch = format!("/leaks/{}/virtual-patch", id(&leak));
-    let soon = clock::now() + std::time::Duration::from_millis(1);
-    let soon = json!({"mode": "block", "expires_at": soon.to_string()});
-    // Whether it was over before it began is decided by the clock: it ends by itself either way.
-    if api.post(&patch, soon).await.status == 200 {
-        expected.push("patch_expired");
-        assert_eq!(kinds(&api, expected.len()).await, expected);
-    }
+    api.post(&patch, json!({"expires_at": later(60 * 60)})).await.expect(200);
+    api.control.tick(later(2 * 60 * 60)).await.unwrap();
+    expected.push("patch_expired");
+    assert_eq!(kinds(&api, expected.len()).await, expected);
+    // One that somebody removes has not ended by itself.
+    api.block(&leak).await;
+    api.call("DELETE", &patch, Value::Null).await.expect(200);
 
     api.post(&format!("/leaks/{}/close", id(&leak)), Value::Null).await.expect(200);
     used(&api, &leak, EventAction::Observed, 204).await;
@@ -73,6 +71,23 @@ async fn each_thing_notifies_once() {
     let page = api.get("/notifications?limit=1").await.expect(200);
     assert_eq!(page["items"][0]["leak"], honey["id"]);
     assert!(page["next_cursor"].is_string());
+    api.control.stop();
+    running.await.unwrap();
+}
+
+/// What is known of risks is not what is enforced.
+#[tokio::test]
+async fn a_gateway_is_not_behind_where_risks_cannot_be_told() {
+    let api = Api::new().await;
+    api.break_use().await;
+    assert!(api.control.tick(later(-120)).await.is_err(), "it is tried again");
+    assert!(api.control.tick(later(-1)).await.is_err());
+    let control = api.control.clone();
+    let running = tokio::spawn(async move { control.run().await });
+    // What the gateway is behind is looked for before anything else is.
+    let body = json!({"title": "x", "risk": "critical", "tokens": [token("x")]});
+    api.post("/leaks", body).await.expect(201);
+    assert_eq!(kinds(&api, 1).await, ["new_leak"]);
     api.control.stop();
     running.await.unwrap();
 }

@@ -16,6 +16,7 @@ use leakgate::store::outgoing::{Deliveries, NewLetter, Target, Webhook, reader_o
 use leakgate::store::types::{Conditions, Decide, NewPatch, ProposalQuery, Second};
 use serde_json::{Value, json};
 
+use super::support::receiver::Receiver;
 use super::support::{Api, PASSWORD, event, id, token};
 
 /// Whose objects a role reaches with a call.
@@ -196,7 +197,7 @@ fn actor(tenant: &str) -> Actor {
 }
 
 /// A webhook of the tenant, beside the bound on how many there may be.
-async fn webhook(api: &Api, tenant: &str) -> WebhookId {
+async fn webhook(api: &Api, tenant: &str, url: &str) -> WebhookId {
     let id = WebhookId::new();
     let webhook = Webhook {
         id,
@@ -213,8 +214,7 @@ async fn webhook(api: &Api, tenant: &str) -> WebhookId {
         deliveries: Deliveries::default(),
     };
     let text = |text: &str| Secret::from(text.to_owned());
-    let target =
-        Target { webhook, url: text("https://siem.example/in"), secret: text("a key of tests") };
+    let target = Target { webhook, url: text(url), secret: text("a key of tests") };
     api.store.add_webhook(&target, &actor(tenant)).await.unwrap();
     id
 }
@@ -272,9 +272,11 @@ async fn prepared(api: &Api, call: &str, tenant: &str) -> (String, Value) {
             let made = api.post(&path, json!({"name": fresh, "role": "intake"})).await.expect(201);
             id(&made).to_owned()
         }
-        "webhooks" => webhook(api, tenant).await.to_string(),
+        "webhooks" => webhook(api, tenant, "https://siem.example/in").await.to_string(),
         "dead-letters" => {
-            let reader = reader_of_webhook(webhook(api, tenant).await);
+            // One that takes what is delivered again.
+            let url = Receiver::start().await.url("/in");
+            let reader = reader_of_webhook(webhook(api, tenant, &url).await);
             let from = api.store.take_cursor(&reader, "test", clock::now()).await.unwrap().unwrap();
             let letter = NewLetter {
                 tenant: Some(tenant.to_owned()),

@@ -269,9 +269,7 @@ async fn one_of_them_delivers_and_another_takes_over() {
         if round == 20 {
             // It ends in order, and leaves the sink to the other.
             one.control.stop();
-            while !several.loops[0].is_finished() {
-                tokio::task::yield_now().await;
-            }
+            until("its end", || several.loops[0].is_finished()).await;
         }
         let event = other.used(&leak, EventAction::Blocked, "192.0.2.1").await;
         sent.push(json!(event.id.to_string()));

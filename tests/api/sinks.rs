@@ -15,7 +15,7 @@ use tokio::io::AsyncReadExt as _;
 use tokio::net::{TcpListener, UdpSocket};
 use tokio::task::JoinHandle;
 
-use super::support::receiver::{PATIENCE, Received, Receiver};
+use super::support::receiver::{PATIENCE, Received, Receiver, until};
 use super::support::{Api, id, outgoing, token};
 
 /// Has the control plane send what happens.
@@ -35,7 +35,7 @@ fn entries(received: &Received) -> Vec<Value> {
 }
 
 /// Everything that comes until an entry fits.
-async fn until(receiver: &mut Receiver, fits: impl Fn(&Value) -> bool) -> Vec<Value> {
+async fn entries_until(receiver: &mut Receiver, fits: impl Fn(&Value) -> bool) -> Vec<Value> {
     let mut all = Vec::new();
     loop {
         let came = entries(&receiver.next().await);
@@ -84,13 +84,11 @@ async fn a_webhook_gets_what_happens_and_can_tell_who_sent_it() {
 
     // The key is not shown again, and a new one takes its place.
     let path = format!("/webhooks/{}", id(&made));
-    let shown = loop {
+    let shown = until("a delivery", async || {
         let shown = api.get(&path).await.expect(200);
-        if shown["deliveries"]["delivered_at"].is_string() {
-            break shown;
-        }
-        tokio::task::yield_now().await;
-    };
+        shown["deliveries"]["delivered_at"].is_string().then_some(shown)
+    });
+    let shown = shown.await;
     assert!(shown.get("secret").is_none() && !shown.to_string().contains("hidden"), "{shown}");
     let changed = api.call("PATCH", &path, json!({"new_secret": true})).await.expect(200);
     assert_ne!(changed["secret"], made["secret"]);
@@ -132,16 +130,15 @@ async fn what_is_given_up_is_kept_and_delivered_on_request() {
     let made = webhook(&api, &receiver, json!({"feeds": ["events"]})).await;
     let leak = api.leak("Leaked", &["used"]).await;
     let event = api.used(&leak, EventAction::Blocked, "192.0.2.1").await;
-    for _ in 0..3 {
-        assert_eq!(receiver.next().await.path, "/in");
+    let given_up = receiver.next().await;
+    assert_eq!(given_up.path, "/in");
+    for _ in 0..2 {
+        receiver.next().await;
     }
-    let letter = loop {
-        let letters = api.get("/dead-letters").await.expect(200);
-        if let Some(letter) = letters["items"].get(0) {
-            break letter.clone();
-        }
-        tokio::task::yield_now().await;
-    };
+    let letter = until("a dead letter", async || {
+        api.get("/dead-letters").await.expect(200)["items"].get(0).cloned()
+    });
+    let letter = letter.await;
     assert_eq!(letter["sink"], format!("webhook:{}", id(&made)));
     assert_eq!((&letter["attempts"], &letter["count"]), (&json!(3), &json!(1)));
     assert!(letter["error"].as_str().unwrap().contains("302"), "{letter}");
@@ -155,9 +152,47 @@ async fn what_is_given_up_is_kept_and_delivered_on_request() {
     api.post(&path, Value::Null).await.problem(502, "undelivered");
     receiver.next().await;
     api.post(&path, Value::Null).await.expect(204);
-    assert_eq!(entries(&receiver.next().await)[0]["id"], event.id.to_string());
+    let again = receiver.next().await;
+    assert_eq!(entries(&again)[0]["id"], event.id.to_string());
+    assert_eq!(again.header("webhook-id"), given_up.header("webhook-id"));
+    assert_eq!(again.body, given_up.body);
     assert_eq!(api.get("/dead-letters").await.expect(200)["items"], json!([]));
     api.post(&path, Value::Null).await.problem(404, "not-found");
+    api.control.stop();
+    running.await.unwrap();
+}
+
+/// A dead letter is one delivery, also where it has more entries than one feed gives to a delivery.
+#[tokio::test]
+async fn a_dead_letter_is_sent_as_the_one_delivery_that_it_was() {
+    let api = Api::new().await;
+    let mut receiver = Receiver::start().await;
+    receiver.answer(&[500, 500, 500]);
+    webhook(&api, &receiver, json!({"feeds": ["events", "audit"]})).await;
+    let leak = api.leak("Leaked", &["used"]).await;
+    for number in 0..110 {
+        api.used(&leak, EventAction::Blocked, &format!("192.0.2.{number}")).await;
+    }
+    let running = runs(&api);
+    let given_up = receiver.next().await;
+    assert!(entries(&given_up).len() > 100, "of both feeds: {}", entries(&given_up).len());
+    for _ in 0..2 {
+        receiver.next().await;
+    }
+    // What comes after it is taken.
+    let rest = entries(&receiver.next().await);
+    assert_eq!(rest.iter().filter(|entry| is_event(entry)).count(), 10);
+
+    let letters = api.get("/dead-letters").await.expect(200);
+    let path = format!("/dead-letters/{}/redeliver", id(&letters["items"][0]));
+    api.post(&path, Value::Null).await.expect(204);
+    let again = receiver.next().await;
+    assert_eq!(again.header("webhook-id"), given_up.header("webhook-id"));
+    assert_eq!(again.body, given_up.body);
+    // Nothing else of it comes.
+    let next = api.used(&leak, EventAction::Blocked, "192.0.2.200").await;
+    let came = entries_until(&mut receiver, |entry| entry["id"] == next.id.to_string()).await;
+    assert_eq!(came.iter().filter(|entry| is_event(entry)).count(), 1, "{came:?}");
     api.control.stop();
     running.await.unwrap();
 }
@@ -189,13 +224,11 @@ async fn a_webhook_reaches_no_place_that_only_this_machine_reaches() {
     let running = runs(&api);
     api.leak("Leaked", &["used"]).await;
     let path = format!("/webhooks/{}", id(&made));
-    let error = loop {
+    let error = until("a refusal", async || {
         let shown = api.get(&path).await.expect(200);
-        if let Some(error) = shown["deliveries"]["error"].as_str() {
-            break error.to_owned();
-        }
-        tokio::task::yield_now().await;
-    };
+        shown["deliveries"]["error"].as_str().map(str::to_owned)
+    });
+    let error = error.await;
     assert!(error.contains("none that may be sent to"), "{error}");
     api.control.stop();
     running.await.unwrap();
@@ -213,7 +246,7 @@ async fn a_webhook_gets_what_is_of_its_tenant() {
     api.leak("Of the default tenant", &["one"]).await;
     let new = json!({"title": "Of acme", "tokens": [token("two")]});
     let leak = api.call_as(&admin, "POST", "/leaks", new).await.expect(201);
-    let all = until(&mut receiver, |entry| entry["object"] == leak["id"]).await;
+    let all = entries_until(&mut receiver, |entry| entry["object"] == leak["id"]).await;
     let tenants: BTreeSet<&str> = all.iter().map(|it| it["tenant"].as_str().unwrap()).collect();
     assert_eq!(tenants, BTreeSet::from(["acme"]));
     api.control.stop();
@@ -382,10 +415,8 @@ async fn what_happened_while_nothing_was_sent_is_sent_afterwards() {
         });
         ids.collect::<Vec<String>>()
     };
-    while read().len() < expected.len() {
-        tokio::task::yield_now().await;
-    }
-    let got = read();
+    let got = until("all events", async || Some(read()).filter(|it| it.len() >= expected.len()));
+    let got = got.await;
     assert_eq!(got.len(), expected.len(), "each once, since nothing was killed");
     assert_eq!(got.into_iter().collect::<BTreeSet<_>>(), expected);
 
@@ -393,10 +424,8 @@ async fn what_happened_while_nothing_was_sent_is_sent_afterwards() {
     std::fs::rename(&path, folder.path().join("old.jsonl")).unwrap();
     api.control.reopen_sinks();
     let last = api.used(&leak, EventAction::Blocked, "192.0.2.1").await;
-    while read().is_empty() {
-        tokio::task::yield_now().await;
-    }
-    assert_eq!(read(), [last.id.to_string()]);
+    let got = until("the last event", async || Some(read()).filter(|it| !it.is_empty())).await;
+    assert_eq!(got, [last.id.to_string()]);
     api.control.stop();
     running.await.unwrap();
 }

@@ -302,7 +302,7 @@ pub async fn many_events_and_what_is_counted_of_them(store: &dyn Store) {
         println!("a page of 50 leaks, {round}: {:?}", start.elapsed());
     }
     let start = Instant::now();
-    store.trim_outgoing(now).await.unwrap();
+    store.trim_outgoing(now, leakgate::config::limits::SINK_FEED).await.unwrap();
     println!("hours and feeds of long ago removed: {:?}", start.elapsed());
     let keep = leakgate::store::outgoing::Keep {
         from: Some(crate::given::before(SignedDuration::from_hours(24 * 60))),

@@ -19,7 +19,7 @@ pub const STATS_HOURS_KEPT: i64 = 8 * 24;
 /// Days of which uses are counted, for longer than events are kept.
 pub const STATS_DAYS_KEPT: i64 = 2 * 365;
 /// Rows of the feed of events that wait for a sink; one that is further behind misses events.
-pub const SINK_FEED: i64 = 1_000_000;
+pub const SINK_FEED: u64 = 1_000_000;
 /// Sinks that can be configured.
 pub const SINKS: usize = 64;
 /// Webhooks of one tenant.

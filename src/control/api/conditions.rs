@@ -149,7 +149,7 @@ impl<S: Send + Sync> FromRequestParts<S> for NoKey {
             return Err(Problem::invalid(
                 "Idempotency-Key",
                 "this call shows a secret once, which is not kept to be shown again: leave the key \
-                 out; a name is taken once, so that a repeated call makes nothing",
+                 out, and look what is there before the call is repeated",
             ));
         }
         Ok(Self)

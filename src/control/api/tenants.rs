@@ -104,7 +104,7 @@ pub(super) async fn change(
     Ok(Json(control.store().rename_tenant(&id, &title, &actor).await?))
 }
 
-/// Remove a tenant that has no leaks, users or API tokens.
+/// Remove a tenant that has no leaks, users or API tokens, with its webhooks.
 #[utoipa::path(
     delete,
     path = "/tenants/{id}",
@@ -127,6 +127,7 @@ pub(super) async fn remove(
     }
     control.store().remove_tenant(&id, &actor).await?;
     control.forget_bypass(&id);
+    control.inner.sinks.changed();
     Ok(StatusCode::NO_CONTENT)
 }
 

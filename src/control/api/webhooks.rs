@@ -7,6 +7,7 @@ use serde::Serialize;
 use utoipa::ToSchema;
 
 use super::Items;
+use super::conditions::NoKey;
 use super::extract::{Body, Id};
 use crate::control::Control;
 use crate::control::auth::Caller;
@@ -51,7 +52,7 @@ pub(super) async fn list(
 }
 
 /// Make a webhook: what happens in its tenant from now on is sent there. The key of its signatures
-/// is in this answer and nowhere else.
+/// is in this answer and nowhere else: so the call takes no `Idempotency-Key`.
 #[utoipa::path(
     post,
     path = "/webhooks",
@@ -66,6 +67,7 @@ pub(super) async fn list(
 pub(super) async fn create(
     State(control): State<Control>,
     caller: Caller,
+    _: NoKey,
     Body(new): Body<NewWebhook>,
 ) -> Result<(StatusCode, Json<ShownWebhook>), Problem> {
     let made = control.add_webhook(&caller.actor, new).await?;
@@ -89,7 +91,8 @@ pub(super) async fn show(
     Ok(Json(control.webhook_of(&caller, id).await?.0))
 }
 
-/// Change a webhook; what is not said stays.
+/// Change a webhook; what is not said stays. With `new_secret` the call takes no `Idempotency-Key`,
+/// since the key of signatures is in this answer and nowhere else.
 #[utoipa::path(
     patch,
     path = "/webhooks/{id}",
@@ -106,8 +109,12 @@ pub(super) async fn change(
     State(control): State<Control>,
     caller: Caller,
     Id(id): Id<WebhookId>,
+    no_key: Result<NoKey, Problem>,
     Body(change): Body<ChangedWebhook>,
 ) -> Result<Json<ShownWebhook>, Problem> {
+    if change.new_secret {
+        no_key?;
+    }
     Ok(ShownWebhook::new(control.change_webhook(&caller, id, change).await?))
 }
 

@@ -9,12 +9,13 @@ mod behind;
 mod rules;
 
 use std::collections::BTreeSet;
+use std::sync::Arc;
 
 use jiff::{SignedDuration, Timestamp};
-use tokio::time::sleep;
+use tokio::time::{Instant, sleep};
 
 use super::Control;
-use super::sinks::until;
+use super::sinks::Lease;
 use crate::config::{self, limits};
 use crate::model::clock;
 use crate::model::ids::{LeakId, NotificationId, TokenId};
@@ -22,7 +23,7 @@ use crate::model::notification::{Notification, NotificationKind};
 use crate::model::sink::FeedKind;
 use crate::model::tenant::{DEFAULT_TENANT, Tenants};
 use crate::store::StoreError;
-use crate::store::outgoing::{Entry, Moderation, Notice, Noticed, Wanted};
+use crate::store::outgoing::{Entry, Moderation, Notice, Noticed, Places, Wanted};
 
 pub(super) use behind::Behind;
 
@@ -32,11 +33,19 @@ pub(super) const READER: &str = "notifier";
 impl Control {
     /// Notifies of what happens, until [`Self::stop`] is called.
     pub(super) async fn run_notifier(&self) {
+        let mut reading = Reading::new(self);
+        self.notify_while_it_runs(&mut reading).await;
+        if let Err(error) = self.leave_notifying(reading).await {
+            tracing::debug!(%error, "other processes wait a while to notify");
+        }
+    }
+
+    async fn notify_while_it_runs(&self, reading: &mut Reading) {
         let stop = &self.inner.stop;
         let mut ends = self.inner.sinks.ends();
         while !stop.is_cancelled() {
             ends.borrow_and_update();
-            let more = match self.notify_of_news().await {
+            let more = match self.notify_of_news(reading).await {
                 Ok(more) => more,
                 Err(error) => {
                     tracing::warn!(%error, "nobody can be notified yet");
@@ -56,20 +65,19 @@ impl Control {
 
     /// Reads what is new, and makes the notifications that follow. Answers with whether there may be
     /// more.
-    async fn notify_of_news(&self) -> Result<bool, StoreError> {
+    async fn notify_of_news(&self, reading: &mut Reading) -> Result<bool, StoreError> {
         let store = &self.inner.store;
         self.notify_of_gateway(clock::now()).await?;
-        let holder = &self.inner.sinks.holder;
-        let Some(from) = store.take_cursor(READER, holder, until(clock::now())).await? else {
-            return Ok(false);
-        };
+        let Some(stored) = reading.lease.take().await? else { return Ok(false) };
+        let from = reading.from(stored);
         let wanted = Wanted {
             feeds: vec![FeedKind::Events, FeedKind::Audit],
             tenants: Tenants::All,
             limit: limits::EVENT_BATCH,
         };
         let out = store.outgoing(from, &wanted).await?;
-        if out.places == from {
+        let is_due = reading.stored_at.elapsed() >= limits::SINK_LEASE / 3;
+        if out.places == from && (from == stored || !is_due) {
             return Ok(false);
         }
         let (mut leaks, mut tokens) = (BTreeSet::<LeakId>::new(), BTreeSet::<TokenId>::new());
@@ -89,10 +97,26 @@ impl Control {
         let settings = &self.inner.settings.outgoing.notifications;
         let public_url = self.inner.sinks.public_url();
         let notices = rules::notices(&out.entries, &facts, settings.risk, public_url);
-        let noticed =
-            store.notify(Some((READER, from, out.places)), &notices, &moderation(settings)).await?;
+        if notices.is_empty() && !is_due {
+            // Moving on over what nobody is notified of is no hurry.
+            reading.ahead = Some((stored, out.places));
+            return Ok(out.more);
+        }
+        let cursor = Some((READER, stored, out.places));
+        let noticed = store.notify(cursor, &notices, &moderation(settings)).await?;
+        reading.is_stored(noticed.is_some().then_some(out.places));
         self.count(noticed.unwrap_or_default());
         Ok(out.more)
+    }
+
+    /// Stores how far what notifies has come, and leaves it to other processes.
+    async fn leave_notifying(&self, reading: Reading) -> Result<(), StoreError> {
+        if let Some((stored, read)) = reading.ahead {
+            let settings = &self.inner.settings.outgoing.notifications;
+            let cursor = Some((READER, stored, read));
+            self.inner.store.notify(cursor, &[], &moderation(settings)).await?;
+        }
+        reading.lease.leave().await
     }
 
     /// Notifies where this process has not enforced what was decided for a while.
@@ -137,6 +161,36 @@ impl Control {
         if made > 0 {
             self.inner.sinks.wake();
         }
+    }
+}
+
+/// How far what notifies has come.
+struct Reading {
+    lease: Lease,
+    /// The place that is stored, and the one up to which was read since without anything to notify
+    /// of; after a kill that is read again.
+    ahead: Option<(Places, Places)>,
+    /// When the place was last stored.
+    stored_at: Instant,
+}
+
+impl Reading {
+    fn new(control: &Control) -> Self {
+        let (store, holder) = (Arc::clone(&control.inner.store), &control.inner.sinks.holder);
+        let lease = Lease::new(store, READER, holder);
+        Self { lease, ahead: None, stored_at: Instant::now() }
+    }
+
+    /// Where reading goes on, while this place is stored.
+    fn from(&self, stored: Places) -> Places {
+        self.ahead.filter(|(of, _)| *of == stored).map_or(stored, |(_, read)| read)
+    }
+
+    /// Takes note of the place that was stored; none where another one was by then.
+    fn is_stored(&mut self, place: Option<Places>) {
+        self.lease.moved(place);
+        self.ahead = None;
+        self.stored_at = Instant::now();
     }
 }
 

@@ -1,15 +1,12 @@
 //! Which notifications follow from what happened.
 
-use crate::control::timers::SYSTEM;
 use crate::model::event::{Event, EventAction};
 use crate::model::ids::{LeakId, NotificationId};
-use crate::model::leak::{Decision, Risk, Status};
+use crate::model::kind::HONEYTOKEN;
+use crate::model::leak::{EXPIRE_VIRTUAL_PATCH, Risk, Status};
 use crate::model::notification::{Notification, NotificationKind};
 use crate::store::outgoing::{Entry, Facts, LeakFacts, Notice};
 use crate::store::types::AuditEntry;
-
-/// The kind of a token that is planted so that its use tells.
-const HONEYTOKEN: &str = "honeytoken";
 
 /// The leak that a row of the audit log is about, where it may call for a notification.
 pub(super) fn leak_of(row: &AuditEntry) -> Option<LeakId> {
@@ -22,9 +19,7 @@ fn kind_of(row: &AuditEntry) -> Option<NotificationKind> {
     match row.action.as_str() {
         "register" => Some(NotificationKind::NewLeak),
         "occurrence" => Some(NotificationKind::ClosedLeakReported),
-        action if action == Decision::RemoveVirtualPatch.name() && row.actor == SYSTEM => {
-            Some(NotificationKind::PatchExpired)
-        }
+        EXPIRE_VIRTUAL_PATCH => Some(NotificationKind::PatchExpired),
         _ => None,
     }
 }
@@ -116,7 +111,7 @@ fn of_audit(
             format!("A closed leak was reported again: {title}"),
             "Look whether its tokens still work; reopen it where they do.".to_owned(),
         ),
-        NotificationKind::PatchExpired => (
+        NotificationKind::PatchExpired if leak.status == Status::Open && !leak.is_patched => (
             format!("A virtual patch has ended: {title}"),
             "The leak is open and nothing blocks its tokens: apply a patch again, or close it."
                 .to_owned(),
@@ -145,5 +140,49 @@ fn about(
         title,
         detail,
         link: public_url.map(|url| format!("{url}/leaks/{id}")),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use jiff::Timestamp;
+
+    use super::*;
+    use crate::model::leak::Decision;
+    use crate::store::outgoing::NumberedAudit;
+
+    /// What is made of a row about an open leak.
+    fn of(actor: &str, action: &str, detail: &str) -> Vec<NotificationKind> {
+        let id = LeakId::new();
+        let facts = LeakFacts {
+            tenant: "acme".to_owned(),
+            title: "x".to_owned(),
+            risk: Risk::High,
+            status: Status::Open,
+            kind: HONEYTOKEN.to_owned(),
+            is_patched: false,
+        };
+        let facts = Facts { leaks: [(id, facts)].into(), ..Facts::default() };
+        let entry = AuditEntry {
+            tenant: "acme".to_owned(),
+            at: Timestamp::UNIX_EPOCH,
+            actor: actor.to_owned(),
+            address: None,
+            action: action.to_owned(),
+            object: Some(id.to_string()),
+            detail: Some(detail.to_owned()),
+            changed: Vec::new(),
+        };
+        let row = Entry::Audit(Box::new(NumberedAudit { number: 1, entry }));
+        let notices = notices(&[row], &facts, Risk::High, None);
+        notices.into_iter().map(|it| it.notification.kind).collect()
+    }
+
+    #[test]
+    fn what_ends_by_itself_is_told_by_what_it_is() {
+        let removed = Decision::RemoveVirtualPatch.name();
+        assert_eq!(of("system", removed, "expired; block"), [], "a person of that name");
+        let expired = [NotificationKind::PatchExpired];
+        assert_eq!(of("anything", EXPIRE_VIRTUAL_PATCH, "block"), expired);
     }
 }

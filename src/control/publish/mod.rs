@@ -404,11 +404,12 @@ enum Tokens {
 mod tests {
     use super::*;
     use crate::config::limits;
-    use crate::control::timers::system;
     use crate::matcher::Patchset;
     use crate::model::leak::{Decision, DetectedBy, Risk, Source, SourceKind};
+    use crate::model::role::Actor;
     use crate::model::rule::{Action, PatchMode, Scope};
     use crate::model::secret::Secret;
+    use crate::model::tenant::DEFAULT_TENANT;
     use crate::model::token::{TokenMaterial, Validity};
     use crate::store::types::{Conditions, Decide, NewPatch, Registration};
     use crate::store::{self, KeySource};
@@ -455,7 +456,7 @@ mod tests {
         let (of, new) =
             (Arc::clone(&store), registration(&*store, &format!("Zq7{}", "mK2xW9vR4tL8")));
         let registered = publisher.change_soon(async move {
-            let leak = of.register(new, &system()).await?.leak.unwrap();
+            let leak = of.register(new, &Actor::system(DEFAULT_TENANT)).await?.leak.unwrap();
             Ok(((), vec![Touched::Leak(leak.id)]))
         });
         registered.await.unwrap();
@@ -498,7 +499,7 @@ mod tests {
 
         let (of, new) = (Arc::clone(&store), registration(&*store, &text));
         let registered = publisher.change(Touched::Any, async move {
-            of.register(new, &system()).await?;
+            of.register(new, &Actor::system(DEFAULT_TENANT)).await?;
             Err::<((), _), _>(Problem::failed())
         });
         registered.await.unwrap_err();
@@ -518,7 +519,7 @@ mod tests {
         let decide =
             Decide { decision, patch: Some(patch), resolution: None, comment: None, conditions };
         let decided = publisher.change(Touched::Leak(id), async move {
-            of.decide("default", id, decide, &system()).await?;
+            of.decide("default", id, decide, &Actor::system(DEFAULT_TENANT)).await?;
             Err::<((), _), _>(Problem::failed())
         });
         decided.await.unwrap_err();

@@ -30,13 +30,17 @@ impl Guard {
         Self { networks: networks.into(), internal: false }
     }
 
-    /// Whether this address may be sent to.
-    pub(super) fn allows(&self, address: IpAddr) -> bool {
+    /// Why this address may not be sent to; none where it may. No network that is configured allows
+    /// what nobody sends to.
+    fn refuses(&self, address: IpAddr) -> Option<&'static str> {
         let address = inner(address);
-        if self.networks.iter().any(|network| network.contains(&address)) {
-            return true;
+        if is_forbidden(address) {
+            return Some(FORBIDDEN);
         }
-        !is_forbidden(address) && (self.internal || !is_internal(address))
+        let may = self.internal
+            || !is_internal(address)
+            || self.networks.iter().any(|network| network.contains(&address));
+        (!may).then_some(REFUSED)
     }
 
     /// Refuses an address that stands in a URL by itself; a name is looked at when it is resolved.
@@ -45,9 +49,9 @@ impl Guard {
     /// Where it may not be sent to.
     pub(super) fn check(&self, host: &str) -> Result<(), Failure> {
         let host = host.trim_start_matches('[').trim_end_matches(']');
-        match host.parse::<IpAddr>() {
-            Ok(address) if !self.allows(address) => Err(Failure::new(REFUSED)),
-            _ => Ok(()),
+        match host.parse::<IpAddr>().ok().and_then(|address| self.refuses(address)) {
+            Some(why) => Err(Failure::new(why)),
+            None => Ok(()),
         }
     }
 
@@ -59,26 +63,28 @@ impl Guard {
         let found = tokio::net::lookup_host((host, port))
             .await
             .map_err(|_| Failure::new("the host's name cannot be resolved"))?;
-        let mut refused = false;
+        let mut refused = None;
         let mut allowed = Vec::new();
         for address in found {
-            if self.allows(address.ip()) {
-                allowed.push(address);
-            } else {
-                refused = true;
+            match self.refuses(address.ip()) {
+                None => allowed.push(address),
+                why => refused = why,
             }
         }
-        match (allowed.is_empty(), refused) {
-            (false, _) => Ok(allowed),
-            (true, true) => Err(Failure::new(REFUSED)),
-            (true, false) => Err(Failure::new("the host's name has no address")),
+        if allowed.is_empty() {
+            return Err(Failure::new(refused.unwrap_or("the host's name has no address")));
         }
+        Ok(allowed)
     }
 }
 
-/// Why an address is not sent to.
-pub(super) const REFUSED: &str = "its address is none that may be sent to: see \
+/// Why an address is not sent to, unless the configuration says that it may.
+const REFUSED: &str = "its address is none that may be sent to: see \
     control.webhooks.networks in the configuration";
+
+/// Why an address is not sent to, whatever the configuration says.
+const FORBIDDEN: &str = "its address is none that may be sent to: it is that of a cloud's metadata, \
+    link-local, multicast or of no machine";
 
 impl Resolve for Guard {
     fn resolve(&self, name: Name) -> Resolving {
@@ -151,6 +157,7 @@ mod tests {
     fn what_is_not_public_is_not_sent_to() {
         let open = Guard::of_webhooks(&[]);
         let trusted = Guard::of_configuration();
+        let wide = Guard::of_webhooks(&["0.0.0.0/0", "::/0"].map(|all| all.parse().unwrap()));
         for (address, webhook, configured) in [
             ("203.0.114.7", true, true),
             ("2606:4700::1111", true, true),
@@ -176,12 +183,15 @@ mod tests {
             ("255.255.255.255", false, false),
         ] {
             let ip: IpAddr = address.parse().unwrap();
-            assert_eq!(open.allows(ip), webhook, "a webhook to {address}");
-            assert_eq!(trusted.allows(ip), configured, "a configured sink to {address}");
+            assert_eq!(open.refuses(ip).is_none(), webhook, "a webhook to {address}");
+            assert_eq!(trusted.refuses(ip).is_none(), configured, "a configured sink to {address}");
+            // Networks open what is internal, and never what nobody sends to.
+            let why = (!configured).then_some(FORBIDDEN);
+            assert_eq!(wide.refuses(ip), why, "{address}");
         }
         let local = Guard::of_webhooks(&["127.0.0.0/8".parse().unwrap()]);
-        assert!(local.allows("127.0.0.1".parse().unwrap()));
-        assert!(!local.allows("::1".parse().unwrap()));
+        assert_eq!(local.refuses("127.0.0.1".parse().unwrap()), None);
+        assert_eq!(local.refuses("::1".parse().unwrap()), Some(REFUSED));
         assert!(local.check("127.0.0.1").is_ok() && local.check("[::1]").is_err());
         assert!(local.check("a.example").is_ok(), "a name is looked at when it is resolved");
     }

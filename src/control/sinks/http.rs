@@ -248,11 +248,14 @@ mod tests {
     #[test]
     fn the_signature_is_the_one_of_the_documented_command() {
         // printf 'msg_1.1700000000.{}' | openssl dgst -sha256 -hmac 'a key of tests only' -binary | base64
+        const COMPUTED: &str = "D6Zof1OkBUnqSUr0Jbazz05loiTseTMMbLqxNdazJUU=";
         let secret = Secret::from("a key of tests only".to_owned());
         let encoded = format!("{KEY_PREFIX}{}", STANDARD.encode("a key of tests only"));
-        let signature = sign(&secret, "msg_1", 1_700_000_000, b"{}");
-        assert_eq!(signature, sign(&Secret::from(encoded), "msg_1", 1_700_000_000, b"{}"));
-        assert_ne!(signature, sign(&secret, "msg_1", 1_700_000_001, b"{}"));
-        assert_eq!(signature.len(), 44);
+        assert_eq!(sign(&secret, "msg_1", 1_700_000_000, b"{}"), COMPUTED);
+        assert_eq!(sign(&Secret::from(encoded), "msg_1", 1_700_000_000, b"{}"), COMPUTED);
+        let headers = signature_headers(&secret, "msg_1", 1_700_000_000, b"{}").unwrap();
+        assert_eq!(headers["webhook-id"], "msg_1");
+        assert_eq!(headers["webhook-timestamp"], "1700000000");
+        assert_eq!(headers["webhook-signature"], format!("v1,{COMPUTED}"));
     }
 }

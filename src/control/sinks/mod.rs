@@ -9,6 +9,8 @@ mod file;
 mod format;
 mod guard;
 mod http;
+mod id;
+mod lease;
 mod syslog;
 mod worker;
 
@@ -32,13 +34,14 @@ use crate::store::{Store, StoreError};
 use crate::telemetry::metrics::Metrics;
 
 pub(in crate::control) use http::KEY_PREFIX;
-pub(in crate::control) use worker::until;
+pub(in crate::control) use lease::Lease;
 
 use super::Control;
 use super::problem::Problem;
 use file::{Lines, Reopenings};
 use guard::Guard;
 use http::{Http, Protocol};
+use id::delivery_id;
 use syslog::Syslog;
 use worker::Worker;
 
@@ -151,8 +154,8 @@ impl Spec {
         }
     }
 
-    fn gets(&self, entry: &Entry) -> bool {
-        self.tenants.is_empty() || self.tenants.iter().any(|tenant| tenant == entry.tenant())
+    fn is_told_of(&self, tenant: &str) -> bool {
+        self.tenants.is_empty() || self.tenants.iter().any(|it| it == tenant)
     }
 
     /// What metrics and log lines call it: a webhook's id would be one more of each.
@@ -386,7 +389,8 @@ impl Control {
         self.inner.sinks.reopenings.ask();
     }
 
-    /// Delivers once more what could not be delivered, now, and forgets it where it is taken.
+    /// Delivers once more what could not be delivered, now and under the same id, and forgets it where
+    /// it is taken.
     ///
     /// # Errors
     /// Where its sink is not there any more, or does not take it.
@@ -399,14 +403,10 @@ impl Control {
         let spec = spec.ok_or_else(|| Problem::not_found("sink of this dead letter"))?;
         let mut deliver =
             sinks.made(&spec).map_err(|failure| Problem::undelivered(&failure.text))?;
-        let name = format!("msg_{}", id.0.simple());
-        for part in entries.chunks(deliver.batch().max(1)) {
-            let delivery = Delivery { id: &name, entries: part, public_url: sinks.public_url() };
-            deliver
-                .deliver(&delivery)
-                .await
-                .map_err(|failure| Problem::undelivered(&failure.text))?;
-        }
+        // The one delivery that it was, so that a receiver that has it after all can tell.
+        let name = delivery_id(&spec.reader, &entries);
+        let delivery = Delivery { id: &name, entries: &entries, public_url: sinks.public_url() };
+        deliver.deliver(&delivery).await.map_err(|failure| Problem::undelivered(&failure.text))?;
         sinks.metrics.sink_deliveries.with_label_values(&[spec.shown(), "redelivered"]).inc();
         Ok(self.inner.store.remove_letter(id).await?)
     }

@@ -1,18 +1,16 @@
 //! One sink at work: reads what is next, delivers it, moves on.
 
-use std::fmt::Write as _;
 use std::sync::Arc;
 use std::time::Duration;
 
-use aws_lc_rs::digest;
 use aws_lc_rs::rand::{SecureRandom as _, SystemRandom};
-use jiff::{SignedDuration, Timestamp};
 use tokio::time::{Instant, sleep};
 use tokio_util::sync::CancellationToken;
 
+use super::id::delivery_id;
+use super::lease::Lease;
 use super::{Deliver, Delivery, Failure, Sinks, Spec};
 use crate::config::limits;
-use crate::model::clock;
 use crate::store::StoreError;
 use crate::store::outgoing::{NewLetter, Outgoing, Places, Wanted};
 
@@ -25,8 +23,7 @@ pub(super) struct Worker {
     is_failing: Option<bool>,
     /// When it was last written down how deliveries go.
     noted: Option<Instant>,
-    /// Where the sink stands, and when this process asked for it; none where another one has it.
-    held: Option<(Instant, Places)>,
+    lease: Lease,
     /// When the sink last moved on.
     moved: Option<Instant>,
 }
@@ -49,15 +46,15 @@ impl Worker {
         deliver: Box<dyn Deliver>,
         stop: CancellationToken,
     ) -> Self {
-        Self { sinks, spec, deliver, stop, is_failing: None, noted: None, held: None, moved: None }
+        let lease = Lease::new(Arc::clone(&sinks.store), &spec.reader, &sinks.holder);
+        Self { sinks, spec, deliver, stop, is_failing: None, noted: None, lease, moved: None }
     }
 
     /// Works until it is stopped, and leaves the sink to other processes then.
     pub(super) async fn run(mut self) {
         self.work().await;
-        let (reader, holder) = (&self.spec.reader, &self.sinks.holder);
-        if let Err(error) = self.sinks.store.take_cursor(reader, holder, clock::now()).await {
-            tracing::debug!(sink = reader, %error, "other processes wait a while for a sink");
+        if let Err(error) = self.lease.leave().await {
+            tracing::debug!(sink = self.spec.reader, %error, "other processes wait a while for a sink");
         }
     }
 
@@ -91,49 +88,27 @@ impl Worker {
         }
     }
 
-    /// Takes the sink for this process for a while; none where another one has it.
-    async fn take(&mut self) -> Result<Option<Places>, StoreError> {
-        if let Some((asked, places)) = self.held
-            && asked.elapsed() < limits::SINK_LEASE / 3
-        {
-            return Ok(Some(places));
-        }
-        let asked = Instant::now();
-        let until = until(clock::now());
-        let places =
-            self.sinks.store.take_cursor(&self.spec.reader, &self.sinks.holder, until).await?;
-        self.held = places.map(|places| (asked, places));
-        Ok(places)
-    }
-
     /// Delivers what is next. Answers with whether there may be more.
     async fn turn(&mut self) -> Result<bool, StoreError> {
-        let Some(from) = self.take().await? else { return Ok(false) };
+        let Some(from) = self.lease.take().await? else { return Ok(false) };
         let wanted = Wanted {
             feeds: self.spec.feeds.clone(),
             tenants: self.spec.reads(),
             limit: self.deliver.batch(),
         };
         let mut out = self.sinks.store.outgoing(from, &wanted).await?;
-        if out.missed > 0 {
-            self.count("missed", out.missed);
-            let missed = out.missed;
-            tracing::error!(
-                sink = self.spec.reader,
-                missed,
-                "events were removed before a sink had them"
-            );
-        }
-        out.entries.retain(|entry| self.spec.gets(entry));
+        let missed = out.missed.iter().filter(|(tenant, _)| self.spec.is_told_of(tenant));
+        let missed = missed.fold(0_u64, |all, (_, count)| all.saturating_add(*count));
+        out.entries.retain(|entry| self.spec.is_told_of(entry.tenant()));
         if out.entries.is_empty() {
             // Moving on over what is not for this sink is no hurry.
             let is_due = self.moved.is_none_or(|at| at.elapsed() >= limits::SINK_LEASE);
-            if out.places != from && (is_due || out.more || out.missed > 0) {
-                self.moved(from, out.places, None).await?;
+            if out.places != from && (is_due || out.more || missed > 0) {
+                self.moved(from, out.places, None, missed).await?;
             }
             return Ok(out.more);
         }
-        let id = delivery_id(&self.spec.reader, from, out.places);
+        let id = delivery_id(&self.spec.reader, &out.entries);
         let letter = match self.try_long_enough(&id, &out).await? {
             Ended::Left => return Ok(false),
             Ended::Taken => {
@@ -152,7 +127,7 @@ impl Worker {
                 Some(NewLetter { tenant: self.spec.owner.clone(), attempts, error, entries })
             }
         };
-        self.moved(from, out.places, letter).await?;
+        self.moved(from, out.places, letter, missed).await?;
         Ok(true)
     }
 
@@ -161,13 +136,23 @@ impl Worker {
         from: Places,
         to: Places,
         letter: Option<NewLetter>,
+        missed: u64,
     ) -> Result<(), StoreError> {
         let reader = &self.spec.reader;
         let (has_moved, removed) = self.sinks.store.move_cursor(reader, from, to, letter).await?;
         self.moved = Some(Instant::now());
-        self.held = self.held.filter(|_| has_moved).map(|(asked, _)| (asked, to));
+        self.lease.moved(has_moved.then_some(to));
         if removed > 0 {
             self.count("letters_removed", removed);
+        }
+        // Once, however often what comes after them is tried.
+        if has_moved && missed > 0 {
+            self.count("missed", missed);
+            tracing::error!(
+                sink = self.spec.reader,
+                missed,
+                "events were removed before a sink had them"
+            );
         }
         Ok(())
     }
@@ -203,7 +188,7 @@ impl Worker {
                 if self.stop.is_cancelled() {
                     return Ok(Ended::Left);
                 }
-                if self.take().await?.is_none() {
+                if self.lease.take().await?.is_none() {
                     return Ok(Ended::Left);
                 }
             }
@@ -234,25 +219,6 @@ impl Worker {
     }
 }
 
-/// The end of a lease that begins now.
-pub(in crate::control) fn until(now: Timestamp) -> Timestamp {
-    let lease = SignedDuration::try_from(limits::SINK_LEASE).unwrap_or_default();
-    now.checked_add(lease).unwrap_or(now)
-}
-
-/// The same for the same entries, also after a restart, so that a receiver can tell that it has
-/// them.
-fn delivery_id(reader: &str, from: Places, to: Places) -> String {
-    let text = format!("{reader} {from:?} {to:?}");
-    let digest = digest::digest(&digest::SHA256, text.as_bytes());
-    let mut id = "msg_".to_owned();
-    for byte in digest.as_ref().iter().take(16) {
-        // Writing to a string cannot fail.
-        let _ = write!(id, "{byte:02x}");
-    }
-    id
-}
-
 /// Between half of the time and all of it, so that many sinks do not come back at once.
 fn jittered(time: Duration) -> Duration {
     let mut random = [0_u8; 2];
@@ -272,13 +238,5 @@ mod tests {
             let pause = jittered(Duration::from_secs(2));
             assert!((1.0..=2.0).contains(&pause.as_secs_f64()), "{pause:?}");
         }
-    }
-
-    #[test]
-    fn the_same_entries_have_the_same_id() {
-        let (from, to) = (Places::default(), Places { events: 3, ..Places::default() });
-        assert_eq!(delivery_id("sink:a", from, to), delivery_id("sink:a", from, to));
-        assert_ne!(delivery_id("sink:a", from, to), delivery_id("sink:b", from, to));
-        assert_ne!(delivery_id("sink:a", from, to), delivery_id("sink:a", from, from));
     }
 }

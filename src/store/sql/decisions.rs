@@ -8,8 +8,8 @@ use super::{SqlStore, changed, changes, four_eyes, leaks, list, once, row, tenan
 use crate::config::limits;
 use crate::model::clock;
 use crate::model::ids::{LeakId, PatchId};
-use crate::model::leak::{Decision, Leak, Resolution, Status};
-use crate::model::role::{Actor, Role};
+use crate::model::leak::{Decision, EXPIRE_VIRTUAL_PATCH, Leak, Resolution, Status};
+use crate::model::role::Actor;
 use crate::model::rule::{TokenMode, VirtualPatch};
 use crate::model::tenant::Tenants;
 use crate::store::cursor::{Binding, Place, SortKey};
@@ -93,13 +93,13 @@ impl SqlStore {
             let deed = Deed {
                 tenant: &tenant,
                 leak: id,
-                action: Decision::RemoveVirtualPatch.name(),
+                action: EXPIRE_VIRTUAL_PATCH,
                 comment: None,
                 detail: Some(&detail),
                 changed: changed::of_leak(&before, &after),
                 at,
             };
-            record(&mut transaction, deed, &system(&tenant)).await?;
+            record(&mut transaction, deed, &Actor::system(&tenant)).await?;
             changes::note(&mut transaction, Change::Rule(id)).await?;
             ended.push(id);
         }
@@ -285,18 +285,6 @@ pub(super) async fn make(
     record(&mut *connection, deed, actor).await?;
     changes::note(&mut *connection, Change::Rule(id)).await?;
     leaks::load(connection, &[id]).await
-}
-
-/// Who does what the program does by itself.
-fn system(tenant: &str) -> Actor {
-    Actor {
-        name: "system".to_owned(),
-        role: Role::GlobalAdministrator,
-        tenant: tenant.to_owned(),
-        user: None,
-        api_token: None,
-        address: None,
-    }
 }
 
 /// Sets the status, and what goes with it: only a leak that is ended has a resolution, only a

@@ -38,6 +38,8 @@ impl SqlStore {
         title: &str,
         actor: &Actor,
     ) -> Result<Tenant, StoreError> {
+        // One that had the same name and is gone leaves nothing to this one.
+        self.remove_what_the_gone_left().await?;
         let now = clock::now();
         let at = now.as_millisecond();
         let mut writer = self.decisions.lock().await?;
@@ -123,7 +125,11 @@ impl SqlStore {
             // A tenant of the same name that comes later is not to begin with it.
             changes::note(&mut transaction, Change::Bypass).await?;
         }
-        for sql in ["DELETE FROM webhooks WHERE tenant = $1", "DELETE FROM tenants WHERE id = $1"] {
+        for sql in [
+            "DELETE FROM webhooks WHERE tenant = $1",
+            "DELETE FROM proposals WHERE tenant = $1",
+            "DELETE FROM tenants WHERE id = $1",
+        ] {
             query(sql).bind(id).execute(&mut transaction).await?;
         }
         let entry = Entry {
@@ -136,6 +142,8 @@ impl SqlStore {
         };
         record_entry(&mut transaction, entry, actor).await?;
         transaction.commit().await?;
+        drop(writer);
+        self.try_to_remove_what_the_gone_left().await;
         Ok(())
     }
 

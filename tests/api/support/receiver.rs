@@ -17,6 +17,19 @@ use tokio::sync::mpsc;
 /// How long a test waits for what must come.
 pub const PATIENCE: Duration = Duration::from_secs(30);
 
+/// Waits until this finds something where no signal tells of it, for [`PATIENCE`] at most.
+pub async fn until<T>(what: &str, mut look: impl AsyncFnMut() -> Option<T>) -> T {
+    let found = tokio::time::timeout(PATIENCE, async {
+        loop {
+            if let Some(found) = look().await {
+                return found;
+            }
+            tokio::time::sleep(Duration::from_millis(2)).await;
+        }
+    });
+    found.await.unwrap_or_else(|_| panic!("it never came: {what}"))
+}
+
 /// What came.
 #[derive(Clone, Debug)]
 pub struct Received {

@@ -6,7 +6,7 @@ use std::process::{Command, Stdio};
 
 use serde_json::{Value, json};
 
-use crate::receiver::Receiver;
+use crate::receiver::{Receiver, until};
 use crate::support::program::Program;
 use crate::support::tokens::token;
 use crate::support::upstream::AnsweringUpstream;
@@ -93,15 +93,15 @@ async fn what_a_kill_interrupts_is_sent_afterwards() {
         }
     }
     assert_eq!(sent.0, all);
-    let mut lines = Counted::default();
-    while lines.sum() < sum {
-        lines = Counted::default();
+    let lines = until("all lines", async || {
+        let mut lines = Counted::default();
         let text = std::fs::read_to_string(folder.path().join("lines.jsonl")).unwrap();
         // The last line may be half there.
         let whole = text.rsplit_once('\n').map_or("", |(whole, _)| whole);
         whole.lines().for_each(|line| lines.take(&serde_json::from_str(line).unwrap()));
-        tokio::task::yield_now().await;
-    }
+        (lines.sum() >= sum).then_some(lines)
+    });
+    let lines = lines.await;
     assert_eq!(lines.0, all);
     let shown = std::fs::read_to_string(folder.path().join("lines.jsonl")).unwrap();
     assert!(!shown.contains(&used));

@@ -196,7 +196,7 @@ pub async fn ended_patches_are_removed(store: &dyn Store) {
     assert!(store.leak(TENANT, lasting.id).await.unwrap().virtual_patch.is_some());
     let history = store.history(TENANT, ending.id).await.unwrap();
     let last = history.last().unwrap();
-    assert_eq!((last.actor.as_str(), last.action.as_str()), ("system", "remove_virtual_patch"));
+    assert_eq!((last.actor.as_str(), last.action.as_str()), ("system", "expire_virtual_patch"));
     assert!(last.detail.as_deref().unwrap().starts_with("expired; "));
 }
 

@@ -136,6 +136,8 @@ macro_rules! all {
                 what_cannot_be_delivered_is_kept_up_to_a_bound,
                 one_process_at_a_time_reads,
                 what_was_read_by_all_is_removed,
+                who_misses_events_is_told_how_many_of_which_tenant,
+                the_gone_leave_nothing,
                 nobody_is_notified_twice_in_a_window,
                 webhooks_are_kept_without_showing_their_secrets,
             }

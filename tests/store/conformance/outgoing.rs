@@ -6,17 +6,20 @@ use leakgate::model::clock;
 use leakgate::model::event::Event;
 use leakgate::model::ids::{NotificationId, WebhookId};
 use leakgate::model::notification::{Notification, NotificationKind};
+use leakgate::model::role::Actor;
 use leakgate::model::secret::Secret;
 use leakgate::model::sink::{FeedKind, Format, WebhookKind};
 use leakgate::model::tenant::Tenants;
 use leakgate::store::outgoing::{
     Deliveries, Entry, Keep, Moderation, NewLetter, Notice, Places, Target, Wanted, Webhook,
-    WebhookChange,
+    WebhookChange, reader_of_webhook,
 };
-use leakgate::store::types::{AuditQuery, EventQuery};
+use leakgate::store::types::{AuditQuery, EventQuery, ProposalQuery, Registration};
 use leakgate::store::{Store, StoreError};
 
-use crate::given::{TENANT, Use, a_use, actor, before, event, leak, one, page};
+use crate::given::{
+    TENANT, Use, a_use, actor, before, event, leak, one, page, registration, token,
+};
 
 fn after(time: SignedDuration) -> Timestamp {
     clock::now().checked_add(time).unwrap()
@@ -106,11 +109,11 @@ pub async fn counts_of_long_ago_are_removed(store: &dyn Store) {
     let days = |days: i64| SignedDuration::from_hours(24 * days);
     let at = |ago| event(Use { ago, ..a_use(&made) });
     store.append_events(&[at(days(0)), at(days(20)), at(days(80))]).await.unwrap();
-    store.trim_outgoing(clock::now()).await.unwrap();
+    store.trim_outgoing(clock::now(), limits::SINK_FEED).await.unwrap();
     let stats = store.stats(&one(TENANT), clock::now()).await.unwrap();
     assert_eq!(stats.days.iter().map(|day| day.observed).sum::<u64>(), 3, "days are kept");
     let later = after(days(limits::STATS_DAYS_KEPT - 30));
-    store.trim_outgoing(later).await.unwrap();
+    store.trim_outgoing(later, limits::SINK_FEED).await.unwrap();
     let stats = store.stats(&one(TENANT), clock::now()).await.unwrap();
     assert_eq!(stats.days.iter().map(|day| day.observed).sum::<u64>(), 2, "but not for ever");
 }
@@ -139,7 +142,7 @@ pub async fn a_reader_gets_everything_once_and_in_order(store: &dyn Store) {
     let (mut got, mut audit) = (Vec::new(), Vec::new());
     loop {
         let out = store.outgoing(place, &all).await.unwrap();
-        assert_eq!(out.missed, 0);
+        assert!(out.missed.is_empty());
         for entry in out.entries {
             match entry {
                 Entry::Event(event) => got.push(event.id),
@@ -203,10 +206,14 @@ pub async fn one_process_at_a_time_reads(store: &dyn Store) {
     let soon = after(SignedDuration::from_mins(1));
     assert!(store.take_cursor("sink:one", "me", soon).await.unwrap().is_some());
     assert!(store.take_cursor("sink:one", "other", soon).await.unwrap().is_none());
-    assert!(
-        store.take_cursor("sink:one", "me", before(SignedDuration::ZERO)).await.unwrap().is_some()
-    );
-    while store.take_cursor("sink:one", "other", soon).await.unwrap().is_none() {}
+    // Another one cannot leave it, and who has it can.
+    store.leave_cursor("sink:one", "other").await.unwrap();
+    assert!(store.take_cursor("sink:one", "other", soon).await.unwrap().is_none());
+    store.leave_cursor("sink:one", "me").await.unwrap();
+    assert!(store.take_cursor("sink:one", "other", soon).await.unwrap().is_some());
+    store.leave_cursor("sink:gone", "me").await.unwrap();
+    let gone = ["sink:gone".to_owned()];
+    assert!(store.deliveries(&gone).await.unwrap().is_empty(), "leaving makes nothing");
     assert!(store.take_cursor("sink:one", "me", soon).await.unwrap().is_none());
     store.note_delivery("sink:one", Some("it broke")).await.unwrap();
     let names = ["sink:one".to_owned()];
@@ -227,20 +234,122 @@ pub async fn what_was_read_by_all_is_removed(store: &dyn Store) {
     assert!(store.move_cursor("sink:slow", slow, out.places, None).await.unwrap().0);
     let ends = store.ends().await.unwrap();
     assert!(store.move_cursor("sink:fast", fast, ends, None).await.unwrap().0);
-    store.trim_outgoing(clock::now()).await.unwrap();
-    // The slow one misses nothing; one that is behind it does, and is told how much.
+    store.trim_outgoing(clock::now(), limits::SINK_FEED).await.unwrap();
+    // The slow one misses nothing.
     let rest = store.outgoing(out.places, &feeds).await.unwrap();
-    assert_eq!((rest.entries.len(), rest.missed), (4, 0));
-    let gone = store.outgoing(slow, &feeds).await.unwrap();
-    assert_eq!(gone.missed, 4);
+    assert_eq!((rest.entries.len(), rest.missed.len()), (4, 0));
     // Readers that are gone hold nothing up, and the end is known all the same.
     let later = after(SignedDuration::from_hours(24 * 30));
     let end = later.checked_add(SignedDuration::from_secs(1)).unwrap();
     store.take_cursor("sink:fast", "me", end).await.unwrap();
-    store.trim_outgoing(later).await.unwrap();
-    store.trim_outgoing(later).await.unwrap();
+    store.trim_outgoing(later, limits::SINK_FEED).await.unwrap();
+    store.trim_outgoing(later, limits::SINK_FEED).await.unwrap();
     assert_eq!(store.ends().await.unwrap(), ends);
-    assert_eq!(store.outgoing(slow, &feeds).await.unwrap().missed, 9);
+    let rest = store.outgoing(out.places, &feeds).await.unwrap();
+    assert_eq!((rest.entries.len(), rest.missed.len()), (1, 0), "nobody was there to miss them");
+}
+
+pub async fn who_misses_events_is_told_how_many_of_which_tenant(store: &dyn Store) {
+    let ours = leak(store, "ours", &["a"]).await;
+    store.add_tenant("acme", "Acme", &actor()).await.unwrap();
+    let new =
+        Registration { tenant: "acme".to_owned(), ..registration("x", vec![token(store, "b")]) };
+    let theirs = store.register(new, &actor()).await.unwrap().leak.unwrap();
+    let first = take(store, "sink:first").await;
+    let second = take(store, "sink:second").await;
+    let events: Vec<_> =
+        [&ours, &theirs, &ours, &theirs, &ours, &ours, &theirs, &ours, &ours, &theirs]
+            .map(|leak| event(a_use(leak)))
+            .into();
+    store.append_events(&events).await.unwrap();
+    let of = |tenants: Tenants| wanted(&[FeedKind::Events], tenants, 4);
+    let all = of(Tenants::All);
+    let read = store.outgoing(second, &all).await.unwrap();
+    let second = read.places;
+    assert!(store.move_cursor("sink:second", first, second, None).await.unwrap().0);
+
+    // More wait than may: the first seven go, of which the second reader had four.
+    store.trim_outgoing(clock::now(), 3).await.unwrap();
+    let missed = async |place, wanted: &Wanted| {
+        let out = store.outgoing(place, wanted).await.unwrap();
+        (out.missed.into_iter().collect::<Vec<(String, u64)>>(), out.entries.len())
+    };
+    let count = |tenant: &str, count: u64| (tenant.to_owned(), count);
+    assert_eq!(missed(first, &all).await, (vec![count("acme", 3), count(TENANT, 4)], 3));
+    assert_eq!(missed(second, &all).await, (vec![count("acme", 1), count(TENANT, 2)], 3));
+    assert_eq!(missed(second, &of(one("acme"))).await, (vec![count("acme", 1)], 1));
+    assert_eq!(missed(second, &of(one("other"))).await, (vec![], 0));
+    // It is told once: who has moved on has missed nothing more.
+    let end = store.outgoing(second, &all).await.unwrap().places;
+    assert!(store.move_cursor("sink:second", second, end, None).await.unwrap().0);
+    assert_eq!(missed(end, &all).await, (vec![], 0));
+    assert!(store.move_cursor("sink:first", first, end, None).await.unwrap().0);
+    store.trim_outgoing(clock::now(), 3).await.unwrap();
+    assert_eq!(missed(first, &all).await.0, [], "nobody is left who missed them");
+
+    // So is what is not kept any more when its turn comes.
+    store.append_events(&[event(a_use(&ours)), event(a_use(&theirs))]).await.unwrap();
+    let keep = Keep { from: Some(after(SignedDuration::from_hours(1))), bytes: None };
+    while store.trim_events(&keep).await.unwrap().more {}
+    assert_eq!(missed(end, &all).await, (vec![count("acme", 1), count(TENANT, 1)], 0));
+    assert_eq!(missed(end, &of(one("acme"))).await, (vec![count("acme", 1)], 0));
+}
+
+pub async fn the_gone_leave_nothing(store: &dyn Store) {
+    let made = leak(store, "used", &["a"]).await;
+    let entries = vec![Entry::Event(Box::new(event(a_use(&made))))];
+    let there = target("there", TENANT);
+    store.add_webhook(&there, &actor()).await.unwrap();
+    let there = reader_of_webhook(there.webhook.id);
+    // One that another process still delivers to after it was removed.
+    let late = reader_of_webhook(WebhookId::new());
+    let put = async |reader: &str| {
+        let place = take(store, reader).await;
+        store.move_cursor(reader, place, place, Some(letter(entries.clone()))).await.unwrap();
+    };
+    for reader in [&there, &late, "sink:siem"] {
+        put(reader).await;
+    }
+    let left = async || {
+        let letters = store.letters(&Tenants::All, &page(10, None)).await.unwrap();
+        let mut readers: Vec<String> = letters.items.into_iter().map(|it| it.sink).collect();
+        readers.sort_unstable();
+        let all = [&there, &late, "sink:siem"].map(str::to_owned);
+        let mut placed: Vec<String> = store.deliveries(&all).await.unwrap().into_keys().collect();
+        placed.sort_unstable();
+        assert_eq!(placed, readers);
+        readers
+    };
+    assert_eq!(left().await.len(), 3);
+    store.trim_outgoing(clock::now(), limits::SINK_FEED).await.unwrap();
+    assert_eq!(left().await, ["sink:siem", there.as_str()]);
+
+    // A tenant goes with all that is of it.
+    let acme = Actor { tenant: "acme".to_owned(), ..actor() };
+    store.add_tenant("acme", "Acme", &actor()).await.unwrap();
+    let theirs = target("theirs", "acme");
+    store.add_webhook(&theirs, &acme).await.unwrap();
+    put(&reader_of_webhook(theirs.webhook.id)).await;
+    store.set_four_eyes("acme", true, None, &acme).await.unwrap();
+    store.set_four_eyes("acme", false, None, &acme).await.unwrap();
+    let moderation = Moderation { window: SignedDuration::from_hours(1), per_minute: 3 };
+    let mut noticed = notice("theirs", clock::now());
+    noticed.notification.tenant = "acme".to_owned();
+    let notices = [noticed, notice("ours", clock::now())];
+    assert_eq!(store.notify(None, &notices, &moderation).await.unwrap().unwrap().made, 2);
+    let of_all = async || {
+        let letters = store.letters(&Tenants::All, &page(10, None)).await.unwrap().items.len();
+        let noticed = store.notifications(&Tenants::All, &page(10, None)).await.unwrap();
+        let asked = ProposalQuery { page: page(10, None), ..ProposalQuery::default() };
+        let proposals = store.proposals(&Tenants::All, &asked).await.unwrap().items.len();
+        (letters, noticed.items.len(), proposals)
+    };
+    assert_eq!(of_all().await, (3, 2, 1));
+    store.remove_tenant("acme", &actor()).await.unwrap();
+    assert_eq!(of_all().await, (2, 1, 0));
+    store.add_tenant("acme", "Another", &actor()).await.unwrap();
+    let again = store.notify(None, &notices[..1], &moderation).await.unwrap().unwrap();
+    assert_eq!(again.made, 1, "nobody of this one was notified of it");
 }
 
 fn notice(subject: &str, at: Timestamp) -> Notice {
@@ -283,13 +392,13 @@ pub async fn nobody_is_notified_twice_in_a_window(store: &dyn Store) {
     assert!(store.notifications(&one("other"), &page(10, None)).await.unwrap().items.is_empty());
 }
 
-pub async fn webhooks_are_kept_without_showing_their_secrets(store: &dyn Store) {
+fn target(name: &str, tenant: &str) -> Target {
     let secret = |text: &str| Secret::from(text.to_owned());
     let now = clock::now();
     let webhook = Webhook {
         id: WebhookId::new(),
-        tenant: TENANT.to_owned(),
-        name: "siem".to_owned(),
+        tenant: tenant.to_owned(),
+        name: name.to_owned(),
         kind: WebhookKind::Webhook,
         format: Format::Ecs,
         feeds: vec![FeedKind::Events, FeedKind::Audit],
@@ -300,11 +409,17 @@ pub async fn webhooks_are_kept_without_showing_their_secrets(store: &dyn Store) 
         updated_at: now,
         deliveries: Deliveries::default(),
     };
-    let target = Target {
-        webhook: webhook.clone(),
+    Target {
+        webhook,
         url: secret("https://siem.example/in?key=hidden"),
         secret: secret("whsec_hidden"),
-    };
+    }
+}
+
+pub async fn webhooks_are_kept_without_showing_their_secrets(store: &dyn Store) {
+    let secret = |text: &str| Secret::from(text.to_owned());
+    let target = target("siem", TENANT);
+    let webhook = target.webhook.clone();
     store.add_webhook(&target, &actor()).await.unwrap();
     let twice =
         Target { webhook: Webhook { id: WebhookId::new(), ..webhook.clone() }, ..target.clone() };

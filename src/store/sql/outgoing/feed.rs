@@ -104,6 +104,24 @@ impl SqlStore {
         found.as_ref().map(places).transpose()
     }
 
+    /// Only what is there is changed: a sink may be left because it was removed.
+    pub(super) async fn release_cursor(
+        &self,
+        reader: &str,
+        holder: &str,
+    ) -> Result<(), StoreError> {
+        let mut writer = self.events.lock().await?;
+        let mut transaction = writer.begin().await?;
+        query("UPDATE cursors SET held_until = $3 WHERE reader = $1 AND holder = $2")
+            .bind(reader)
+            .bind(holder)
+            // Over for every process, also for one that asks in the same millisecond.
+            .bind(clock::now().as_millisecond().saturating_sub(1))
+            .execute(&mut transaction)
+            .await?;
+        transaction.commit().await
+    }
+
     pub(super) async fn read_feeds(
         &self,
         after: Places,
@@ -131,13 +149,16 @@ impl SqlStore {
         wanted: &Wanted,
         out: &mut Outgoing,
     ) -> Result<(), StoreError> {
-        let first = query("SELECT MIN(seq) AS first FROM event_feed")
-            .fetch_one(&self.events_readers)
-            .await?;
-        let first = row::number_or_none(&first, "first")?.unwrap_or(after);
-        let gone = first.saturating_sub(after).saturating_sub(1);
-        out.missed = u64::try_from(gone).unwrap_or_default();
-        let mut sql = Builder::new("SELECT seq, event FROM event_feed WHERE seq > ");
+        let mut sql = Builder::new(
+            "SELECT tenant, CAST(SUM(count) AS BIGINT) AS count FROM lost_events WHERE place >= ",
+        );
+        sql.push_bind(after);
+        list::push_tenant(&mut sql, "tenant", &wanted.tenants);
+        sql.push(" GROUP BY tenant");
+        for found in sql.build().fetch_all(&self.events_readers).await? {
+            out.missed.insert(row::text(&found, "tenant")?, row::count(&found, "count")?);
+        }
+        let mut sql = Builder::new("SELECT seq, event, tenant FROM event_feed WHERE seq > ");
         sql.push_bind(after);
         list::push_tenant(&mut sql, "tenant", &wanted.tenants);
         sql.push(" ORDER BY seq LIMIT ").push_bind(row::signed(wanted.limit));
@@ -152,10 +173,13 @@ impl SqlStore {
                 stored.insert(event.id, event);
             }
         }
-        for id in &ids {
+        for (id, found) in ids.iter().zip(&fed) {
             match stored.remove(id) {
                 Some(event) => out.entries.push(Entry::Event(Box::new(event))),
-                None => out.missed = out.missed.saturating_add(1),
+                None => {
+                    let missed = out.missed.entry(row::text(found, "tenant")?).or_default();
+                    *missed = missed.saturating_add(1);
+                }
             }
         }
         let last = fed.last().map(|found| row::number(found, "seq")).transpose()?;
@@ -270,42 +294,6 @@ impl SqlStore {
             }
         }
         Ok(deliveries)
-    }
-
-    /// Removes what every reader has behind it, and what is more than there may be.
-    pub(super) async fn remove_old_feeds(&self, now: Timestamp) -> Result<(), StoreError> {
-        let now = now.as_millisecond();
-        let ago = |time: std::time::Duration| now.saturating_sub(row::signed(time.as_millis()));
-        for (sql, before) in [
-            ("DELETE FROM cursors WHERE held_until < $1", ago(limits::SINK_FORGOTTEN)),
-            ("DELETE FROM notified WHERE at < $1", ago(limits::NOTIFICATIONS_KEPT)),
-            ("DELETE FROM notifications WHERE at < $1", ago(limits::NOTIFICATIONS_KEPT)),
-        ] {
-            let mut writer = self.events.lock().await?;
-            let mut transaction = writer.begin().await?;
-            query(sql).bind(before).execute(&mut transaction).await?;
-            transaction.commit().await?;
-        }
-        loop {
-            let mut writer = self.events.lock().await?;
-            let mut transaction = writer.begin().await?;
-            // The last row stays: it tells where the feed ends.
-            let removed = query(
-                "DELETE FROM event_feed WHERE seq IN (SELECT seq FROM event_feed
-                    WHERE seq < (SELECT MAX(seq) FROM event_feed)
-                        AND (seq <= (SELECT COALESCE(MIN(events), 0) FROM cursors)
-                            OR seq <= (SELECT MAX(seq) FROM event_feed) - $1)
-                    ORDER BY seq LIMIT $2)",
-            )
-            .bind(limits::SINK_FEED)
-            .bind(limits::TRIM_ROWS)
-            .execute(&mut transaction)
-            .await?;
-            transaction.commit().await?;
-            if removed < limits::TRIM_ROWS.unsigned_abs() {
-                return Ok(());
-            }
-        }
     }
 }
 

@@ -1,8 +1,10 @@
 //! What goes out of the store by itself, and what is removed in time.
 
 mod feed;
+mod gone;
 mod letters;
 mod notices;
+mod trim;
 mod webhooks;
 
 pub(super) use feed::feed;
@@ -40,9 +42,10 @@ impl OutgoingStore for SqlStore {
         self.remove_old_events(keep).await
     }
 
-    async fn trim_outgoing(&self, now: Timestamp) -> Result<(), StoreError> {
+    async fn trim_outgoing(&self, now: Timestamp, most: u64) -> Result<(), StoreError> {
         self.remove_old_counts(now).await?;
-        self.remove_old_feeds(now).await
+        self.remove_what_the_gone_left().await?;
+        self.remove_old_feeds(now, most).await
     }
 
     async fn ends(&self) -> Result<Places, StoreError> {
@@ -56,6 +59,10 @@ impl OutgoingStore for SqlStore {
         until: Timestamp,
     ) -> Result<Option<Places>, StoreError> {
         self.hold_cursor(reader, holder, until).await
+    }
+
+    async fn leave_cursor(&self, reader: &str, holder: &str) -> Result<(), StoreError> {
+        self.release_cursor(reader, holder).await
     }
 
     async fn outgoing(&self, after: Places, wanted: &Wanted) -> Result<Outgoing, StoreError> {

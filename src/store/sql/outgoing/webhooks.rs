@@ -159,16 +159,8 @@ impl SqlStore {
         written_down(&mut transaction, &before.tenant, at, deed, actor).await?;
         transaction.commit().await?;
         drop(writer);
-        // In the other database: where this fails, what is left is forgotten in time.
-        let reader = reader_of_webhook(id);
-        let mut writer = self.events.lock().await?;
-        let mut transaction = writer.begin().await?;
-        for sql in
-            ["DELETE FROM cursors WHERE reader = $1", "DELETE FROM dead_letters WHERE reader = $1"]
-        {
-            query(sql).bind(&reader).execute(&mut transaction).await?;
-        }
-        transaction.commit().await
+        self.try_to_remove_what_the_gone_left().await;
+        Ok(())
     }
 }
 

@@ -1,0 +1,9 @@
+-- Events that left the feed before a reader had them, by tenant and by the place of the last reader
+-- before them: whoever stands there, or before it, has missed them.
+
+CREATE TABLE lost_events (
+    place  INTEGER NOT NULL,
+    tenant TEXT    NOT NULL,
+    count  INTEGER NOT NULL,
+    PRIMARY KEY (place, tenant)
+);
