@@ -88,6 +88,7 @@ impl SqlStore {
             let before = leaks::state(&mut transaction, id).await?;
             let removed = remove(&mut transaction, id).await?.unwrap_or_default();
             leaks::settle(&mut transaction, id, at).await?;
+            four_eyes::supersede(&mut transaction, id, at).await?;
             let after = leaks::state(&mut transaction, id).await?;
             let detail = format!("expired; {removed}");
             let deed = Deed {

@@ -35,6 +35,7 @@ impl SqlStore {
         }
 
         let mut words = apply(&mut leak, &edit);
+        let mut other_tokens = 0;
         write(&mut transaction, &leak).await?;
         if let Some(source) = &edit.source {
             set_first_source(&mut transaction, id, source, at).await?;
@@ -49,18 +50,23 @@ impl SqlStore {
                 tokens::keep(&mut transaction, &sealer, tenant, &edit.add_tokens, at).await?;
             let ids: Vec<TokenId> = kept.iter().map(|kept| kept.id).collect();
             let added = tokens::attach(&mut transaction, id, &ids).await?;
+            other_tokens += added;
             if added > 0 {
                 words.push(format!("{added} tokens added"));
             }
         }
         if !edit.remove_tokens.is_empty() {
             let removed = tokens::detach(&mut transaction, tenant, id, &edit.remove_tokens).await?;
+            other_tokens += removed;
             if removed > 0 {
                 words.push(format!("{removed} tokens removed"));
             }
         }
         if tokens_change {
             changes::note(&mut transaction, Change::Tokens(id)).await?;
+        }
+        if other_tokens > 0 {
+            four_eyes::supersede(&mut transaction, id, at).await?;
         }
         if !words.is_empty() {
             leaks::recount(&mut transaction, id, at).await?;

@@ -116,7 +116,8 @@ pub(super) async fn of_blocked(
         && blocks(connection, leak).await?)
 }
 
-/// Something was decided about the leak: what waits for another person was asked for another state.
+/// Something was decided about the leak, it has other tokens, or its patch has ended: what waits for
+/// another person was asked for another state.
 pub(super) async fn supersede(
     connection: &mut dyn Connection,
     leak: LeakId,

@@ -7,7 +7,7 @@ use aws_lc_rs::digest;
 use super::audit::{Deed, record};
 use super::database::{Builder, Connection, query};
 use super::tokens::Kept;
-use super::{SqlStore, changed, changes, leaks, once, risk, row, search, tokens};
+use super::{SqlStore, changed, changes, four_eyes, leaks, once, risk, row, search, tokens};
 use crate::config::limits;
 use crate::model::clock;
 use crate::model::ids::{LeakId, TokenId};
@@ -43,6 +43,7 @@ impl SqlStore {
             let id = match registration.continues {
                 Some(id) => {
                     leaks::status(&mut transaction, &registration.tenant, id).await?;
+                    four_eyes::supersede(&mut transaction, id, at).await?;
                     id
                 }
                 None => insert_leak(&mut transaction, &registration, at).await?,

@@ -75,6 +75,7 @@ macro_rules! all {
             four_eyes::{
                 a_block_takes_another_person,
                 what_weakens_a_block_takes_another_person,
+                what_was_asked_of_another_state_waits_no_more,
                 haste_leaves_a_review_open,
                 one_person_cannot_turn_it_off,
                 persons_are_behind_their_api_tokens,
