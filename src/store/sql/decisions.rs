@@ -4,7 +4,9 @@ use jiff::{Timestamp, ToSpan as _};
 
 use super::audit::{Deed, record};
 use super::database::{Builder, Connection, Row, Transaction, query};
-use super::{SqlStore, changed, changes, four_eyes, leaks, list, once, row, tenants, token_modes};
+use super::{
+    SqlStore, applicable, changed, changes, four_eyes, leaks, list, once, row, tenants, token_modes,
+};
 use crate::config::limits;
 use crate::model::clock;
 use crate::model::ids::{LeakId, PatchId};
@@ -329,7 +331,8 @@ async fn apply(
     actor: &Actor,
     at: i64,
 ) -> Result<String, StoreError> {
-    let (left_out, taken) = refuse_inapplicable(connection, leak, patch.force).await?;
+    let (left_out, taken) =
+        applicable::refuse_inapplicable(&mut *connection, leak, patch.force).await?;
     query(
         "INSERT INTO virtual_patches (id, leak, tenant, mode, scope, expires_at, force, created_by,
             created_at)
@@ -353,12 +356,6 @@ async fn apply(
     }
     let modes = token_modes::of(&mut *connection, leak).await?;
     let of_mode = |mode: TokenMode| modes.iter().filter(|of| of.mode == mode).count();
-    let nothing_left = i64::try_from(of_mode(TokenMode::None)).unwrap_or(i64::MAX) >= taken;
-    if nothing_left {
-        return Err(StoreError::NothingApplicable(vec![
-            "every token has the mode none: leave one in the patch, or remove the patch".to_owned(),
-        ]));
-    }
     let mut detail = words::of_patch(patch);
     for mode in TokenMode::ALL {
         if of_mode(*mode) > 0 {
@@ -371,63 +368,8 @@ async fn apply(
             words::of_tokens(left_out)
         ));
     }
+    applicable::refuse_nothing(&mut *connection, leak, (patch.force, taken), &modes).await?;
     Ok(detail)
-}
-
-/// Answers with how many of the leak's tokens the patch leaves out and takes, where that is at least
-/// one.
-pub(super) async fn refuse_inapplicable(
-    connection: &mut dyn Connection,
-    leak: LeakId,
-    force: bool,
-) -> Result<(usize, i64), StoreError> {
-    let shortest = if force { row::signed(limits::TOKEN_BYTES_FORCED) } else { i64::MAX };
-    // A token of unknown length is known by its digest alone, of which the guard says nothing.
-    let counted = query(
-        "SELECT COUNT(*) AS every, COUNT(CASE WHEN t.not_applicable IS NULL
-            OR t.length BETWEEN $2 AND $3 THEN 1 END) AS taken
-         FROM leak_tokens lt JOIN tokens t ON t.id = lt.token WHERE lt.leak = $1",
-    )
-    .bind(leak.0.as_bytes().as_slice())
-    .bind(shortest)
-    .bind(row::signed(limits::TOKEN_BYTES))
-    .fetch_one(&mut *connection)
-    .await?;
-    let (every, taken) = (row::number(&counted, "every")?, row::number(&counted, "taken")?);
-    if taken > 0 {
-        return Ok((usize::try_from(every.saturating_sub(taken)).unwrap_or_default(), taken));
-    }
-    let mut reasons = query(
-        "SELECT DISTINCT t.not_applicable FROM leak_tokens lt JOIN tokens t ON t.id = lt.token
-         WHERE lt.leak = $1 AND t.not_applicable IS NOT NULL ORDER BY t.not_applicable LIMIT $2",
-    )
-    .bind(leak.0.as_bytes().as_slice())
-    .bind(limits::REASONS)
-    .fetch_all(connection)
-    .await?
-    .iter()
-    .map(|found| row::text(found, "not_applicable"))
-    .collect::<Result<Vec<String>, _>>()?;
-    if force {
-        reasons.push(format!(
-            "force is for tokens of {} to {} bytes",
-            limits::TOKEN_BYTES_FORCED,
-            limits::TOKEN_BYTES
-        ));
-    }
-    Err(StoreError::NothingApplicable(reasons))
-}
-
-/// Refuses a patch that names tokens which the leak does not have.
-pub(super) async fn refuse_foreign(
-    connection: &mut dyn Connection,
-    leak: LeakId,
-    patch: &NewPatch,
-) -> Result<(), StoreError> {
-    for of in patch.tokens.iter().flatten() {
-        token_modes::has(&mut *connection, leak, of.id).await?;
-    }
-    Ok(())
 }
 
 /// Removes the leak's rule; answers with what it was, in words, where there was one.

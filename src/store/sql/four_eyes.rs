@@ -7,7 +7,7 @@ use async_trait::async_trait;
 
 use super::audit::{Deed, Entry, record_entry};
 use super::database::{Builder, Connection, Row, query};
-use super::{SqlStore, changed, decisions, leaks, list, once, row, token_modes};
+use super::{SqlStore, applicable, changed, decisions, leaks, list, once, row, token_modes};
 use crate::config::limits;
 use crate::model::clock;
 use crate::model::ids::{LeakId, ProposalId};
@@ -364,8 +364,7 @@ impl FourEyesStore for SqlStore {
         let status = leaks::status_if(&mut transaction, tenant, leak, versions).await?;
         status.after(decide.decision)?;
         if let Some(patch) = &decide.patch {
-            decisions::refuse_inapplicable(&mut transaction, leak, patch.force).await?;
-            decisions::refuse_foreign(&mut transaction, leak, patch).await?;
+            applicable::refuse_impossible(&mut transaction, leak, patch).await?;
         }
         let person = asking(&mut transaction, actor).await?;
         query(

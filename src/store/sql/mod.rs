@@ -4,6 +4,7 @@
 //! PostgreSQL. Each has what writes it and connections that read it, which see the other one too,
 //! by its name; what writes never does, since a transaction would then lock both.
 
+mod applicable;
 mod audit;
 mod backup;
 mod changed;

@@ -242,24 +242,21 @@ pub(super) async fn detach(
     tokens: &[TokenId],
 ) -> Result<u64, StoreError> {
     let (mut removed, mut gone) = (0, 0_u64);
-    for token in tokens {
-        let done = query("DELETE FROM leak_tokens WHERE leak = $1 AND token = $2")
-            .bind(leak.0.as_bytes().as_slice())
-            .bind(token.0.as_bytes().as_slice())
-            .execute(&mut *connection)
-            .await?;
+    for chunk in tokens.chunks(limits::STORE_VALUES) {
+        let mut sql = Builder::new("DELETE FROM leak_tokens WHERE leak = ");
+        sql.push_bind(leak.0.as_bytes().to_vec()).push(" AND token IN (");
+        usage::push_tokens(&mut sql, chunk.iter().copied());
+        let done = sql.build().persistent(false).execute(&mut *connection).await?;
         if done == 0 {
             continue;
         }
-        removed += 1;
-        token_modes::forget(&mut *connection, leak, *token).await?;
-        gone += query(
-            "DELETE FROM tokens WHERE id = $1
-             AND NOT EXISTS (SELECT 1 FROM leak_tokens WHERE token = $1)",
-        )
-        .bind(token.0.as_bytes().as_slice())
-        .execute(&mut *connection)
-        .await?;
+        removed += done;
+        token_modes::forget(&mut *connection, leak, chunk).await?;
+        let mut sql = Builder::new("DELETE FROM tokens WHERE tenant = ");
+        sql.push_bind(tenant.to_owned()).push(" AND id IN (");
+        usage::push_tokens(&mut sql, chunk.iter().copied());
+        sql.push(" AND NOT EXISTS (SELECT 1 FROM leak_tokens lt WHERE lt.token = tokens.id)");
+        gone += sql.build().persistent(false).execute(&mut *connection).await?;
     }
     if gone > 0 {
         counts::add_tokens(connection, tenant, -row::signed(gone)).await?;

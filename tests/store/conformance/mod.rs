@@ -71,6 +71,8 @@ macro_rules! all {
                 a_call_with_a_key_is_done_once,
                 a_call_in_parts_goes_on_where_it_was_cut_off,
                 tokens_may_have_a_mode_of_their_own,
+                a_patch_of_modes_takes_a_token,
+                many_tokens_have_modes_and_are_taken_out,
             }
             four_eyes::{
                 a_block_takes_another_person,
