@@ -12,11 +12,11 @@ use crate::model::clock;
 use crate::model::ids::{LeakId, PatchId};
 use crate::model::leak::{Decision, Leak, Resolution, Status};
 use crate::model::role::{Actor, Role};
-use crate::model::rule::{TokenMode, VirtualPatch};
+use crate::model::rule::{ModeOfToken, TokenMode, VirtualPatch};
 use crate::model::tenant::Tenants;
 use crate::store::cursor::{Binding, Place, SortKey};
 use crate::store::types::{
-    Bypass, Change, Decide, EnforcedLeak, NewPatch, Once, Page, PageRequest, Second,
+    Bypass, Change, Decide, EnforcedLeak, FieldChange, NewPatch, Once, Page, PageRequest, Second,
 };
 use crate::store::{StoreError, words};
 
@@ -87,11 +87,11 @@ impl SqlStore {
         for found in &rows {
             let id = LeakId(row::uuid(found, "leak")?);
             let tenant = row::text(found, "tenant")?;
-            let before = leaks::state(&mut transaction, id).await?;
+            let before = State::of(&mut transaction, id).await?;
             let removed = remove(&mut transaction, id).await?.unwrap_or_default();
             leaks::settle(&mut transaction, id, at).await?;
             four_eyes::supersede(&mut transaction, id, at).await?;
-            let after = leaks::state(&mut transaction, id).await?;
+            let after = State::of(&mut transaction, id).await?;
             let detail = format!("expired; {removed}");
             let deed = Deed {
                 tenant: &tenant,
@@ -99,7 +99,7 @@ impl SqlStore {
                 action: Decision::RemoveVirtualPatch.name(),
                 comment: None,
                 detail: Some(&detail),
-                changed: changed::of_leak(&before, &after),
+                changed: before.changed(&after),
                 at,
             };
             record(&mut transaction, deed, &system(&tenant)).await?;
@@ -242,8 +242,8 @@ pub(super) async fn make(
     actor: &Actor,
     (at, reason, proposed): (i64, Option<&str>, Option<&str>),
 ) -> Result<Vec<Leak>, StoreError> {
-    let before = leaks::state(&mut *connection, id).await?;
-    let next = before.status.after(decide.decision)?;
+    let before = State::of(&mut *connection, id).await?;
+    let next = before.leak.status.after(decide.decision)?;
     let detail = match decide.decision {
         Decision::ApplyVirtualPatch => {
             let patch = decide.patch.as_ref().ok_or_else(|| {
@@ -271,14 +271,14 @@ pub(super) async fn make(
     let detail = (!parts.is_empty()).then(|| parts.join("; "));
     set_status(&mut *connection, id, next, decide.resolution, at).await?;
     leaks::settle(&mut *connection, id, at).await?;
-    let after = leaks::state(&mut *connection, id).await?;
+    let after = State::of(&mut *connection, id).await?;
     let deed = Deed {
         tenant,
         leak: id,
         action: decide.decision.name(),
         comment: decide.comment.as_deref(),
         detail: detail.as_deref(),
-        changed: changed::of_leak(&before, &after),
+        changed: before.changed(&after),
         at,
     };
     four_eyes::supersede(&mut *connection, id, at).await?;
@@ -288,6 +288,25 @@ pub(super) async fn make(
     record(&mut *connection, deed, actor).await?;
     changes::note(&mut *connection, Change::Rule(id)).await?;
     leaks::load(connection, &[id]).await
+}
+
+/// What a decision may change of a leak.
+struct State {
+    leak: Leak,
+    modes: Vec<ModeOfToken>,
+}
+
+impl State {
+    async fn of(connection: &mut dyn Connection, id: LeakId) -> Result<Self, StoreError> {
+        let leak = leaks::state(&mut *connection, id).await?;
+        Ok(Self { leak, modes: token_modes::of(connection, id).await? })
+    }
+
+    fn changed(&self, after: &Self) -> Vec<FieldChange> {
+        let mut changed = changed::of_leak(&self.leak, &after.leak);
+        changed.extend(changed::of_modes(&self.modes, &after.modes));
+        changed
+    }
 }
 
 /// Who does what the program does by itself.
@@ -355,6 +374,7 @@ async fn apply(
         token_modes::set(&mut *connection, leak, patch.mode, modes).await?;
     }
     let modes = token_modes::of(&mut *connection, leak).await?;
+    applicable::refuse_nothing(&mut *connection, leak, (patch.force, taken), &modes).await?;
     let of_mode = |mode: TokenMode| modes.iter().filter(|of| of.mode == mode).count();
     let mut detail = words::of_patch(patch);
     for mode in TokenMode::ALL {
@@ -368,7 +388,6 @@ async fn apply(
             words::of_tokens(left_out)
         ));
     }
-    applicable::refuse_nothing(&mut *connection, leak, (patch.force, taken), &modes).await?;
     Ok(detail)
 }
 

@@ -3,7 +3,7 @@
 use super::audit::{Deed, record};
 use super::database::{Connection, query};
 use super::register::source_digest;
-use super::{SqlStore, changed, changes, four_eyes, leaks, risk, row, search, tokens};
+use super::{SqlStore, changed, changes, four_eyes, leaks, risk, row, search, token_modes, tokens};
 use crate::model::clock;
 use crate::model::ids::{LeakId, TokenId};
 use crate::model::leak::{Leak, Risk, Source};
@@ -26,6 +26,7 @@ impl SqlStore {
         let mut found = leaks::load(&mut transaction, &[id]).await?;
         let mut leak = found.pop().ok_or(StoreError::NotFound("leak"))?;
         let before = leak.clone();
+        let modes = token_modes::of(&mut transaction, id).await?;
         let tokens_change = !edit.add_tokens.is_empty() || !edit.remove_tokens.is_empty();
         let second = &edit.conditions.second;
         let needs_two =
@@ -76,6 +77,9 @@ impl SqlStore {
         if let (Some(after), false) = (leaks.first(), words.is_empty()) {
             let detail = words.join("; ");
             let deed = Deed {
+            let mut fields = changed::of_leak(&before, after);
+            let left = token_modes::of(&mut transaction, id).await?;
+            fields.extend(changed::of_modes(&modes, &left));
                 tenant,
                 leak: id,
                 action: "edit",

@@ -150,6 +150,7 @@ macro_rules! all {
                 the_audit_log_says_what_was_before_and_after,
                 the_audit_log_is_narrowed,
             }
+                the_audit_log_says_what_was_forced_and_which_tokens_are_treated_apart,
             tenants::{
                 tenants_are_made_and_removed_while_empty,
                 lists_are_of_one_tenant_or_of_all,
