@@ -68,6 +68,7 @@ impl SqlStore {
         }
         if other_tokens > 0 {
             four_eyes::supersede(&mut transaction, id, at).await?;
+            risk::doubt(&mut transaction, [id], at).await?;
         }
         if !words.is_empty() {
             leaks::recount(&mut transaction, id, at).await?;
@@ -76,16 +77,16 @@ impl SqlStore {
         let leaks = leaks::load(&mut transaction, &[id]).await?;
         if let (Some(after), false) = (leaks.first(), words.is_empty()) {
             let detail = words.join("; ");
-            let deed = Deed {
             let mut fields = changed::of_leak(&before, after);
             let left = token_modes::of(&mut transaction, id).await?;
             fields.extend(changed::of_modes(&modes, &left));
+            let deed = Deed {
                 tenant,
                 leak: id,
                 action: "edit",
                 comment: None,
                 detail: Some(&detail),
-                changed: changed::of_leak(&before, after),
+                changed: fields,
                 at,
             };
             if let (true, Second::Afterwards(reason)) = (needs_two, second) {

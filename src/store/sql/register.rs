@@ -44,9 +44,13 @@ impl SqlStore {
                 Some(id) => {
                     leaks::status(&mut transaction, &registration.tenant, id).await?;
                     four_eyes::supersede(&mut transaction, id, at).await?;
+                    risk::doubt(&mut transaction, [id], at).await?;
                     id
                 }
-                None => insert_leak(&mut transaction, &registration, at).await?,
+                None => {
+                    let validity = risk::of_tokens(new.iter().map(|kept| kept.validity));
+                    insert_leak(&mut transaction, &registration, validity, at).await?
+                }
             };
             add_tokens(&mut transaction, &registration, id, &new, actor, at).await?;
             leak = leaks::load(&mut transaction, &[id]).await?;
@@ -140,6 +144,7 @@ async fn add_occurrences(
 async fn insert_leak(
     connection: &mut dyn Connection,
     registration: &Registration,
+    validity: Validity,
     at: i64,
 ) -> Result<LeakId, StoreError> {
     let id = LeakId::new();
@@ -148,12 +153,6 @@ async fn insert_leak(
         .as_deref()
         .or_else(|| registration.tokens.first().map(|token| token.kind.as_str()))
         .unwrap_or("unknown");
-    let mut validity = Validity::Unknown;
-    for told in [Validity::Inactive, Validity::Active] {
-        if registration.tokens.iter().any(|token| token.validity == told) {
-            validity = told;
-        }
-    }
     let now = clock::now();
     let facts = Facts {
         kind,

@@ -86,6 +86,8 @@ macro_rules! all {
                 it_follows_from_what_is_known,
                 a_person_may_set_it,
                 it_changes_by_the_passing_of_time,
+                only_a_leak_of_which_all_is_refused_weighs_less,
+                reports_and_edits_are_in_it,
                 a_honeytoken_is_marked_when_it_is_used,
             }
             leaks::{
@@ -148,9 +150,9 @@ macro_rules! all {
                 names_are_one,
                 the_audit_log_says_who_did_what,
                 the_audit_log_says_what_was_before_and_after,
+                the_audit_log_says_what_was_forced_and_which_tokens_are_treated_apart,
                 the_audit_log_is_narrowed,
             }
-                the_audit_log_says_what_was_forced_and_which_tokens_are_treated_apart,
             tenants::{
                 tenants_are_made_and_removed_while_empty,
                 lists_are_of_one_tenant_or_of_all,
