@@ -26,6 +26,7 @@ mod leaks;
 mod list;
 mod once;
 mod outgoing;
+mod policies;
 mod postgres;
 mod register;
 mod retention;
@@ -159,6 +160,14 @@ impl Store for SqlStore {
         actor: &Actor,
     ) -> Result<Leak, StoreError> {
         self.decide_leak(tenant, id, decide, actor).await
+    }
+
+    async fn undecided(
+        &self,
+        tenant: &str,
+        ids: &[LeakId],
+    ) -> Result<Vec<(LeakId, u64)>, StoreError> {
+        self.undecided_of(tenant, ids).await
     }
 
     async fn settle_risks(&self, now: Timestamp) -> Result<u64, StoreError> {
