@@ -5,6 +5,7 @@ use crate::model::event::{Event, EventAction};
 use crate::model::ids::{LeakId, NotificationId};
 use crate::model::leak::{Decision, Risk, Status};
 use crate::model::notification::{Notification, NotificationKind};
+use crate::model::role::REOPENING_POLICY;
 use crate::store::outgoing::{Entry, Facts, LeakFacts, Notice};
 use crate::store::types::AuditEntry;
 
@@ -22,6 +23,9 @@ fn kind_of(row: &AuditEntry) -> Option<NotificationKind> {
     match row.action.as_str() {
         "register" => Some(NotificationKind::NewLeak),
         "occurrence" => Some(NotificationKind::ClosedLeakReported),
+        action if action == Decision::Reopen.name() && row.actor == REOPENING_POLICY => {
+            Some(NotificationKind::ClosedLeakReported)
+        }
         action if action == Decision::RemoveVirtualPatch.name() && row.actor == SYSTEM => {
             Some(NotificationKind::PatchExpired)
         }
@@ -115,6 +119,12 @@ fn of_audit(
         NotificationKind::ClosedLeakReported if leak.status == Status::Closed => (
             format!("A closed leak was reported again: {title}"),
             "Look whether its tokens still work; reopen it where they do.".to_owned(),
+        ),
+        NotificationKind::ClosedLeakReported if row.action == Decision::Reopen.name() => (
+            format!("A closed leak was reported again, and is open: {title}"),
+            "The policy reopen_reported has opened it again: see who uses its tokens, and decide \
+             about it."
+                .to_owned(),
         ),
         NotificationKind::PatchExpired => (
             format!("A virtual patch has ended: {title}"),

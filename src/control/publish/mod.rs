@@ -436,6 +436,7 @@ mod tests {
             tokens: vec![token],
             continues: None,
             once: None,
+            reopens: false,
         }
     }
 

@@ -7,7 +7,9 @@ use aws_lc_rs::digest;
 use super::audit::{Deed, record};
 use super::database::{Builder, Connection, query};
 use super::tokens::Kept;
-use super::{SqlStore, changed, changes, four_eyes, leaks, once, risk, row, search, tokens};
+use super::{
+    SqlStore, changed, changes, four_eyes, leaks, once, policies, risk, row, search, tokens,
+};
 use crate::config::limits;
 use crate::model::clock;
 use crate::model::ids::{LeakId, TokenId};
@@ -110,13 +112,14 @@ async fn add_occurrences(
         if registration.continues == Some(leak) {
             continue;
         }
-        merged.push(Merged { leak, tokens });
+        let status = leaks::status(connection, &registration.tenant, leak).await?;
+        let reopened = registration.reopens && status == Status::Closed;
+        merged.push(Merged { leak, tokens, reopened });
         let times = add_source(connection, leak, &registration.source, at).await?;
         if times == 1 {
             search::add_source(connection, leak, &registration.source).await?;
             risk::add_source(connection, leak, registration.source.kind, clock::now()).await?;
         }
-        let status = leaks::status(connection, &registration.tenant, leak).await?;
         // A scanner that reports the same place every night would bury the history of the leak.
         if times > 1 && names_a_place && status == Status::Open {
             continue;
@@ -137,6 +140,9 @@ async fn add_occurrences(
         };
         record(connection, deed, actor).await?;
         leaks::touch(connection, leak, at).await?;
+        if reopened {
+            policies::reopen(connection, &registration.tenant, leak, actor, at).await?;
+        }
     }
     Ok(merged)
 }

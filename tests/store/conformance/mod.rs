@@ -47,6 +47,7 @@ macro_rules! all {
                 a_digest_and_its_text_are_one_token,
                 a_token_twice_in_one_call_is_one,
                 tenants_are_apart,
+                a_closed_leak_is_opened_again_where_the_policy_says_so,
             }
             views::{
                 one_event_is_found,
