@@ -7,7 +7,9 @@ use async_trait::async_trait;
 
 use super::audit::{Deed, Entry, record_entry};
 use super::database::{Builder, Connection, Row, query};
-use super::{SqlStore, applicable, changed, decisions, leaks, list, once, row, token_modes};
+use super::{
+    SqlStore, applicable, changed, decisions, handed_out, leaks, list, once, row, token_modes,
+};
 use crate::config::limits;
 use crate::model::clock;
 use crate::model::ids::{LeakId, ProposalId};
@@ -33,7 +35,7 @@ pub(super) async fn person(
     connection: &mut dyn Connection,
     actor: &Actor,
 ) -> Result<Option<String>, StoreError> {
-    let Some(token) = actor.api_token else { return Ok(Some(format!("user:{}", actor.name))) };
+    let Some(token) = actor.api_token else { return Ok(Some(handed_out::person_of(&actor.name))) };
     let found = query("SELECT person FROM api_tokens WHERE id = $1")
         .bind(token.0.as_bytes().as_slice())
         .fetch_optional(connection)

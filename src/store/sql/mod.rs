@@ -18,6 +18,7 @@ mod edit;
 mod events;
 mod fingerprint_key;
 mod four_eyes;
+mod handed_out;
 mod held;
 mod identity;
 mod identity_store;

@@ -169,6 +169,7 @@ macro_rules! all {
                 sessions_end_with_what_they_rest_on,
                 a_user_has_so_many_sessions,
                 a_user_is_known_by_their_identity,
+                api_tokens_end_with_the_right_to_give_them,
             }
         }
     };
