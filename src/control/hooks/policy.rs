@@ -44,11 +44,8 @@ impl Deciding<'_> {
                 let tokens = known.entry(merged.leak).or_default();
                 *tokens = merged.tokens.max(*tokens);
             }
-            match (registered.leak.as_mut(), self.decide) {
-                (Some(leak), Some(decide)) => {
-                    taken.patched += u64::from(self.patch(decide, leak).await?);
-                }
-                _ => {}
+            if let (Some(leak), Some(decide)) = (registered.leak.as_mut(), self.decide) {
+                taken.patched += u64::from(self.patch(decide, leak).await?);
             }
             taken.made += u64::from(registered.leak.is_some());
             taken.merged += u64::from(registered.leak.is_none());

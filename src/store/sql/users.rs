@@ -206,8 +206,10 @@ impl SqlStore {
             .execute(&mut transaction)
             .await?;
         let object = id.to_string();
-        let words: Vec<String> = words_of_revoked(revoked).into_iter().collect();
-        let detail = [&[before.name.clone()], words.as_slice()].concat().join(": ");
+        let detail = match words_of_revoked(revoked) {
+            Some(words) => format!("{}: {words}", before.name),
+            None => before.name.clone(),
+        };
         let entry = Entry {
             tenant: &before.tenant,
             at,

@@ -45,7 +45,7 @@ pub async fn a_new_leak_is_shown_whole(store: &dyn Store) {
 
 pub async fn known_tokens_become_an_occurrence(store: &dyn Store) {
     let first = leak(store, "first", &["a", "b"]).await;
-    decide(store, first.id, leakgate::model::leak::Decision::Close).await.unwrap();
+    decide(store, first.id, Decision::Close).await.unwrap();
     let asked = Registration {
         source: source("https://git.example/two"),
         ..registration("again", vec![token(store, "a")])
@@ -88,7 +88,7 @@ pub async fn the_same_place_is_one_source(store: &dyn Store) {
     assert_eq!(store.leak(TENANT, first.id).await.unwrap().sources.len(), 1);
     assert_eq!(store.history(TENANT, first.id).await.unwrap().len(), 1);
     // Of a leak that is closed, any new report is worth a line.
-    decide(store, first.id, leakgate::model::leak::Decision::Close).await.unwrap();
+    decide(store, first.id, Decision::Close).await.unwrap();
     store.register(registration("scan", vec![token(store, "a")]), &actor()).await.unwrap();
     let history = store.history(TENANT, first.id).await.unwrap();
     assert_eq!(history.last().unwrap().action, "occurrence");
