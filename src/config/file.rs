@@ -295,6 +295,7 @@ fn control(r: &mut Reader) -> Control {
         secure_cookies: r.boolean("secure_cookies").unwrap_or(default.secure_cookies),
         oidc: r.section("oidc", oidc::read),
         hooks: r.section("hooks", hooks::read),
+        reopen_reported: tenants(r, "reopen_reported").unwrap_or_default(),
         public_url: public_url(r),
         webhooks: r.section("webhooks", |r| sinks::webhooks(r, networks)),
         notifications: r.section("notifications", sinks::notifications),
@@ -303,6 +304,15 @@ fn control(r: &mut Reader) -> Control {
             .and_then(|days| u32::try_from(days).ok())
             .unwrap_or(default.watch_closed_days),
     }
+}
+
+/// A list of tenants' ids, where it is there.
+fn tenants(r: &mut Reader, name: &'static str) -> Option<Vec<String>> {
+    let tenants = r.list::<String>(name, "a tenant's id")?;
+    if !tenants.iter().all(|tenant| is_tenant_id(tenant)) {
+        r.mistake(name, "must be tenants' ids: lower-case letters, digits and hyphens");
+    }
+    Some(tenants)
 }
 
 /// Without the slash at its end.

@@ -206,6 +206,8 @@ pub struct Control {
     pub oidc: Option<Oidc>,
     /// The hooks of partners that report leaks, each partner's once.
     pub hooks: Vec<Hook>,
+    /// The tenants whose closed leaks are opened again when one of their tokens is reported.
+    pub reopen_reported: Vec<String>,
     /// The console's address as browsers reach it, for links in notifications.
     pub public_url: Option<String>,
     /// Where webhooks may send to.
@@ -345,6 +347,7 @@ impl Default for Control {
             secure_cookies: false,
             oidc: None,
             hooks: Vec::new(),
+            reopen_reported: Vec::new(),
             public_url: None,
             webhooks: Webhooks::default(),
             notifications: Notifications::default(),

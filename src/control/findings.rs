@@ -107,6 +107,7 @@ impl Control {
             tokens,
             continues: None,
             once: None,
+            reopens: self.reopens(tenant),
         }
     }
 }

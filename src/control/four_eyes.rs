@@ -72,7 +72,7 @@ impl Control {
         Ok(redactor.option(comment).filter(|comment| !comment.is_empty()))
     }
 
-    /// Writes into the audit log which policies of partners' hooks are others than before.
+    /// Writes into the audit log which policies of the configuration are others than before.
     pub(super) async fn note_policies(&self) -> Result<(), StoreError> {
         let policies = self.inner.settings.hooks.iter().map(|hook| {
             let policy = &hook.policy;
@@ -84,9 +84,15 @@ impl Control {
             (hook.partner.to_string(), words)
         });
         let policies: BTreeMap<String, String> = policies.collect();
-        self.inner
-            .store
-            .note_configuration("hooks", &policies, &Actor::system(DEFAULT_TENANT))
-            .await
+        let (store, system) = (&self.inner.store, Actor::system(DEFAULT_TENANT));
+        store.note_configuration("hooks", &policies, &system).await?;
+        let reopens = self.inner.settings.reopen_reported.iter();
+        let reopens = reopens.map(|tenant| (tenant.clone(), "reopens".to_owned())).collect();
+        store.note_configuration("reopen_reported", &reopens, &system).await
+    }
+
+    /// Whether a closed leak of the tenant is opened again when one of its tokens is reported.
+    pub(super) fn reopens(&self, tenant: &str) -> bool {
+        self.inner.settings.reopen_reported.iter().any(|own| own == tenant)
     }
 }

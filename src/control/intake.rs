@@ -197,6 +197,7 @@ impl Control {
             tokens,
             continues: None,
             once: None,
+            reopens: self.reopens(tenant),
         })
     }
 
@@ -227,7 +228,7 @@ impl Control {
 const FIELDS: [&str; 2] = ["tokens", "token_digests"];
 
 /// What a registration means for the working copy: a new leak is watched; known ones stay as they
-/// are.
+/// are, save those that were opened again.
 /// `before` is an id made before the registration, and so before the ids of its new tokens.
 pub(super) fn touched(
     registered: &Registered,
@@ -239,6 +240,8 @@ pub(super) fn touched(
     if let Some(leak) = &registered.leak {
         touched.push(Touched::Appended(Box::new(leak.clone()), before));
     }
+    let reopened = registered.merged.iter().filter(|merged| merged.reopened);
+    touched.extend(reopened.map(|merged| Touched::Leak(merged.leak)));
     if registered.new_tokens < texts.len() as u64 {
         touched.push(Touched::Texts(tenant.to_owned(), texts));
     }

@@ -97,6 +97,8 @@ pub struct Settings {
     pub oidc: Option<config::Oidc>,
     /// The hooks of partners that report leaks.
     pub hooks: Vec<config::Hook>,
+    /// The tenants whose closed leaks are opened again when one of their tokens is reported.
+    pub reopen_reported: Vec<String>,
     /// What is sent, notified and kept.
     pub outgoing: OutgoingSettings,
 }
@@ -134,6 +136,7 @@ impl From<&Config> for Settings {
             sign_in: SignInSettings::from(&config.control),
             oidc: config.control.oidc.clone(),
             hooks: config.control.hooks.clone(),
+            reopen_reported: config.control.reopen_reported.clone(),
             outgoing: OutgoingSettings::from(config),
         }
     }

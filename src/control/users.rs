@@ -35,7 +35,8 @@ pub struct ChangedUser {
     /// What they may do.
     #[serde(default)]
     pub role: Option<Role>,
-    /// Whether they are kept from signing in. Ends their sessions at once.
+    /// Whether they are kept from signing in. Ends their sessions and the API tokens that they made at
+    /// once.
     #[serde(default)]
     pub disabled: Option<bool>,
     /// A new password: 12 characters or more. Ends their sessions at once.

@@ -28,7 +28,8 @@ named! {
         Approved = "approved",
         /// Somebody has rejected it, or the one who asked has taken it back.
         Rejected = "rejected",
-        /// Something else was decided about the leak meanwhile.
+        /// Something else was decided about the leak meanwhile, it has other tokens, or its patch has
+        /// ended.
         Superseded = "superseded",
         /// Nobody has approved it in time.
         Expired = "expired",

@@ -105,6 +105,9 @@ impl Role {
     }
 }
 
+/// The name of the actor that opens closed leaks again by the policy `reopen_reported`.
+pub const REOPENING_POLICY: &str = "policy:reopen_reported";
+
 /// Who is calling.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct Actor {

@@ -143,7 +143,8 @@ pub trait IdentityStore: Send + Sync {
     /// The user whom an identity provider knows by this.
     async fn user_of_identity(&self, identity: &Identity) -> Result<Option<User>, StoreError>;
 
-    /// Changes a user. [`StoreError::LastAdministrator`] where no global administrator who can sign
+    /// Changes a user, and revokes the API tokens that they have made and may not give any more; of a
+    /// disabled one, all. [`StoreError::LastAdministrator`] where no global administrator who can sign
     /// in would be left; [`StoreError::NotFound`] where the actor reaches the user no more, or has
     /// fewer rights by now.
     async fn change_user(
@@ -153,7 +154,7 @@ pub trait IdentityStore: Send + Sync {
         actor: &Actor,
     ) -> Result<User, StoreError>;
 
-    /// Removes a user and ends their sessions. [`StoreError::LastAdministrator`] as above.
+    /// Removes a user, ends their sessions and revokes the API tokens that they have made. [`StoreError::LastAdministrator`] as above.
     async fn remove_user(&self, id: UserId, actor: &Actor) -> Result<(), StoreError>;
 
     /// The user of this name and what their password is checked against, disabled ones too.

@@ -230,6 +230,15 @@ pub trait Store: IdentityStore + KeyStore + ViewStore + FourEyesStore + Outgoing
         actor: &Actor,
     ) -> Result<Leak, StoreError>;
 
+    /// Of these leaks, those that are open and without a patch, and about which nobody has decided
+    /// since they were registered, or opened again by the policy `reopen_reported`; each with how many
+    /// tokens it has.
+    async fn undecided(
+        &self,
+        tenant: &str,
+        ids: &[LeakId],
+    ) -> Result<Vec<(LeakId, u64)>, StoreError>;
+
     /// Brings computed risk levels up to date where uses or the passing of time have changed what is
     /// known, some hundred leaks at once. Answers with how many levels that count are others now.
     async fn settle_risks(&self, now: Timestamp) -> Result<u64, StoreError>;

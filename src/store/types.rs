@@ -61,6 +61,9 @@ pub struct Registration {
     pub continues: Option<LeakId>,
     /// The call that it is, where that must not be done twice.
     pub once: Option<Once>,
+    /// Whether closed leaks that have one of the tokens are opened again, by the policy
+    /// `reopen_reported`.
+    pub reopens: bool,
 }
 
 /// An occurrence of known tokens.
@@ -70,6 +73,8 @@ pub struct Merged {
     pub leak: LeakId,
     /// How many of the registered tokens it has.
     pub tokens: u64,
+    /// Whether it was closed, and was opened again by the policy `reopen_reported`.
+    pub reopened: bool,
 }
 
 /// What a registration came to.

@@ -2,7 +2,7 @@
 
 use serde_json::{Value, json};
 
-use super::support::{Api, id, later};
+use super::support::{Api, PASSWORD, id, later};
 
 #[tokio::test]
 async fn are_shown_once_and_revoked_at_once() {
@@ -76,4 +76,43 @@ async fn an_administrator_revokes_none_for_all_tenants() {
         refused.problem(403, "forbidden");
         api.call("DELETE", &path, Value::Null).await.expect(204);
     }
+}
+
+/// Whoever leaves leaves no credential behind.
+#[tokio::test]
+async fn end_with_the_rights_of_who_made_them() {
+    let api = Api::new().await;
+    let ada = api.user("ada", "administrator").await;
+    let sign_in = http::Request::post("/api/v1/session")
+        .header(http::header::CONTENT_TYPE, "application/json")
+        .body(json!({"name": "ada", "password": PASSWORD}).to_string().into())
+        .unwrap();
+    let signed_in = api.send(sign_in).await;
+    let cookie = signed_in.headers[http::header::SET_COOKIE].to_str().unwrap();
+    let cookie = cookie.split(';').next().unwrap().to_owned();
+    let csrf = signed_in.json()["csrf_token"].as_str().unwrap().to_owned();
+    let make = async |name: &str| {
+        let request = http::Request::post("/api/v1/api-tokens")
+            .header(http::header::CONTENT_TYPE, "application/json")
+            .header(http::header::COOKIE, &cookie)
+            .header("x-csrf-token", &csrf)
+            .header("sec-fetch-site", "same-origin")
+            .body(json!({"name": name, "role": "analyst"}).to_string().into())
+            .unwrap();
+        api.send(request).await.expect(201)["token"].as_str().unwrap().to_owned()
+    };
+    let first = make("first").await;
+    api.call_as(&first, "GET", "/leaks", Value::Null).await.expect(200);
+    let path = format!("/users/{}", id(&ada));
+    api.call("PATCH", &path, json!({"role": "analyst"})).await.expect(200);
+    api.call_as(&first, "GET", "/leaks", Value::Null).await.problem(401, "unauthenticated");
+    let audit = api.get("/audit?action=revoke_api_token").await.expect(200);
+    let said = audit["items"][0]["detail"].as_str().unwrap();
+    assert_eq!(said, "first: ada, who made it, may not give analyst now");
+
+    api.call("PATCH", &path, json!({"role": "administrator"})).await.expect(200);
+    let second = make("second").await;
+    api.call_as(&second, "GET", "/leaks", Value::Null).await.expect(200);
+    api.call("DELETE", &path, Value::Null).await.expect(204);
+    api.call_as(&second, "GET", "/leaks", Value::Null).await.problem(401, "unauthenticated");
 }

@@ -35,6 +35,7 @@ mod openapi;
 mod planted_token;
 mod problems;
 mod publishing;
+mod reopen_reported;
 mod roles;
 mod session;
 mod several_processes;

@@ -34,11 +34,17 @@ use Reach::{All, None as No, Own};
 
 /// The contract, written out: rows as in docs/access.md, columns in the order of [`Role::ALL`].
 const TABLE: &[(&str, [Reach; 6])] = &[
-    ("leaks, patches, events, statistics, gateways, tenants: see", [All, Own, All, Own, No, No]),
-    ("leaks: register, import", [All, Own, No, No, Own, No]),
-    ("leaks: decide, edit; bypass", [All, Own, No, No, No, No]),
+    (
+        "leaks, patches, events, statistics, gateways, tenants, proposals, reviews, notifications: see",
+        [All, Own, All, Own, No, No],
+    ),
+    ("leaks: register, import; imports: see", [All, Own, No, No, Own, No]),
+    ("leaks: decide, edit; proposals, reviews: settle; bypass", [All, Own, No, No, No, No]),
     ("comment on a leak", [All, Own, All, Own, No, No]),
-    ("users, API tokens, webhooks: manage", [All, Own, No, No, No, No]),
+    (
+        "users, API tokens, webhooks, dead letters, four eyes: manage; hooks: see",
+        [All, Own, No, No, No, No],
+    ),
     ("audit log: see", [All, Own, All, No, No, No]),
     ("tenants, keys: manage", [All, No, No, No, No, No]),
     ("one's own session", [All, Own, All, Own, Own, Own]),

@@ -64,6 +64,7 @@ async fn register(api: &Api, number: u64) -> Value {
         tokens: vec![token],
         continues: None,
         once: None,
+        reopens: false,
     };
     let made = api.store.register(asked, &actor()).await.unwrap().leak.unwrap();
     serde_json::to_value(made).unwrap()

@@ -82,6 +82,7 @@ pub fn registration(title: &str, tokens: Vec<NewToken>) -> Registration {
         tokens,
         continues: None,
         once: None,
+        reopens: false,
     }
 }
 

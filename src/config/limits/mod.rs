@@ -580,9 +580,12 @@ pub const RISK_LEAKS: usize = 500;
 /// Leaks that are kept in mind for that since their tokens were used; others are again when they
 /// are used once more.
 pub const RISK_USED_LEAKS: usize = 20_000;
-/// Tokens of a leak that are all looked at for whether one of them works; of a larger leak, what
-/// was told last counts.
+/// Tokens of a leak that are all looked at for whether they work; of a larger leak, one that was
+/// accepted counts from then on, and refusals tell nothing.
 pub const RISK_TOKENS: i64 = 1_000;
+/// How long what was found to be in a leak's risk is believed to be in it still, however much its
+/// tokens are used: another process may know better.
+pub const RISK_BELIEVED: Duration = Duration::from_secs(60);
 /// Time after a start back to which uses are looked at whose leaks' risk may not be up to date.
 pub const RISK_CATCH_UP: Duration = Duration::from_secs(60 * 60);
 

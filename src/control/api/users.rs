@@ -71,7 +71,8 @@ pub(super) async fn show(
     Ok(Json(control.user(&caller, id).await?.0))
 }
 
-/// Change a user's role or password, or keep them from signing in.
+/// Change a user's role or password, or keep them from signing in. API tokens that they have made and
+/// may not give any more are revoked.
 #[utoipa::path(
     patch,
     path = "/users/{id}",
@@ -93,7 +94,7 @@ pub(super) async fn change(
     Ok(Json(control.change_user(&caller, id, change).await?))
 }
 
-/// Remove a user. Their sessions end at once.
+/// Remove a user. Their sessions and the API tokens that they have made end at once.
 #[utoipa::path(
     delete,
     path = "/users/{id}",

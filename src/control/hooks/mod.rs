@@ -1,6 +1,7 @@
 //! Hooks: partners report tokens that they saw; each match becomes a leak, or an occurrence of one,
 //! and the hook's policy decides about what nobody has decided.
 
+mod policy;
 mod proof;
 
 use std::net::IpAddr;
@@ -16,14 +17,12 @@ use utoipa::ToSchema;
 
 use super::imports::LineReason;
 use super::problem::Problem;
-use super::publish::Touched;
 use super::throttle::Throttle;
-use super::{Control, decisions, intake, scope, sessions};
+use super::{Control, decisions, scope, sessions};
 use crate::config::{self, limits};
 use crate::model::clock;
 use crate::model::fingerprint::Fingerprint;
-use crate::model::ids::TokenId;
-use crate::model::leak::{Decision, Leak, Remediation, Status, named};
+use crate::model::leak::{Decision, Status, named};
 use crate::model::partner::Partner;
 use crate::model::role::{Actor, Role};
 use crate::model::rule::PatchMode;
@@ -31,7 +30,6 @@ use crate::model::tenant::Tenants;
 use crate::model::token::Validity;
 use crate::reports::{self, Item, partners};
 use crate::store::types::{Conditions, Decide, NewPatch, Registration, Second};
-use crate::store::{Store, StoreError};
 
 /// What became of a partner's report. Matches are told by their number, from 1.
 #[derive(Clone, PartialEq, Eq, Debug, Default, Serialize, ToSchema)]
@@ -88,12 +86,6 @@ struct Ready {
     hash: [u8; 32],
     fingerprint: Fingerprint,
     registration: Registration,
-}
-
-/// What became of one match.
-struct Taken {
-    made: bool,
-    patched: bool,
 }
 
 /// A hook as it is configured, without what proves the partner.
@@ -282,25 +274,25 @@ impl Control {
             let store = Arc::clone(&self.inner.store);
             let (reporter, policy, decide) = (reporter.clone(), policy.clone(), decide.clone());
             let change = async move {
+                let deciding = policy::Deciding {
+                    store: &*store,
+                    reporter: &reporter,
+                    policy: &policy,
+                    decide: decide.as_ref(),
+                };
                 let mut touched = Vec::new();
-                let mut taken = Vec::with_capacity(group.len());
-                for one in group {
-                    let deciding = (&policy, decide.as_ref());
-                    let took = take(&*store, &reporter, deciding, one, &mut touched).await;
-                    // Whatever it is that failed, something of the group may be stored: that is
-                    // read again, and the partner sends the rest once more.
-                    taken.push(took.map_err(|error| {
-                        tracing::error!(%error, "a partner's match could not be registered");
-                        Problem::failed()
-                    })?);
-                }
+                // Whatever it is that failed, something of the group may be stored: that is read again,
+                // and the partner sends the rest once more.
+                let taken = deciding.take(group, &mut touched).await.map_err(|error| {
+                    tracing::error!(%error, "a partner's matches could not be registered");
+                    Problem::failed()
+                })?;
                 Ok((taken, touched))
             };
-            for taken in self.inner.publisher.change_soon(change).await? {
-                answer.leaks += u64::from(taken.made);
-                answer.merged += u64::from(!taken.made);
-                answer.patched += u64::from(taken.patched);
-            }
+            let taken = self.inner.publisher.change_soon(change).await?;
+            answer.leaks += taken.made;
+            answer.merged += taken.merged;
+            answer.patched += taken.patched;
         }
         // All of it is in force before the partner is told.
         self.inner.publisher.settle(clock::now()).await?;
@@ -403,72 +395,5 @@ impl Receiver {
 
     fn reason(&self) -> String {
         format!("control.hooks.{}.policy of the configuration", self.hook.partner)
-    }
-}
-
-/// Registers one match and lets the policy decide about its leak, inside the publisher's lock.
-async fn take(
-    store: &dyn Store,
-    reporter: &Actor,
-    (policy, decide): (&Actor, Option<&Decide>),
-    ready: Ready,
-    touched: &mut Vec<Touched>,
-) -> Result<Taken, StoreError> {
-    let (before, texts) = (TokenId::new(), ready.registration.tokens.clone());
-    let mut registered = store.register(ready.registration, reporter).await?;
-    let mut taken = Taken { made: registered.leak.is_some(), patched: false };
-    if let Some(decide) = decide {
-        if let Some(leak) = registered.leak.as_mut() {
-            taken.patched = patch(store, policy, decide, leak, true).await?;
-        }
-        for merged in &registered.merged {
-            let mut leak = store.leak(&policy.tenant, merged.leak).await?;
-            // A report that broke off is sent again, and must not end without its patch. What
-            // anybody has decided about, or has other tokens as well, is left as it is.
-            if leak.status == Status::Open
-                && leak.remediation == Remediation::None
-                && leak.token_count == merged.tokens
-                && !is_decided(store, &leak).await?
-                && patch(store, policy, decide, &mut leak, false).await?
-            {
-                taken.patched = true;
-                touched.push(Touched::Rule(Box::new(leak)));
-            }
-        }
-    }
-    touched.extend(intake::touched(&registered, &reporter.tenant, before, texts));
-    Ok(taken)
-}
-
-/// Whether anybody has made a decision about the leak.
-async fn is_decided(store: &dyn Store, leak: &Leak) -> Result<bool, StoreError> {
-    let history = store.history(&leak.tenant, leak.id).await?;
-    Ok(history.iter().any(|entry| Decision::from_name(&entry.action).is_some()))
-}
-
-/// Applies the policy's virtual patch; answers whether it could be. Where the guard refuses the
-/// token of a new leak, a comment says so.
-async fn patch(
-    store: &dyn Store,
-    policy: &Actor,
-    decide: &Decide,
-    leak: &mut Leak,
-    is_new: bool,
-) -> Result<bool, StoreError> {
-    match store.decide(&policy.tenant, leak.id, decide.clone(), policy).await {
-        Ok(patched) => {
-            *leak = patched;
-            Ok(true)
-        }
-        // Another process has closed it meanwhile: that stays.
-        Err(StoreError::NotAllowed(_)) => Ok(false),
-        Err(StoreError::NothingApplicable(reasons)) => {
-            if is_new {
-                let text = format!("No virtual patch was applied: {}", reasons.join("; "));
-                store.comment(&policy.tenant, leak.id, &text, policy).await?;
-            }
-            Ok(false)
-        }
-        Err(error) => Err(error),
     }
 }

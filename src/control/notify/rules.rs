@@ -3,8 +3,9 @@
 use crate::model::event::{Event, EventAction};
 use crate::model::ids::{LeakId, NotificationId};
 use crate::model::kind::HONEYTOKEN;
-use crate::model::leak::{EXPIRE_VIRTUAL_PATCH, Risk, Status};
+use crate::model::leak::{Decision, EXPIRE_VIRTUAL_PATCH, Risk, Status};
 use crate::model::notification::{Notification, NotificationKind};
+use crate::model::role::REOPENING_POLICY;
 use crate::store::outgoing::{Entry, Facts, LeakFacts, Notice};
 use crate::store::types::AuditEntry;
 
@@ -20,6 +21,9 @@ fn kind_of(row: &AuditEntry) -> Option<NotificationKind> {
         "register" => Some(NotificationKind::NewLeak),
         "occurrence" => Some(NotificationKind::ClosedLeakReported),
         EXPIRE_VIRTUAL_PATCH => Some(NotificationKind::PatchExpired),
+        action if action == Decision::Reopen.name() && row.actor == REOPENING_POLICY => {
+            Some(NotificationKind::ClosedLeakReported)
+        }
         _ => None,
     }
 }
@@ -110,6 +114,12 @@ fn of_audit(
         NotificationKind::ClosedLeakReported if leak.status == Status::Closed => (
             format!("A closed leak was reported again: {title}"),
             "Look whether its tokens still work; reopen it where they do.".to_owned(),
+        ),
+        NotificationKind::ClosedLeakReported if row.action == Decision::Reopen.name() => (
+            format!("A closed leak was reported again, and is open: {title}"),
+            "The policy reopen_reported has opened it again: see who uses its tokens, and decide \
+             about it."
+                .to_owned(),
         ),
         NotificationKind::PatchExpired if leak.status == Status::Open && !leak.is_patched => (
             format!("A virtual patch has ended: {title}"),

@@ -437,6 +437,7 @@ mod tests {
             tokens: vec![token],
             continues: None,
             once: None,
+            reopens: false,
         }
     }
 

@@ -1,7 +1,7 @@
 //! What a change has changed, field by field, as the audit log keeps it: no token is in it.
 
 use crate::model::leak::Leak;
-use crate::model::rule::VirtualPatch;
+use crate::model::rule::{ModeOfToken, TokenMode, VirtualPatch};
 use crate::store::types::{FieldChange, Registration};
 use crate::store::words;
 
@@ -42,6 +42,22 @@ pub(super) fn of_leak(before: &Leak, after: &Leak) -> Vec<FieldChange> {
         .collect()
 }
 
+/// The modes of single tokens that are others than before: which tokens have each, by their ids. As
+/// many as a patch may name, so that nothing is left out.
+pub(super) fn of_modes(before: &[ModeOfToken], after: &[ModeOfToken]) -> Option<FieldChange> {
+    let named = |modes: &[ModeOfToken], others: &[ModeOfToken]| {
+        let of_mode = |mode: TokenMode| {
+            let changed = modes.iter().filter(|of| of.mode == mode && !others.contains(of));
+            let ids: Vec<String> = changed.map(|of| of.id.to_string()).collect();
+            (!ids.is_empty()).then(|| format!("{mode}: {}", ids.join(" ")))
+        };
+        let parts: Vec<String> = TokenMode::ALL.iter().copied().filter_map(of_mode).collect();
+        (!parts.is_empty()).then(|| parts.join("; "))
+    };
+    let (gone, new) = (named(before, after), named(after, before));
+    (gone.is_some() || new.is_some()).then(|| field("token_modes", gone, new))
+}
+
 /// What is told of a leak that is new, or grows by this many tokens.
 pub(super) fn of_registration(registration: &Registration, tokens: usize) -> Vec<FieldChange> {
     let title = registration.continues.is_none().then(|| made("title", &registration.title));
@@ -49,7 +65,7 @@ pub(super) fn of_registration(registration: &Registration, tokens: usize) -> Vec
     title.into_iter().chain(risk).chain([made("tokens", tokens)]).collect()
 }
 
-fn fields_of(leak: &Leak) -> [(&'static str, Option<String>); 13] {
+fn fields_of(leak: &Leak) -> [(&'static str, Option<String>); 14] {
     [
         ("title", Some(leak.title.clone())),
         ("risk", Some(leak.risk.to_string())),
@@ -64,9 +80,33 @@ fn fields_of(leak: &Leak) -> [(&'static str, Option<String>); 13] {
         ("comment", leak.comment.clone()),
         ("tokens", Some(leak.token_count.to_string())),
         ("virtual_patch", leak.virtual_patch.as_ref().map(of_patch)),
+        (
+            "force",
+            leak.virtual_patch.as_ref().filter(|patch| patch.force).map(|_| "true".to_owned()),
+        ),
     ]
 }
 
 fn of_patch(patch: &VirtualPatch) -> String {
     words::of_rule(patch.mode, &patch.scope, patch.expires_at)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::model::ids::TokenId;
+
+    #[test]
+    fn modes_that_changed_are_named() {
+        let [a, b, c] = [(); 3].map(|()| TokenId::new());
+        let of = |id, mode| ModeOfToken { id, mode };
+        let before = [of(a, TokenMode::None), of(b, TokenMode::Block)];
+        let after = [of(b, TokenMode::Block), of(a, TokenMode::Monitoring), of(c, TokenMode::None)];
+        let changed = of_modes(&before, &after).unwrap();
+        assert_eq!(changed.before.unwrap(), format!("none: {a}"));
+        assert_eq!(changed.after.unwrap(), format!("monitoring: {a}; none: {c}"));
+        assert_eq!(of_modes(&before, &before), None);
+        let ended = of_modes(&before, &[]).unwrap();
+        assert_eq!(ended.after, None);
+    }
 }

@@ -4,17 +4,19 @@ use jiff::{Timestamp, ToSpan as _};
 
 use super::audit::{Deed, record};
 use super::database::{Builder, Connection, Row, Transaction, query};
-use super::{SqlStore, changed, changes, four_eyes, leaks, list, once, row, tenants, token_modes};
+use super::{
+    SqlStore, applicable, changed, changes, four_eyes, leaks, list, once, row, tenants, token_modes,
+};
 use crate::config::limits;
 use crate::model::clock;
 use crate::model::ids::{LeakId, PatchId};
 use crate::model::leak::{Decision, EXPIRE_VIRTUAL_PATCH, Leak, Resolution, Status};
 use crate::model::role::Actor;
-use crate::model::rule::{TokenMode, VirtualPatch};
+use crate::model::rule::{ModeOfToken, TokenMode, VirtualPatch};
 use crate::model::tenant::Tenants;
 use crate::store::cursor::{Binding, Place, SortKey};
 use crate::store::types::{
-    Bypass, Change, Decide, EnforcedLeak, NewPatch, Once, Page, PageRequest, Second,
+    Bypass, Change, Decide, EnforcedLeak, FieldChange, NewPatch, Once, Page, PageRequest, Second,
 };
 use crate::store::{StoreError, words};
 
@@ -85,10 +87,11 @@ impl SqlStore {
         for found in &rows {
             let id = LeakId(row::uuid(found, "leak")?);
             let tenant = row::text(found, "tenant")?;
-            let before = leaks::state(&mut transaction, id).await?;
+            let before = State::of(&mut transaction, id).await?;
             let removed = remove(&mut transaction, id).await?.unwrap_or_default();
             leaks::settle(&mut transaction, id, at).await?;
-            let after = leaks::state(&mut transaction, id).await?;
+            four_eyes::supersede(&mut transaction, id, at).await?;
+            let after = State::of(&mut transaction, id).await?;
             let detail = format!("expired; {removed}");
             let deed = Deed {
                 tenant: &tenant,
@@ -96,7 +99,7 @@ impl SqlStore {
                 action: EXPIRE_VIRTUAL_PATCH,
                 comment: None,
                 detail: Some(&detail),
-                changed: changed::of_leak(&before, &after),
+                changed: before.changed(&after),
                 at,
             };
             record(&mut transaction, deed, &Actor::system(&tenant)).await?;
@@ -239,8 +242,8 @@ pub(super) async fn make(
     actor: &Actor,
     (at, reason, proposed): (i64, Option<&str>, Option<&str>),
 ) -> Result<Vec<Leak>, StoreError> {
-    let before = leaks::state(&mut *connection, id).await?;
-    let next = before.status.after(decide.decision)?;
+    let before = State::of(&mut *connection, id).await?;
+    let next = before.leak.status.after(decide.decision)?;
     let detail = match decide.decision {
         Decision::ApplyVirtualPatch => {
             let patch = decide.patch.as_ref().ok_or_else(|| {
@@ -268,14 +271,14 @@ pub(super) async fn make(
     let detail = (!parts.is_empty()).then(|| parts.join("; "));
     set_status(&mut *connection, id, next, decide.resolution, at).await?;
     leaks::settle(&mut *connection, id, at).await?;
-    let after = leaks::state(&mut *connection, id).await?;
+    let after = State::of(&mut *connection, id).await?;
     let deed = Deed {
         tenant,
         leak: id,
         action: decide.decision.name(),
         comment: decide.comment.as_deref(),
         detail: detail.as_deref(),
-        changed: changed::of_leak(&before, &after),
+        changed: before.changed(&after),
         at,
     };
     four_eyes::supersede(&mut *connection, id, at).await?;
@@ -285,6 +288,25 @@ pub(super) async fn make(
     record(&mut *connection, deed, actor).await?;
     changes::note(&mut *connection, Change::Rule(id)).await?;
     leaks::load(connection, &[id]).await
+}
+
+/// What a decision may change of a leak.
+struct State {
+    leak: Leak,
+    modes: Vec<ModeOfToken>,
+}
+
+impl State {
+    async fn of(connection: &mut dyn Connection, id: LeakId) -> Result<Self, StoreError> {
+        let leak = leaks::state(&mut *connection, id).await?;
+        Ok(Self { leak, modes: token_modes::of(connection, id).await? })
+    }
+
+    fn changed(&self, after: &Self) -> Vec<FieldChange> {
+        let mut changed = changed::of_leak(&self.leak, &after.leak);
+        changed.extend(changed::of_modes(&self.modes, &after.modes));
+        changed
+    }
 }
 
 /// Sets the status, and what goes with it: only a leak that is ended has a resolution, only a
@@ -316,7 +338,8 @@ async fn apply(
     actor: &Actor,
     at: i64,
 ) -> Result<String, StoreError> {
-    let (left_out, taken) = refuse_inapplicable(connection, leak, patch.force).await?;
+    let (left_out, taken) =
+        applicable::refuse_inapplicable(&mut *connection, leak, patch.force).await?;
     query(
         "INSERT INTO virtual_patches (id, leak, tenant, mode, scope, expires_at, force, created_by,
             created_at)
@@ -339,13 +362,8 @@ async fn apply(
         token_modes::set(&mut *connection, leak, patch.mode, modes).await?;
     }
     let modes = token_modes::of(&mut *connection, leak).await?;
+    applicable::refuse_nothing(&mut *connection, leak, (patch.force, taken), &modes).await?;
     let of_mode = |mode: TokenMode| modes.iter().filter(|of| of.mode == mode).count();
-    let nothing_left = i64::try_from(of_mode(TokenMode::None)).unwrap_or(i64::MAX) >= taken;
-    if nothing_left {
-        return Err(StoreError::NothingApplicable(vec![
-            "every token has the mode none: leave one in the patch, or remove the patch".to_owned(),
-        ]));
-    }
     let mut detail = words::of_patch(patch);
     for mode in TokenMode::ALL {
         if of_mode(*mode) > 0 {
@@ -359,62 +377,6 @@ async fn apply(
         ));
     }
     Ok(detail)
-}
-
-/// Answers with how many of the leak's tokens the patch leaves out and takes, where that is at least
-/// one.
-pub(super) async fn refuse_inapplicable(
-    connection: &mut dyn Connection,
-    leak: LeakId,
-    force: bool,
-) -> Result<(usize, i64), StoreError> {
-    let shortest = if force { row::signed(limits::TOKEN_BYTES_FORCED) } else { i64::MAX };
-    // A token of unknown length is known by its digest alone, of which the guard says nothing.
-    let counted = query(
-        "SELECT COUNT(*) AS every, COUNT(CASE WHEN t.not_applicable IS NULL
-            OR t.length BETWEEN $2 AND $3 THEN 1 END) AS taken
-         FROM leak_tokens lt JOIN tokens t ON t.id = lt.token WHERE lt.leak = $1",
-    )
-    .bind(leak.0.as_bytes().as_slice())
-    .bind(shortest)
-    .bind(row::signed(limits::TOKEN_BYTES))
-    .fetch_one(&mut *connection)
-    .await?;
-    let (every, taken) = (row::number(&counted, "every")?, row::number(&counted, "taken")?);
-    if taken > 0 {
-        return Ok((usize::try_from(every.saturating_sub(taken)).unwrap_or_default(), taken));
-    }
-    let mut reasons = query(
-        "SELECT DISTINCT t.not_applicable FROM leak_tokens lt JOIN tokens t ON t.id = lt.token
-         WHERE lt.leak = $1 AND t.not_applicable IS NOT NULL ORDER BY t.not_applicable LIMIT $2",
-    )
-    .bind(leak.0.as_bytes().as_slice())
-    .bind(limits::REASONS)
-    .fetch_all(connection)
-    .await?
-    .iter()
-    .map(|found| row::text(found, "not_applicable"))
-    .collect::<Result<Vec<String>, _>>()?;
-    if force {
-        reasons.push(format!(
-            "force is for tokens of {} to {} bytes",
-            limits::TOKEN_BYTES_FORCED,
-            limits::TOKEN_BYTES
-        ));
-    }
-    Err(StoreError::NothingApplicable(reasons))
-}
-
-/// Refuses a patch that names tokens which the leak does not have.
-pub(super) async fn refuse_foreign(
-    connection: &mut dyn Connection,
-    leak: LeakId,
-    patch: &NewPatch,
-) -> Result<(), StoreError> {
-    for of in patch.tokens.iter().flatten() {
-        token_modes::has(&mut *connection, leak, of.id).await?;
-    }
-    Ok(())
 }
 
 /// Removes the leak's rule; answers with what it was, in words, where there was one.

@@ -3,7 +3,7 @@
 use super::audit::{Deed, record};
 use super::database::{Connection, query};
 use super::register::source_digest;
-use super::{SqlStore, changed, changes, four_eyes, leaks, risk, row, search, tokens};
+use super::{SqlStore, changed, changes, four_eyes, leaks, risk, row, search, token_modes, tokens};
 use crate::model::clock;
 use crate::model::ids::{LeakId, TokenId};
 use crate::model::leak::{Leak, Risk, Source};
@@ -26,6 +26,7 @@ impl SqlStore {
         let mut found = leaks::load(&mut transaction, &[id]).await?;
         let mut leak = found.pop().ok_or(StoreError::NotFound("leak"))?;
         let before = leak.clone();
+        let modes = token_modes::of(&mut transaction, id).await?;
         let tokens_change = !edit.add_tokens.is_empty() || !edit.remove_tokens.is_empty();
         let second = &edit.conditions.second;
         let needs_two =
@@ -35,6 +36,7 @@ impl SqlStore {
         }
 
         let mut words = apply(&mut leak, &edit);
+        let mut other_tokens = 0;
         write(&mut transaction, &leak).await?;
         if let Some(source) = &edit.source {
             set_first_source(&mut transaction, id, source, at).await?;
@@ -49,18 +51,24 @@ impl SqlStore {
                 tokens::keep(&mut transaction, &sealer, tenant, &edit.add_tokens, at).await?;
             let ids: Vec<TokenId> = kept.iter().map(|kept| kept.id).collect();
             let added = tokens::attach(&mut transaction, id, &ids).await?;
+            other_tokens += added;
             if added > 0 {
                 words.push(format!("{added} tokens added"));
             }
         }
         if !edit.remove_tokens.is_empty() {
             let removed = tokens::detach(&mut transaction, tenant, id, &edit.remove_tokens).await?;
+            other_tokens += removed;
             if removed > 0 {
                 words.push(format!("{removed} tokens removed"));
             }
         }
         if tokens_change {
             changes::note(&mut transaction, Change::Tokens(id)).await?;
+        }
+        if other_tokens > 0 {
+            four_eyes::supersede(&mut transaction, id, at).await?;
+            risk::doubt(&mut transaction, [id], at).await?;
         }
         if !words.is_empty() {
             leaks::recount(&mut transaction, id, at).await?;
@@ -69,13 +77,16 @@ impl SqlStore {
         let leaks = leaks::load(&mut transaction, &[id]).await?;
         if let (Some(after), false) = (leaks.first(), words.is_empty()) {
             let detail = words.join("; ");
+            let mut fields = changed::of_leak(&before, after);
+            let left = token_modes::of(&mut transaction, id).await?;
+            fields.extend(changed::of_modes(&modes, &left));
             let deed = Deed {
                 tenant,
                 leak: id,
                 action: "edit",
                 comment: None,
                 detail: Some(&detail),
-                changed: changed::of_leak(&before, after),
+                changed: fields,
                 at,
             };
             if let (true, Second::Afterwards(reason)) = (needs_two, second) {

@@ -7,7 +7,9 @@ use async_trait::async_trait;
 
 use super::audit::{Deed, Entry, record_entry};
 use super::database::{Builder, Connection, Row, query};
-use super::{SqlStore, changed, decisions, leaks, list, once, row, token_modes};
+use super::{
+    SqlStore, applicable, changed, decisions, handed_out, leaks, list, once, row, token_modes,
+};
 use crate::config::limits;
 use crate::model::clock;
 use crate::model::ids::{LeakId, ProposalId};
@@ -33,7 +35,7 @@ pub(super) async fn person(
     connection: &mut dyn Connection,
     actor: &Actor,
 ) -> Result<Option<String>, StoreError> {
-    let Some(token) = actor.api_token else { return Ok(Some(format!("user:{}", actor.name))) };
+    let Some(token) = actor.api_token else { return Ok(Some(handed_out::person_of(&actor.name))) };
     let found = query("SELECT person FROM api_tokens WHERE id = $1")
         .bind(token.0.as_bytes().as_slice())
         .fetch_optional(connection)
@@ -116,7 +118,8 @@ pub(super) async fn of_blocked(
         && blocks(connection, leak).await?)
 }
 
-/// Something was decided about the leak: what waits for another person was asked for another state.
+/// Something was decided about the leak, it has other tokens, or its patch has ended: what waits for
+/// another person was asked for another state.
 pub(super) async fn supersede(
     connection: &mut dyn Connection,
     leak: LeakId,
@@ -363,8 +366,7 @@ impl FourEyesStore for SqlStore {
         let status = leaks::status_if(&mut transaction, tenant, leak, versions).await?;
         status.after(decide.decision)?;
         if let Some(patch) = &decide.patch {
-            decisions::refuse_inapplicable(&mut transaction, leak, patch.force).await?;
-            decisions::refuse_foreign(&mut transaction, leak, patch).await?;
+            applicable::refuse_impossible(&mut transaction, leak, patch).await?;
         }
         let person = asking(&mut transaction, actor).await?;
         query(

@@ -4,7 +4,7 @@ use jiff::Timestamp;
 
 use super::audit::{Entry, record_entry};
 use super::database::{Builder, Row, query};
-use super::{SqlStore, changed, four_eyes, list, row};
+use super::{SqlStore, changed, four_eyes, handed_out, list, row};
 use crate::config::limits;
 use crate::model::clock;
 use crate::model::ids::{ApiTokenId, UserId};
@@ -75,6 +75,7 @@ impl SqlStore {
         let at = now.as_millisecond();
         let mut writer = self.decisions.lock().await?;
         let mut transaction = writer.begin().await?;
+        handed_out::still_gives(&mut transaction, actor, token.role, &token.tenant).await?;
         let person = four_eyes::person(&mut transaction, actor).await?;
         query(
             "INSERT INTO api_tokens (id, tenant, name, role, hash, created_at, expires_at, person)

@@ -4,6 +4,7 @@
 //! PostgreSQL. Each has what writes it and connections that read it, which see the other one too,
 //! by its name; what writes never does, since a transaction would then lock both.
 
+mod applicable;
 mod audit;
 mod backup;
 mod changed;
@@ -17,6 +18,7 @@ mod edit;
 mod events;
 mod fingerprint_key;
 mod four_eyes;
+mod handed_out;
 mod held;
 mod identity;
 mod identity_store;
@@ -25,6 +27,7 @@ mod leaks;
 mod list;
 mod once;
 mod outgoing;
+mod policies;
 mod postgres;
 mod register;
 mod retention;
@@ -158,6 +161,14 @@ impl Store for SqlStore {
         actor: &Actor,
     ) -> Result<Leak, StoreError> {
         self.decide_leak(tenant, id, decide, actor).await
+    }
+
+    async fn undecided(
+        &self,
+        tenant: &str,
+        ids: &[LeakId],
+    ) -> Result<Vec<(LeakId, u64)>, StoreError> {
+        self.undecided_of(tenant, ids).await
     }
 
     async fn settle_risks(&self, now: Timestamp) -> Result<u64, StoreError> {

@@ -7,7 +7,9 @@ use aws_lc_rs::digest;
 use super::audit::{Deed, record};
 use super::database::{Builder, Connection, query};
 use super::tokens::Kept;
-use super::{SqlStore, changed, changes, leaks, once, risk, row, search, tokens};
+use super::{
+    SqlStore, changed, changes, four_eyes, leaks, once, policies, risk, row, search, tokens,
+};
 use crate::config::limits;
 use crate::model::clock;
 use crate::model::ids::{LeakId, TokenId};
@@ -43,9 +45,14 @@ impl SqlStore {
             let id = match registration.continues {
                 Some(id) => {
                     leaks::status(&mut transaction, &registration.tenant, id).await?;
+                    four_eyes::supersede(&mut transaction, id, at).await?;
+                    risk::doubt(&mut transaction, [id], at).await?;
                     id
                 }
-                None => insert_leak(&mut transaction, &registration, at).await?,
+                None => {
+                    let validity = risk::of_tokens(new.iter().map(|kept| kept.validity));
+                    insert_leak(&mut transaction, &registration, validity, at).await?
+                }
             };
             add_tokens(&mut transaction, &registration, id, &new, actor, at).await?;
             leak = leaks::load(&mut transaction, &[id]).await?;
@@ -105,13 +112,14 @@ async fn add_occurrences(
         if registration.continues == Some(leak) {
             continue;
         }
-        merged.push(Merged { leak, tokens });
+        let status = leaks::status(connection, &registration.tenant, leak).await?;
+        let reopened = registration.reopens && status == Status::Closed;
+        merged.push(Merged { leak, tokens, reopened });
         let times = add_source(connection, leak, &registration.source, at).await?;
         if times == 1 {
             search::add_source(connection, leak, &registration.source).await?;
             risk::add_source(connection, leak, registration.source.kind, clock::now()).await?;
         }
-        let status = leaks::status(connection, &registration.tenant, leak).await?;
         // A scanner that reports the same place every night would bury the history of the leak.
         if times > 1 && names_a_place && status == Status::Open {
             continue;
@@ -132,6 +140,9 @@ async fn add_occurrences(
         };
         record(connection, deed, actor).await?;
         leaks::touch(connection, leak, at).await?;
+        if reopened {
+            policies::reopen(connection, &registration.tenant, leak, actor, at).await?;
+        }
     }
     Ok(merged)
 }
@@ -139,6 +150,7 @@ async fn add_occurrences(
 async fn insert_leak(
     connection: &mut dyn Connection,
     registration: &Registration,
+    validity: Validity,
     at: i64,
 ) -> Result<LeakId, StoreError> {
     let id = LeakId::new();
@@ -147,12 +159,6 @@ async fn insert_leak(
         .as_deref()
         .or_else(|| registration.tokens.first().map(|token| token.kind.as_str()))
         .unwrap_or("unknown");
-    let mut validity = Validity::Unknown;
-    for told in [Validity::Inactive, Validity::Active] {
-        if registration.tokens.iter().any(|token| token.validity == told) {
-            validity = told;
-        }
-    }
     let now = clock::now();
     let facts = Facts {
         kind,

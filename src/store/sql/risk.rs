@@ -3,7 +3,7 @@
 //!
 //! A use costs nothing but a look into a table in memory, unless it tells something new of a leak.
 
-use std::collections::{BTreeSet, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use jiff::Timestamp;
@@ -31,6 +31,21 @@ pub(super) struct Told {
     validity: Validity,
 }
 
+impl Told {
+    /// The same with what was told later.
+    fn and(self, at: i64, validity: Validity) -> Self {
+        let validity = if validity == Validity::Unknown { self.validity } else { validity };
+        Self { at: self.at.min(at), validity }
+    }
+}
+
+/// What was found to be in a leak's level.
+struct Settled {
+    validity: Validity,
+    /// What was told since that is no news.
+    again: Option<Told>,
+}
+
 /// The leaks whose tokens were used.
 #[derive(Default)]
 pub(super) struct Used {
@@ -39,12 +54,37 @@ pub(super) struct Used {
 
 #[derive(Default)]
 struct Inner {
-    /// What is known to be in the computed levels already.
-    settled: HashMap<LeakId, Validity>,
-    /// What is not yet.
+    /// What was found to be in the computed levels lately. Another process, or a change of the leak,
+    /// may have made it another one since: so it is believed for a while only.
+    settled: HashMap<LeakId, Settled>,
+    /// Until when.
+    believed_until: i64,
+    /// What is to be looked at.
     doubtful: HashMap<LeakId, Told>,
     /// Whether the uses before this process's start were looked at.
     caught_up: bool,
+}
+
+impl Inner {
+    fn doubt(&mut self, leak: LeakId, told: Told) {
+        if self.doubtful.len() >= limits::RISK_USED_LEAKS && !self.doubtful.contains_key(&leak) {
+            return;
+        }
+        let Told { at, validity } = told;
+        self.doubtful
+            .entry(leak)
+            .and_modify(|noted| *noted = noted.and(at, validity))
+            .or_insert(told);
+    }
+
+    /// Believes nothing any more: what was used meanwhile is looked at again.
+    fn doubt_all(&mut self) {
+        for (leak, settled) in std::mem::take(&mut self.settled) {
+            if let Some(again) = settled.again {
+                self.doubt(leak, again);
+            }
+        }
+    }
 }
 
 impl Used {
@@ -56,24 +96,24 @@ impl Used {
     pub(super) fn note(&self, leak: LeakId, at: i64, told: Option<Validity>) {
         let mut inner = self.lock();
         let validity = told.unwrap_or_default();
-        if let Some(settled) = inner.settled.get(&leak)
-            && (validity == Validity::Unknown || validity == *settled)
+        if let Some(settled) = inner.settled.get_mut(&leak)
+            && (validity == Validity::Unknown || validity == settled.validity)
         {
+            let again = settled.again.map_or(Told { at, validity }, |told| told.and(at, validity));
+            settled.again = Some(again);
             return;
         }
-        if inner.doubtful.len() >= limits::RISK_USED_LEAKS && !inner.doubtful.contains_key(&leak) {
-            return;
-        }
-        let noted = inner.doubtful.entry(leak).or_insert(Told { at, validity });
-        noted.at = noted.at.min(at);
-        if validity != Validity::Unknown {
-            noted.validity = validity;
-        }
+        inner.doubt(leak, Told { at, validity });
     }
 
-    /// Some of those that are to be looked at.
-    fn some(&self) -> Vec<(LeakId, Told)> {
-        let inner = self.lock();
+    /// Some of those that are to be looked at now.
+    fn some(&self, now: i64) -> Vec<(LeakId, Told)> {
+        let mut inner = self.lock();
+        if now >= inner.believed_until {
+            inner.doubt_all();
+            let time = row::signed(limits::RISK_BELIEVED.as_millis());
+            inner.believed_until = now.saturating_add(time);
+        }
         inner.doubtful.iter().take(limits::RISK_LEAKS).map(|(id, told)| (*id, *told)).collect()
     }
 
@@ -81,14 +121,20 @@ impl Used {
     fn settle(&self, done: &[(LeakId, Told)], settled: &HashMap<LeakId, Validity>) {
         let mut inner = self.lock();
         if inner.settled.len() >= limits::RISK_USED_LEAKS {
-            inner.settled.clear();
+            inner.doubt_all();
         }
         for (id, told) in done {
             if inner.doubtful.get(id) == Some(told) {
                 inner.doubtful.remove(id);
             }
             if let Some(validity) = settled.get(id) {
-                inner.settled.insert(*id, *validity);
+                inner.settled.insert(*id, Settled { validity: *validity, again: None });
+            }
+        }
+        // Of others, which were due, something else may be known by now.
+        for (id, validity) in settled {
+            if let Some(known) = inner.settled.get_mut(id) {
+                known.validity = *validity;
             }
         }
     }
@@ -155,12 +201,58 @@ pub(super) async fn weigh_sources(
     Ok(())
 }
 
+/// Whether any of a leak's tokens works may be another matter now, since it has other tokens or
+/// something was reported of them. That is looked at with the next tick: what upstreams answered
+/// stands in the other database.
+pub(super) async fn doubt(
+    connection: &mut dyn Connection,
+    leaks: impl IntoIterator<Item = LeakId>,
+    at: i64,
+) -> Result<(), StoreError> {
+    let leaks: Vec<LeakId> = leaks.into_iter().collect();
+    for chunk in leaks.chunks(limits::STORE_VALUES) {
+        let mut sql = Builder::new("UPDATE leaks SET risk_due_at = ");
+        sql.push_bind(at).push(" WHERE id IN (");
+        leaks::push_ids(&mut sql, chunk);
+        sql.build().persistent(false).execute(&mut *connection).await?;
+    }
+    Ok(())
+}
+
+/// Whether tokens work, by what is known of each: all of them are refused, or any is accepted.
+pub(super) fn of_tokens(each: impl Iterator<Item = Validity>) -> Validity {
+    let (mut every, mut all_refused) = (0_usize, true);
+    for validity in each {
+        if validity == Validity::Active {
+            return Validity::Active;
+        }
+        every = every.saturating_add(1);
+        all_refused &= validity == Validity::Inactive;
+    }
+    // A larger leak is not looked through later: then one that is refused tells nothing of the rest.
+    if all_refused && every > 0 && row::signed(every) <= limits::RISK_TOKENS {
+        Validity::Inactive
+    } else {
+        Validity::Unknown
+    }
+}
+
 /// Computes the leak's level anew from what its row says. Answers whether the level that counts is
-/// another one now.
+/// another one now. Where it is due anyhow, it stays so.
 pub(super) async fn settle(
     connection: &mut dyn Connection,
     leak: LeakId,
     now: Timestamp,
+) -> Result<bool, StoreError> {
+    settle_due(connection, leak, now, None).await
+}
+
+/// The same, where what was due at this time is done with.
+async fn settle_due(
+    connection: &mut dyn Connection,
+    leak: LeakId,
+    now: Timestamp,
+    done: Option<i64>,
 ) -> Result<bool, StoreError> {
     let mut sql = Builder::new("SELECT ");
     sql.push(COLUMNS).push(" FROM leaks l WHERE l.id = ").push_bind(leak.0.as_bytes().to_vec());
@@ -169,6 +261,8 @@ pub(super) async fn settle(
     let assessed = assess(&facts(&found, &kind)?, now);
     let before = row::ranked(&found, "risk", Risk::ALL)?;
     let after = set(&found)?.unwrap_or(assessed.level);
+    let due = row::number_or_none(&found, "risk_due_at")?;
+    let still_due = due.filter(|at| *at <= now.as_millisecond() && done != Some(*at));
     query(
         "UPDATE leaks SET risk = $2, risk_computed = $3, risk_due_at = $4, version = version + $5
          WHERE id = $1",
@@ -176,7 +270,7 @@ pub(super) async fn settle(
     .bind(leak.0.as_bytes().as_slice())
     .bind(row::rank(after, Risk::ALL))
     .bind(row::rank(assessed.level, Risk::ALL))
-    .bind(assessed.due_at.map(|at| at.as_millisecond()))
+    .bind(still_due.or(assessed.due_at.map(|at| at.as_millisecond())))
     .bind(i64::from(before != after))
     .execute(connection)
     .await?;
@@ -186,20 +280,24 @@ pub(super) async fn settle(
 impl SqlStore {
     pub(super) async fn bring_risks_up_to_date(&self, now: Timestamp) -> Result<u64, StoreError> {
         self.catch_up_with_uses().await?;
-        let told = self.used.some();
-        let due =
-            query("SELECT id FROM leaks WHERE risk_due_at <= $1 ORDER BY risk_due_at LIMIT $2")
-                .bind(now.as_millisecond())
-                .bind(row::signed(limits::RISK_LEAKS))
-                .fetch_all(&self.reserved_readers)
-                .await?;
-        if told.is_empty() && due.is_empty() {
+        let told = self.used.some(now.as_millisecond());
+        let rows = query(
+            "SELECT id, risk_due_at FROM leaks WHERE risk_due_at <= $1
+             ORDER BY risk_due_at LIMIT $2",
+        )
+        .bind(now.as_millisecond())
+        .bind(row::signed(limits::RISK_LEAKS))
+        .fetch_all(&self.reserved_readers)
+        .await?;
+        if told.is_empty() && rows.is_empty() {
             return Ok(0);
         }
-        let mut ids: BTreeSet<LeakId> = told.iter().map(|(id, _)| *id).collect();
-        for found in &due {
-            ids.insert(LeakId(row::uuid(found, "id")?));
+        let mut due: BTreeMap<LeakId, i64> = BTreeMap::new();
+        for found in &rows {
+            due.insert(LeakId(row::uuid(found, "id")?), row::number(found, "risk_due_at")?);
         }
+        let ids: BTreeSet<LeakId> =
+            told.iter().map(|(id, _)| *id).chain(due.keys().copied()).collect();
         let ids: Vec<LeakId> = ids.into_iter().collect();
         let told_of: HashMap<LeakId, Told> = told.iter().copied().collect();
         let learnt = self.learnt(&ids, &told_of).await?;
@@ -218,11 +316,11 @@ impl SqlStore {
                 .execute(&mut transaction)
                 .await?;
             }
-            let due = due.iter().map(|found| row::uuid(found, "id").map(LeakId));
-            let mut doubtful = due.collect::<Result<BTreeSet<_>, _>>()?;
-            doubtful.extend(learnt.changes.keys());
+            let doubtful: BTreeSet<LeakId> =
+                due.keys().chain(learnt.changes.keys()).copied().collect();
             for id in doubtful {
-                changed += u64::from(settle(&mut transaction, id, now).await?);
+                let done = due.get(&id).copied();
+                changed += u64::from(settle_due(&mut transaction, id, now, done).await?);
             }
             transaction.commit().await?;
         }
@@ -270,9 +368,18 @@ impl SqlStore {
             let before = row::named(found, "use_validity", row::validity_from_name)?;
             let noted = told.get(&id);
             let few = row::number(found, "token_count")? <= limits::RISK_TOKENS;
-            let validity = match noted.map(|told| told.validity) {
-                Some(told) if !few && told != Validity::Unknown => told,
-                _ => works.get(&id).copied().unwrap_or(before),
+            let is_accepted = noted.is_some_and(|told| told.validity == Validity::Active);
+            let validity = match works.get(&id).copied() {
+                Some(works) if few => works,
+                _ if few || is_accepted || before == Validity::Active => {
+                    if is_accepted {
+                        Validity::Active
+                    } else {
+                        before
+                    }
+                }
+                // Of so many, that one is refused tells nothing of the others.
+                _ => Validity::Unknown,
             };
             learnt.settled.insert(id, validity);
             let used_at = noted.map(|told| told.at).or_else(|| uses.get(&id).copied());
@@ -295,12 +402,13 @@ impl SqlStore {
             .collect()
     }
 
-    /// Of the leaks with few enough tokens, whether any of these works: what an upstream answered
-    /// counts more than what a report said. Nothing is told of leaks of which nothing is known.
+    /// Of the leaks with few enough tokens, whether any of these works, or all are refused: what an
+    /// upstream answered counts more than what a report said.
     async fn which_work(&self, ids: &[LeakId]) -> Result<HashMap<LeakId, Validity>, StoreError> {
         let mut sql = Builder::new(
-            "SELECT lt.leak, CAST(MAX(CASE COALESCE(u.validity, t.validity)
-                WHEN 'active' THEN 2 WHEN 'inactive' THEN 1 ELSE 0 END) AS BIGINT) AS works
+            "SELECT lt.leak, COUNT(*) AS every,
+                COUNT(CASE COALESCE(u.validity, t.validity) WHEN 'active' THEN 1 END) AS accepted,
+                COUNT(CASE COALESCE(u.validity, t.validity) WHEN 'inactive' THEN 1 END) AS refused
              FROM leaks l JOIN leak_tokens lt ON lt.leak = l.id JOIN tokens t ON t.id = lt.token
              LEFT JOIN events.token_use u ON u.token = lt.token WHERE l.token_count <= ",
         );
@@ -310,10 +418,12 @@ impl SqlStore {
         let rows = sql.build().persistent(false).fetch_all(&self.decisions_readers).await?;
         let mut works = HashMap::with_capacity(rows.len());
         for found in &rows {
-            let validity = match row::number(found, "works")? {
-                2 => Validity::Active,
-                1 => Validity::Inactive,
-                _ => Validity::Unknown,
+            let validity = if row::number(found, "accepted")? > 0 {
+                Validity::Active
+            } else if row::number(found, "refused")? == row::number(found, "every")? {
+                Validity::Inactive
+            } else {
+                Validity::Unknown
             };
             works.insert(LeakId(row::uuid(found, "leak")?), validity);
         }

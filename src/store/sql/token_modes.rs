@@ -1,9 +1,9 @@
 //! The mode of single tokens of a leak, where it is not that of the leak's patch.
 
-use std::collections::HashMap;
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 use super::database::{Builder, Connection, Row, query};
-use super::{SqlStore, leaks, row};
+use super::{SqlStore, leaks, row, usage};
 use crate::config::limits;
 use crate::model::ids::{LeakId, TokenId};
 use crate::model::leak::Leak;
@@ -12,8 +12,9 @@ use crate::model::token::Token;
 use crate::store::StoreError;
 use crate::store::types::EnforcedLeak;
 
-/// Puts these modes in the place of those that the leak's tokens had. One that is the patch's own is
-/// not kept; [`StoreError::NotFound`] where the leak does not have a token.
+/// Puts these modes in the place of those that the leak's tokens had; of two for one token, the later
+/// counts. One that is the patch's own is not kept; [`StoreError::NotFound`] where the leak does not
+/// have a token.
 pub(super) async fn set(
     connection: &mut dyn Connection,
     leak: LeakId,
@@ -21,36 +22,40 @@ pub(super) async fn set(
     modes: &[ModeOfToken],
 ) -> Result<(), StoreError> {
     clear(&mut *connection, leak).await?;
-    for of in modes {
-        has(&mut *connection, leak, of.id).await?;
-        if of.mode == patch.into() {
-            continue;
-        }
-        query(
-            "INSERT INTO token_modes (leak, token, mode) VALUES ($1, $2, $3)
-             ON CONFLICT (leak, token) DO UPDATE SET mode = excluded.mode",
-        )
-        .bind(leak.0.as_bytes().as_slice())
-        .bind(of.id.0.as_bytes().as_slice())
-        .bind(of.mode.name())
-        .execute(&mut *connection)
-        .await?;
+    has_all(&mut *connection, leak, modes).await?;
+    let of: BTreeMap<TokenId, TokenMode> = modes.iter().map(|of| (of.id, of.mode)).collect();
+    let own: Vec<_> = of.into_iter().filter(|(_, mode)| *mode != patch.into()).collect();
+    for chunk in own.chunks(limits::STORE_ROWS) {
+        let mut sql = Builder::new("INSERT INTO token_modes (leak, token, mode) ");
+        sql.push_values(chunk.iter(), |values, (token, mode)| {
+            values
+                .push_bind(leak.0.as_bytes().to_vec())
+                .push_bind(token.0.as_bytes().to_vec())
+                .push_bind(mode.name());
+        });
+        sql.build().persistent(false).execute(&mut *connection).await?;
     }
     Ok(())
 }
 
-/// Fails where the leak does not have the token.
-pub(super) async fn has(
+/// Fails where the leak does not have all of these tokens.
+pub(super) async fn has_all(
     connection: &mut dyn Connection,
     leak: LeakId,
-    token: TokenId,
+    modes: &[ModeOfToken],
 ) -> Result<(), StoreError> {
-    let has = query("SELECT 1 FROM leak_tokens WHERE leak = $1 AND token = $2")
-        .bind(leak.0.as_bytes().as_slice())
-        .bind(token.0.as_bytes().as_slice())
-        .fetch_optional(connection)
-        .await?;
-    has.map(drop).ok_or(StoreError::NotFound("token of this leak"))
+    let named: BTreeSet<TokenId> = modes.iter().map(|of| of.id).collect();
+    let named: Vec<TokenId> = named.into_iter().collect();
+    for chunk in named.chunks(limits::STORE_VALUES) {
+        let mut sql = Builder::new("SELECT COUNT(*) AS count FROM leak_tokens WHERE leak = ");
+        sql.push_bind(leak.0.as_bytes().to_vec()).push(" AND token IN (");
+        usage::push_tokens(&mut sql, chunk.iter().copied());
+        let found = sql.build().persistent(false).fetch_one(&mut *connection).await?;
+        if row::count(&found, "count")? != chunk.len() as u64 {
+            return Err(StoreError::NotFound("token of this leak"));
+        }
+    }
+    Ok(())
 }
 
 /// Forgets the modes of a leak's tokens, which end with its patch.
@@ -62,17 +67,16 @@ pub(super) async fn clear(connection: &mut dyn Connection, leak: LeakId) -> Resu
     Ok(())
 }
 
-/// Forgets the mode of one token, which is taken out of the leak.
+/// Forgets the modes of tokens that are taken out of the leak, as many as one statement names.
 pub(super) async fn forget(
     connection: &mut dyn Connection,
     leak: LeakId,
-    token: TokenId,
+    tokens: &[TokenId],
 ) -> Result<(), StoreError> {
-    query("DELETE FROM token_modes WHERE leak = $1 AND token = $2")
-        .bind(leak.0.as_bytes().as_slice())
-        .bind(token.0.as_bytes().as_slice())
-        .execute(connection)
-        .await?;
+    let mut sql = Builder::new("DELETE FROM token_modes WHERE leak = ");
+    sql.push_bind(leak.0.as_bytes().to_vec()).push(" AND token IN (");
+    usage::push_tokens(&mut sql, tokens.iter().copied());
+    sql.build().persistent(false).execute(connection).await?;
     Ok(())
 }
 

@@ -3,7 +3,7 @@
 use std::collections::{BTreeSet, HashMap};
 
 use super::database::{Builder, Connection, Row, query};
-use super::{SqlStore, changes, counts, leaks, list, row, token_modes, usage};
+use super::{SqlStore, changes, counts, leaks, list, risk, row, token_modes, usage};
 use crate::config::limits;
 use crate::model::fingerprint::Fingerprint;
 use crate::model::ids::{LeakId, TokenId};
@@ -45,6 +45,8 @@ pub(super) struct Kept {
     pub(super) is_new: bool,
     /// Whether a rule can be made of it; told of a new one.
     pub(super) is_applicable: bool,
+    /// Whether it is said to work.
+    pub(super) validity: Validity,
 }
 
 /// Keeps these tokens, each once, in the order in which they came. What is known already stays as
@@ -58,13 +60,16 @@ pub(super) async fn keep(
 ) -> Result<Vec<Kept>, StoreError> {
     let tokens = distinct(tokens);
     let mut kept = Vec::with_capacity(tokens.len());
-    let mut learnt = Vec::new();
+    let (mut learnt, mut judged) = (Vec::new(), Vec::new());
     for chunk in tokens.chunks(limits::STORE_ROWS) {
         let known = known(connection, tenant, chunk).await?;
         let mut new: Vec<(TokenId, &NewToken)> = Vec::new();
         for token in chunk {
             let (id, is_new) = match known.get(&token.fingerprint) {
                 Some(known) => {
+                    if judge(connection, known, token).await? {
+                        judged.push(known.id);
+                    }
                     if learn(connection, key, known, token).await? {
                         learnt.push(known.id);
                     }
@@ -76,7 +81,8 @@ pub(super) async fn keep(
                     (id, true)
                 }
             };
-            kept.push(Kept { id, is_new, is_applicable: token.not_applicable.is_none() });
+            let is_applicable = token.not_applicable.is_none();
+            kept.push(Kept { id, is_new, is_applicable, validity: token.validity });
         }
         insert(connection, key, tenant, &new, at).await?;
     }
@@ -84,6 +90,8 @@ pub(super) async fn keep(
         changes::note(&mut *connection, Change::Tokens(leak)).await?;
         leaks::bump(&mut *connection, leak).await?;
     }
+    let doubtful = having(&mut *connection, &judged).await?;
+    risk::doubt(connection, doubtful, at).await?;
     Ok(kept)
 }
 
@@ -147,20 +155,30 @@ async fn known(
     Ok(known)
 }
 
-/// Takes over what a new report of a known token adds; answers whether that is its text.
+/// Takes over whether a known token works, as a new report says; answers whether that is news.
+async fn judge(
+    connection: &mut dyn Connection,
+    known: &Known,
+    token: &NewToken,
+) -> Result<bool, StoreError> {
+    if token.validity == Validity::Unknown || token.validity == known.validity {
+        return Ok(false);
+    }
+    query("UPDATE tokens SET validity = $2 WHERE id = $1")
+        .bind(known.id.0.as_bytes().as_slice())
+        .bind(row::validity_name(token.validity))
+        .execute(connection)
+        .await?;
+    Ok(true)
+}
+
+/// Takes over the text that a new report of a known token adds; answers whether it does.
 async fn learn(
     connection: &mut dyn Connection,
     key: &Sealer,
     known: &Known,
     token: &NewToken,
 ) -> Result<bool, StoreError> {
-    if token.validity != Validity::Unknown && token.validity != known.validity {
-        query("UPDATE tokens SET validity = $2 WHERE id = $1")
-            .bind(known.id.0.as_bytes().as_slice())
-            .bind(row::validity_name(token.validity))
-            .execute(&mut *connection)
-            .await?;
-    }
     // A text that the guard refuses does not come in this way: it would take a digest out of a rule.
     if known.has_text || token.material.length().is_none() || token.not_applicable.is_some() {
         return Ok(false);
@@ -242,24 +260,21 @@ pub(super) async fn detach(
     tokens: &[TokenId],
 ) -> Result<u64, StoreError> {
     let (mut removed, mut gone) = (0, 0_u64);
-    for token in tokens {
-        let done = query("DELETE FROM leak_tokens WHERE leak = $1 AND token = $2")
-            .bind(leak.0.as_bytes().as_slice())
-            .bind(token.0.as_bytes().as_slice())
-            .execute(&mut *connection)
-            .await?;
+    for chunk in tokens.chunks(limits::STORE_VALUES) {
+        let mut sql = Builder::new("DELETE FROM leak_tokens WHERE leak = ");
+        sql.push_bind(leak.0.as_bytes().to_vec()).push(" AND token IN (");
+        usage::push_tokens(&mut sql, chunk.iter().copied());
+        let done = sql.build().persistent(false).execute(&mut *connection).await?;
         if done == 0 {
             continue;
         }
-        removed += 1;
-        token_modes::forget(&mut *connection, leak, *token).await?;
-        gone += query(
-            "DELETE FROM tokens WHERE id = $1
-             AND NOT EXISTS (SELECT 1 FROM leak_tokens WHERE token = $1)",
-        )
-        .bind(token.0.as_bytes().as_slice())
-        .execute(&mut *connection)
-        .await?;
+        removed += done;
+        token_modes::forget(&mut *connection, leak, chunk).await?;
+        let mut sql = Builder::new("DELETE FROM tokens WHERE tenant = ");
+        sql.push_bind(tenant.to_owned()).push(" AND id IN (");
+        usage::push_tokens(&mut sql, chunk.iter().copied());
+        sql.push(" AND NOT EXISTS (SELECT 1 FROM leak_tokens lt WHERE lt.token = tokens.id)");
+        gone += sql.build().persistent(false).execute(&mut *connection).await?;
     }
     if gone > 0 {
         counts::add_tokens(connection, tenant, -row::signed(gone)).await?;

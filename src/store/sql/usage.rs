@@ -4,7 +4,7 @@ use std::collections::{BTreeSet, HashMap};
 
 use jiff::Timestamp;
 
-use super::database::{Builder, Connection, Pool, Value, query};
+use super::database::{Builder, Connection, Pool, Value};
 use super::{SqlStore, leaks, row};
 use crate::config::limits;
 use crate::model::clock;
@@ -120,22 +120,32 @@ impl Tally {
         }
         let tokens: Vec<(TokenId, TokenUse)> = self.tokens.into_iter().collect();
         for chunk in tokens.chunks(limits::STORE_ROWS) {
-            // The first use stays the one that was written first.
-            let mut sql = Builder::new("INSERT INTO token_use (token, last_used_at, first_event) ");
+            // The first use stays the one that was written first. Batches may come late: what was told
+            // last counts, not what was written last.
+            let mut sql = Builder::new(
+                "INSERT INTO token_use (token, last_used_at, first_event, validity, validity_at) ",
+            );
             sql.push_values(chunk.iter(), |values, (token, used)| {
                 values
                     .push_bind(token.0.as_bytes().to_vec())
                     .push_bind(used.last_used_at)
-                    .push_bind(used.first.map(|(_, event)| event.0.as_bytes().to_vec()));
+                    .push_bind(used.first.map(|(_, event)| event.0.as_bytes().to_vec()))
+                    .push_bind(used.told.map(|(_, validity)| row::validity_name(validity)))
+                    .push_bind(used.told.map(|(at, _)| at));
             });
             sql.push(
-                " ON CONFLICT (token) DO UPDATE SET last_used_at = excluded.last_used_at
-                    WHERE excluded.last_used_at > token_use.last_used_at",
+                " ON CONFLICT (token) DO UPDATE SET
+                    last_used_at = CASE WHEN excluded.last_used_at > token_use.last_used_at
+                        THEN excluded.last_used_at ELSE token_use.last_used_at END,
+                    validity = CASE WHEN excluded.validity_at >= COALESCE(token_use.validity_at,
+                        excluded.validity_at) THEN excluded.validity ELSE token_use.validity END,
+                    validity_at = CASE WHEN excluded.validity_at >= COALESCE(token_use.validity_at,
+                        excluded.validity_at) THEN excluded.validity_at
+                        ELSE token_use.validity_at END
+                  WHERE excluded.last_used_at > token_use.last_used_at
+                    OR excluded.validity_at >= COALESCE(token_use.validity_at, excluded.validity_at)",
             );
             sql.build().persistent(false).execute(&mut *connection).await?;
-        }
-        for (token, used) in tokens {
-            used.write_told(token, connection).await?;
         }
         Ok(())
     }
@@ -173,28 +183,6 @@ async fn add<K, V: Into<Value>>(
         sql.build().persistent(is_whole).execute(&mut *connection).await?;
     }
     Ok(())
-}
-
-impl TokenUse {
-    /// Writes what upstreams told of the token, which is written down already.
-    async fn write_told(
-        self,
-        token: TokenId,
-        connection: &mut dyn Connection,
-    ) -> Result<(), StoreError> {
-        let Some((at, validity)) = self.told else { return Ok(()) };
-        // Batches may come late: what was told last counts, not what was written last.
-        query(
-            "UPDATE token_use SET validity = $2, validity_at = $3
-             WHERE token = $1 AND (validity_at IS NULL OR validity_at <= $3)",
-        )
-        .bind(token.0.as_bytes().as_slice())
-        .bind(row::validity_name(validity))
-        .bind(at)
-        .execute(connection)
-        .await?;
-        Ok(())
-    }
 }
 
 /// A list of tokens' ids and the bracket that ends it.

@@ -3,7 +3,7 @@
 use super::audit::{Entry, record_entry};
 use super::database::{Builder, Connection, Row, query};
 use super::identity::exists;
-use super::{SqlStore, changed, list, row};
+use super::{SqlStore, changed, handed_out, list, row};
 use crate::model::clock;
 use crate::model::ids::UserId;
 use crate::model::role::{Actor, Role};
@@ -163,6 +163,10 @@ impl SqlStore {
         if ends {
             end_all(&mut transaction, id).await?;
         }
+        let still = Some(&after).filter(|user| !user.disabled);
+        let revoked =
+            handed_out::revoke_beyond(&mut transaction, &before.name, still, at, actor).await?;
+        words.extend(words_of_revoked(revoked));
         let (object, detail) = (id.to_string(), format!("{}: {}", before.name, words.join("; ")));
         let password = words.iter().any(|word| word == "a new password");
         let fields = [
@@ -195,17 +199,23 @@ impl SqlStore {
             another_is_left(&mut transaction, id).await?;
         }
         end_all(&mut transaction, id).await?;
+        let revoked =
+            handed_out::revoke_beyond(&mut transaction, &before.name, None, at, actor).await?;
         query("DELETE FROM users WHERE id = $1")
             .bind(id.0.as_bytes().as_slice())
             .execute(&mut transaction)
             .await?;
         let object = id.to_string();
+        let detail = match words_of_revoked(revoked) {
+            Some(words) => format!("{}: {words}", before.name),
+            None => before.name.clone(),
+        };
         let entry = Entry {
             tenant: &before.tenant,
             at,
             action: "remove_user",
             object: Some(&object),
-            detail: Some(&before.name),
+            detail: Some(&detail),
             changed: vec![
                 changed::gone("name", &before.name),
                 changed::gone("role", before.role.name()),
@@ -259,6 +269,15 @@ fn words_of_change(before: &User, after: &User) -> Vec<String> {
         words.push(if after.disabled { "disabled" } else { "enabled" }.to_owned());
     }
     words
+}
+
+/// How many API tokens ended with the change, in words, where any did.
+fn words_of_revoked(revoked: usize) -> Option<String> {
+    match revoked {
+        0 => None,
+        1 => Some("1 API token revoked".to_owned()),
+        many => Some(format!("{many} API tokens revoked")),
+    }
 }
 
 /// Ends all sessions of a user; answers with how many there were.

@@ -167,6 +167,19 @@ impl Api {
         Self::start_with(directory, FirstStart::default(), None, hooks, outgoing()).await.0
     }
 
+    /// One with these hooks, and with these tenants' closed leaks opened again when one of their
+    /// tokens is reported.
+    pub async fn with_policies(hooks: Vec<Hook>, reopen_reported: &[&str]) -> Self {
+        let directory = tempfile::tempdir().unwrap();
+        let url = format!("sqlite:{}", directory.path().join("leakgate.db").display());
+        let settings = Settings {
+            hooks,
+            reopen_reported: reopen_reported.iter().map(|id| (*id).to_owned()).collect(),
+            ..settings(outgoing())
+        };
+        Self::on_with(&url, directory, FirstStart::default(), settings).await.0
+    }
+
     /// One that sends what happens as these settings say.
     pub async fn with_outgoing(settings: OutgoingSettings) -> Self {
         Self::start_again(tempfile::tempdir().unwrap(), settings).await
@@ -191,7 +204,8 @@ impl Api {
         outgoing: OutgoingSettings,
     ) -> (Self, Bootstrapped) {
         let url = format!("sqlite:{}", directory.path().join("leakgate.db").display());
-        Self::on_with(&url, directory, environment, (oidc, hooks, outgoing)).await
+        let settings = Settings { oidc, hooks, ..settings(outgoing) };
+        Self::on_with(&url, directory, environment, settings).await
     }
 
     /// The same on the store of this URL.
@@ -200,14 +214,14 @@ impl Api {
         directory: TempDir,
         environment: FirstStart,
     ) -> (Self, Bootstrapped) {
-        Self::on_with(url, directory, environment, (None, Vec::new(), outgoing())).await
+        Self::on_with(url, directory, environment, settings(outgoing())).await
     }
 
     async fn on_with(
         url: &str,
         directory: TempDir,
         environment: FirstStart,
-        (oidc, hooks, outgoing): (Option<Oidc>, Vec<Hook>, OutgoingSettings),
+        settings: Settings,
     ) -> (Self, Bootstrapped) {
         let key = KeySource::Environment(Secret::from("a key of a store for tests only".repeat(2)));
         let store = store::open(url, key).await.unwrap().store;
@@ -218,14 +232,7 @@ impl Api {
         let control = Control::new(
             Arc::clone(&store),
             handle.clone(),
-            Settings {
-                watch_closed_days: 30,
-                gateway: "edge-1".to_owned(),
-                sign_in: SignInSettings::default(),
-                oidc,
-                hooks,
-                outgoing,
-            },
+            settings,
             Hooks { bypass: switch.clone(), explain: Arc::new(Search(handle.clone())) },
             Arc::clone(&metrics),
         );
@@ -396,6 +403,18 @@ impl Api {
         let event = event(leak, action, source_ip);
         self.store.append_events(std::slice::from_ref(&event)).await.unwrap();
         event
+    }
+}
+
+fn settings(outgoing: OutgoingSettings) -> Settings {
+    Settings {
+        watch_closed_days: 30,
+        gateway: "edge-1".to_owned(),
+        sign_in: SignInSettings::default(),
+        oidc: None,
+        hooks: Vec::new(),
+        reopen_reported: Vec::new(),
+        outgoing,
     }
 }
 

@@ -8,7 +8,9 @@ use leakgate::model::rule::{ModeOfToken, PatchMode, TokenMode};
 use leakgate::store::types::{Conditions, Decide, Edit, NewPatch, Once, Registration};
 use leakgate::store::{Store, StoreError};
 
-use crate::given::{TENANT, actor, apply, decide, decision, leak, patch, registration, token};
+use crate::given::{
+    TENANT, actor, apply, decide, decision, leak, patch, refused_token, registration, token,
+};
 
 pub async fn a_version_is_checked_with_the_change(store: &dyn Store) {
     let made = leak(store, "versioned", &["a"]).await;
@@ -171,4 +173,87 @@ pub async fn tokens_may_have_a_mode_of_their_own(store: &dyn Store) {
     let now = apply(store, made.id, cleared).await.unwrap();
     assert!(modes(&now).iter().all(|mode| *mode == Some(TokenMode::Block)));
     assert_eq!(now.risk, Risk::High);
+}
+
+/// Whether a patch has anything left is told by the tokens that it takes, not by those of which no rule
+/// is made anyhow.
+pub async fn a_patch_of_modes_takes_a_token(store: &dyn Store) {
+    let tokens = vec![
+        token(store, "a"),
+        token(store, "b"),
+        refused_token(store, 7, "too short"),
+        refused_token(store, 5, "shorter"),
+    ];
+    let made = store.register(registration("mixed", tokens), &actor()).await.unwrap().leak.unwrap();
+    let of = |applicable: bool| {
+        made.tokens.iter().filter(move |t| t.not_applicable.is_none() == applicable)
+    };
+    let none =
+        |token: &leakgate::model::token::Token| ModeOfToken { id: token.id, mode: TokenMode::None };
+    let refused: Vec<_> = of(false).map(none).collect();
+    let taken: Vec<_> = of(true).map(none).collect();
+    let with =
+        |modes: Vec<ModeOfToken>| NewPatch { tokens: Some(modes), ..patch(PatchMode::Block) };
+
+    let one_left = [refused.clone(), vec![taken[0]]].concat();
+    let now = apply(store, made.id, with(one_left.clone())).await.unwrap();
+    let blocked = now.tokens.iter().filter(|token| token.mode == Some(TokenMode::Block)).count();
+    assert_eq!(blocked, 1);
+    let is_refused = |result| matches!(result, Err(StoreError::NothingApplicable(_)));
+    assert!(is_refused(apply(store, made.id, with(taken.clone())).await));
+    let every = [refused.clone(), taken.clone()].concat();
+    assert!(is_refused(apply(store, made.id, with(every.clone())).await));
+    // Forced, one of those that were refused is taken, too.
+    let forced = |modes| NewPatch { force: true, ..with(modes) };
+    apply(store, made.id, forced(taken.clone())).await.unwrap();
+    assert!(is_refused(apply(store, made.id, forced(every)).await));
+    // Of two modes of one token, the later counts.
+    let twice =
+        [taken.clone(), vec![ModeOfToken { mode: TokenMode::Monitoring, ..taken[0] }]].concat();
+    apply(store, made.id, with(twice.clone())).await.unwrap();
+    let kept = store.token_modes(made.id).await.unwrap();
+    assert!(kept.contains(twice.last().unwrap()) && kept.len() == 2, "{kept:?}");
+    // What could not be applied is not proposed.
+    let asked = |patch| Decide { patch: Some(patch), ..decision(Decision::ApplyVirtualPatch) };
+    let asked = store.propose(TENANT, made.id, asked(with(taken)), &actor()).await;
+    assert!(matches!(asked, Err(StoreError::NothingApplicable(_))), "{asked:?}");
+}
+
+/// Modes and tokens of more than one statement's worth.
+pub async fn many_tokens_have_modes_and_are_taken_out(store: &dyn Store) {
+    let names: Vec<String> = (0..1_100).map(|number| format!("t{number}")).collect();
+    let names: Vec<&str> = names.iter().map(String::as_str).collect();
+    let made = leak(store, "many", &names).await;
+    let mut ids = Vec::new();
+    let mut cursor = None;
+    loop {
+        let page = store.tokens(TENANT, made.id, &crate::given::page(500, cursor)).await.unwrap();
+        ids.extend(page.items.iter().map(|token| token.id));
+        cursor = page.next_cursor;
+        if cursor.is_none() {
+            break;
+        }
+    }
+    assert_eq!(ids.len(), 1_100);
+    let modes: Vec<_> = ids[..1_000]
+        .iter()
+        .map(|id| ModeOfToken { id: *id, mode: TokenMode::Monitoring })
+        .collect();
+    let many = NewPatch { tokens: Some(modes), ..patch(PatchMode::Block) };
+    apply(store, made.id, many).await.unwrap();
+    assert_eq!(store.token_modes(made.id).await.unwrap().len(), 1_000);
+    // One of them stands in another leak, too, and stays there.
+    let shared = leak(store, "shared", &["other"]).await;
+    let edit = Edit { add_tokens: vec![token(store, "t7")], ..Edit::default() };
+    store.edit(TENANT, shared.id, edit, &actor()).await.unwrap();
+    let foreign = shared.tokens[0].id;
+    let removed = [ids[..1_050].to_vec(), vec![foreign]].concat();
+    let edit = Edit { remove_tokens: removed, ..Edit::default() };
+    let now = store.edit(TENANT, made.id, edit, &actor()).await.unwrap();
+    assert_eq!(now.token_count, 50);
+    assert_eq!(store.token_modes(made.id).await.unwrap(), []);
+    let shared = store.leak(TENANT, shared.id).await.unwrap();
+    assert_eq!(shared.token_count, 2);
+    let stats = store.stats(&crate::given::one(TENANT), clock::now()).await.unwrap();
+    assert_eq!(stats.tokens, 52);
 }

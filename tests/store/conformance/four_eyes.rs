@@ -1,5 +1,7 @@
 //! Decisions that take two persons.
 
+use jiff::SignedDuration;
+use leakgate::model::clock;
 use leakgate::model::ids::LeakId;
 use leakgate::model::leak::{Decision, Leak, Remediation, Status};
 use leakgate::model::proposal::{Proposal, ProposalKind, ProposalState};
@@ -10,7 +12,7 @@ use leakgate::store::types::{
 };
 use leakgate::store::{Store, StoreError};
 
-use crate::given::{TENANT, actor, decide, decision, leak, one, patch, token};
+use crate::given::{TENANT, actor, apply, decide, decision, leak, one, patch, token};
 
 fn another() -> Actor {
     Actor { name: "grace".to_owned(), ..actor() }
@@ -130,6 +132,39 @@ pub async fn what_weakens_a_block_takes_another_person(store: &dyn Store) {
     decide(store, made.id, Decision::Close).await.unwrap();
     let late = store.settle_proposal(TENANT, proposal.id, approve, None, &another()).await;
     assert!(matches!(late, Err(StoreError::Settled(ProposalState::Superseded))), "{late:?}");
+}
+
+/// Whoever approves approves what was asked for: of other tokens, or once a patch has ended, it is
+/// something else.
+pub async fn what_was_asked_of_another_state_waits_no_more(store: &dyn Store) {
+    turned_on(store).await;
+    let made = leak(store, "changes", &["a", "b"]).await;
+    let state = async |of: &Proposal| store.proposal(of.id).await.unwrap().unwrap().state;
+    let ask = async || store.propose(TENANT, made.id, block(), &actor()).await.unwrap();
+    let edit = async |edit: Edit| store.edit(TENANT, made.id, edit, &actor()).await.unwrap();
+
+    let waiting = ask().await;
+    edit(Edit { title: Some("another".to_owned()), ..Edit::default() }).await;
+    edit(Edit { add_tokens: vec![token(store, "a")], ..Edit::default() }).await;
+    assert_eq!(state(&waiting).await, ProposalState::Pending, "the tokens are the same");
+    edit(Edit { add_tokens: vec![token(store, "c")], ..Edit::default() }).await;
+    assert_eq!(state(&waiting).await, ProposalState::Superseded);
+    let approve = Verdict::Approve;
+    let late = store.settle_proposal(TENANT, waiting.id, approve, None, &another()).await;
+    assert!(matches!(late, Err(StoreError::Settled(ProposalState::Superseded))), "{late:?}");
+
+    let waiting = ask().await;
+    edit(Edit { remove_tokens: vec![made.tokens[0].id], ..Edit::default() }).await;
+    assert_eq!(state(&waiting).await, ProposalState::Superseded);
+
+    let soon = clock::now() + SignedDuration::from_secs(60);
+    let ending = NewPatch { expires_at: Some(soon), ..patch(PatchMode::Monitoring) };
+    apply(store, made.id, ending).await.unwrap();
+    let (waiting, other) = (ask().await, leak(store, "other", &["z"]).await);
+    let untouched = store.propose(TENANT, other.id, block(), &actor()).await.unwrap();
+    assert_eq!(store.expire_patches(soon).await.unwrap(), [made.id]);
+    assert_eq!(state(&waiting).await, ProposalState::Superseded);
+    assert_eq!(state(&untouched).await, ProposalState::Pending, "it is about another leak");
 }
 
 pub async fn haste_leaves_a_review_open(store: &dyn Store) {

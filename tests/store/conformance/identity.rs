@@ -5,12 +5,14 @@ use leakgate::model::clock;
 use leakgate::model::ids::ApiTokenId;
 use leakgate::model::leak::{Decision, Risk};
 use leakgate::model::role::{Actor, Role};
-use leakgate::model::rule::PatchMode;
+use leakgate::model::rule::{ModeOfToken, PatchMode, TokenMode};
 use leakgate::store::identity::UserChange;
-use leakgate::store::types::{AuditQuery, Edit, NewApiToken};
+use leakgate::store::types::{AuditQuery, Edit, NewApiToken, NewPatch};
 use leakgate::store::{Store, StoreError};
 
-use crate::given::{TENANT, actor, apply, decide, leak, one, page, patch};
+use crate::given::{
+    TENANT, actor, apply, decide, leak, one, page, patch, refused_token, registration, token,
+};
 
 fn api_token(name: &str, fill: u8) -> NewApiToken {
     NewApiToken {
@@ -184,4 +186,35 @@ pub async fn the_audit_log_says_what_was_before_and_after(store: &dyn Store) {
         ]
     );
     assert_eq!(changed(5)[0], ("title", None, Some("before")));
+}
+
+pub async fn the_audit_log_says_what_was_forced_and_which_tokens_are_treated_apart(
+    store: &dyn Store,
+) {
+    let tokens = vec![token(store, "a"), refused_token(store, 7, "too short")];
+    let made = store.register(registration("x", tokens), &actor()).await.unwrap().leak.unwrap();
+    let is = |applicable: bool| {
+        let found = made.tokens.iter().find(|it| it.not_applicable.is_none() == applicable);
+        found.unwrap().id
+    };
+    let modes = vec![ModeOfToken { id: is(true), mode: TokenMode::None }];
+    let forced = NewPatch { force: true, tokens: Some(modes), ..patch(PatchMode::Block) };
+    apply(store, made.id, forced).await.unwrap();
+    let modes = vec![ModeOfToken { id: is(true), mode: TokenMode::Monitoring }];
+    let gentle = NewPatch { tokens: Some(modes), ..patch(PatchMode::Block) };
+    apply(store, made.id, gentle).await.unwrap();
+    decide(store, made.id, Decision::RemoveVirtualPatch).await.unwrap();
+    let audit = store.audit(&one(TENANT), &AuditQuery::default()).await.unwrap().items;
+    let of = |index: usize, field: &str| {
+        let found = audit[index].changed.iter().find(|it| it.field == field);
+        found.map(|it| (it.before.clone(), it.after.clone()))
+    };
+    let (watched, monitored) = (format!("none: {}", is(true)), format!("monitoring: {}", is(true)));
+    let yes = || Some("true".to_owned());
+    assert_eq!(of(2, "force"), Some((None, yes())));
+    assert_eq!(of(2, "token_modes"), Some((None, Some(watched.clone()))));
+    assert_eq!(of(1, "force"), Some((yes(), None)));
+    assert_eq!(of(1, "token_modes"), Some((Some(watched), Some(monitored.clone()))));
+    assert_eq!(of(0, "force"), None);
+    assert_eq!(of(0, "token_modes"), Some((Some(monitored), None)));
 }

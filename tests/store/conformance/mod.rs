@@ -47,6 +47,7 @@ macro_rules! all {
                 a_digest_and_its_text_are_one_token,
                 a_token_twice_in_one_call_is_one,
                 tenants_are_apart,
+                a_closed_leak_is_opened_again_where_the_policy_says_so,
             }
             views::{
                 one_event_is_found,
@@ -71,10 +72,13 @@ macro_rules! all {
                 a_call_with_a_key_is_done_once,
                 a_call_in_parts_goes_on_where_it_was_cut_off,
                 tokens_may_have_a_mode_of_their_own,
+                a_patch_of_modes_takes_a_token,
+                many_tokens_have_modes_and_are_taken_out,
             }
             four_eyes::{
                 a_block_takes_another_person,
                 what_weakens_a_block_takes_another_person,
+                what_was_asked_of_another_state_waits_no_more,
                 haste_leaves_a_review_open,
                 one_person_cannot_turn_it_off,
                 persons_are_behind_their_api_tokens,
@@ -83,6 +87,8 @@ macro_rules! all {
                 it_follows_from_what_is_known,
                 a_person_may_set_it,
                 it_changes_by_the_passing_of_time,
+                only_a_leak_of_which_all_is_refused_weighs_less,
+                reports_and_edits_are_in_it,
                 a_honeytoken_is_marked_when_it_is_used,
             }
             leaks::{
@@ -147,6 +153,7 @@ macro_rules! all {
                 names_are_one,
                 the_audit_log_says_who_did_what,
                 the_audit_log_says_what_was_before_and_after,
+                the_audit_log_says_what_was_forced_and_which_tokens_are_treated_apart,
                 the_audit_log_is_narrowed,
             }
             tenants::{
@@ -164,6 +171,7 @@ macro_rules! all {
                 sessions_end_with_what_they_rest_on,
                 a_user_has_so_many_sessions,
                 a_user_is_known_by_their_identity,
+                api_tokens_end_with_the_right_to_give_them,
             }
         }
     };

@@ -1,5 +1,6 @@
 use leakgate::model::ids::LeakId;
-use leakgate::model::leak::{Remediation, Risk, Status};
+use leakgate::model::leak::{Decision, Remediation, Risk, Status};
+use leakgate::model::role::REOPENING_POLICY;
 use leakgate::model::token::Validity;
 use leakgate::store::Store;
 use leakgate::store::types::Registration;
@@ -44,7 +45,7 @@ pub async fn a_new_leak_is_shown_whole(store: &dyn Store) {
 
 pub async fn known_tokens_become_an_occurrence(store: &dyn Store) {
     let first = leak(store, "first", &["a", "b"]).await;
-    decide(store, first.id, leakgate::model::leak::Decision::Close).await.unwrap();
+    decide(store, first.id, Decision::Close).await.unwrap();
     let asked = Registration {
         source: source("https://git.example/two"),
         ..registration("again", vec![token(store, "a")])
@@ -87,7 +88,7 @@ pub async fn the_same_place_is_one_source(store: &dyn Store) {
     assert_eq!(store.leak(TENANT, first.id).await.unwrap().sources.len(), 1);
     assert_eq!(store.history(TENANT, first.id).await.unwrap().len(), 1);
     // Of a leak that is closed, any new report is worth a line.
-    decide(store, first.id, leakgate::model::leak::Decision::Close).await.unwrap();
+    decide(store, first.id, Decision::Close).await.unwrap();
     store.register(registration("scan", vec![token(store, "a")]), &actor()).await.unwrap();
     let history = store.history(TENANT, first.id).await.unwrap();
     assert_eq!(history.last().unwrap().action, "occurrence");
@@ -156,4 +157,44 @@ pub async fn a_later_part_of_a_report_goes_to_its_leak(store: &dyn Store) {
     assert!(store.register(nowhere, &actor()).await.is_err());
     let unknown = store.lookup(&one(TENANT), &token(store, "d").fingerprint).await.unwrap();
     assert!(!unknown.known, "nothing of it was kept");
+}
+
+pub async fn a_closed_leak_is_opened_again_where_the_policy_says_so(store: &dyn Store) {
+    let made = leak(store, "closed", &["a"]).await;
+    let falsely = leak(store, "false", &["b"]).await;
+    let untouched = leak(store, "untouched", &["c", "d"]).await;
+    decide(store, made.id, Decision::Close).await.unwrap();
+    decide(store, falsely.id, Decision::MarkFalse).await.unwrap();
+    let ids = [made.id, falsely.id, untouched.id];
+    let undecided = async || store.undecided(TENANT, &ids).await.unwrap();
+    assert_eq!(undecided().await, [(untouched.id, 2)]);
+    let report = async |reopens| {
+        let tokens = vec![token(store, "a"), token(store, "b"), token(store, "c")];
+        let again = Registration { reopens, ..registration("again", tokens) };
+        let merged = store.register(again, &actor()).await.unwrap().merged;
+        let reopened = merged.into_iter().filter(|merged| merged.reopened);
+        reopened.map(|merged| merged.leak).collect::<Vec<_>>()
+    };
+    assert!(report(false).await.is_empty());
+    assert_eq!(report(true).await, [made.id]);
+    assert!(report(true).await.is_empty(), "it is open");
+    let now = store.leak(TENANT, made.id).await.unwrap();
+    assert_eq!((now.status, now.remediation), (Status::Open, Remediation::None));
+    assert!(now.version > made.version);
+    let stays = store.leak(TENANT, falsely.id).await.unwrap();
+    assert_eq!(stays.status, Status::FalsePositive);
+    let history = store.history(TENANT, made.id).await.unwrap();
+    let last = history.last().unwrap();
+    assert_eq!((last.actor.as_str(), last.action.as_str()), (REOPENING_POLICY, "reopen"));
+    assert!(last.comment.as_deref().unwrap().ends_with("reported again by ada"), "{last:?}");
+    // Nobody has decided about it since; then somebody does.
+    let mut expected = vec![(made.id, 1), (untouched.id, 2)];
+    expected.sort_unstable();
+    assert_eq!(undecided().await, expected);
+    decide(store, made.id, Decision::RemoveVirtualPatch).await.unwrap();
+    assert_eq!(undecided().await.len(), 2, "there was no patch: nothing was decided");
+    decide(store, made.id, Decision::Close).await.unwrap();
+    decide(store, made.id, Decision::Reopen).await.unwrap();
+    assert_eq!(undecided().await, [(untouched.id, 2)]);
+    assert!(store.undecided("other", &ids).await.unwrap().is_empty());
 }

@@ -4,6 +4,7 @@ use jiff::SignedDuration;
 use leakgate::model::clock;
 use leakgate::model::event::EventAction;
 use leakgate::model::leak::{Leak, Risk, Source, SourceKind};
+use leakgate::model::token::Validity;
 use leakgate::store::Store;
 use leakgate::store::types::{Edit, LeakQuery, NewToken, Registration};
 
@@ -111,4 +112,85 @@ pub async fn a_honeytoken_is_marked_when_it_is_used(store: &dyn Store) {
     let now = now(store, &made).await;
     assert_eq!((now.risk, now.first_used_at), (Risk::Critical, Some(used.at)));
     assert_eq!(now.risk_explained, ["a honeytoken was used: somebody has found it"]);
+}
+
+/// Two tokens in one leak of a kind and place of which nothing more is known.
+async fn two(store: &dyn Store, of: [Validity; 2]) -> Leak {
+    let [a, b] = ["a", "b"].map(|name| token(store, name));
+    let [is_a, is_b] = of;
+    let tokens = vec![NewToken { validity: is_a, ..a }, NewToken { validity: is_b, ..b }];
+    let source = Source::of_kind(SourceKind::Manual);
+    let asked = Registration { risk: None, source, ..registration("two", tokens) };
+    store.register(asked, &actor()).await.unwrap().leak.unwrap()
+}
+
+async fn settled(store: &dyn Store, leak: &Leak) -> Risk {
+    store.settle_risks(clock::now()).await.unwrap();
+    now(store, leak).await.risk
+}
+
+/// One that is refused says nothing of the others.
+pub async fn only_a_leak_of_which_all_is_refused_weighs_less(store: &dyn Store) {
+    use Validity::{Inactive, Unknown};
+    let made = two(store, [Inactive, Unknown]).await;
+    assert_eq!(made.risk, Risk::Medium);
+    let used = |index: usize, status| {
+        let token = made.tokens[index].id;
+        event(Use { token, status: Some(status), ..a_use(&made) })
+    };
+    let refused = usize::from(made.tokens[0].validity == Unknown);
+    store.append_events(&[used(refused, 401)]).await.unwrap();
+    assert_eq!(settled(store, &made).await, Risk::High, "seen in use; one may work yet");
+    store.append_events(&[used(1 - refused, 401)]).await.unwrap();
+    assert_eq!(settled(store, &made).await, Risk::Info, "none works");
+    store.append_events(&[used(refused, 200)]).await.unwrap();
+    assert_eq!(settled(store, &made).await, Risk::Critical);
+}
+
+/// What a report says, and an edit changes, is in it as what uses tell.
+pub async fn reports_and_edits_are_in_it(store: &dyn Store) {
+    use Validity::{Active, Inactive, Unknown};
+    let made = two(store, [Unknown, Unknown]).await;
+    assert_eq!(made.risk, Risk::Medium);
+    let report = async |name: &str, validity| {
+        let tokens = vec![NewToken { validity, ..token(store, name) }];
+        let again = Registration {
+            source: Source::of_kind(SourceKind::Manual),
+            ..registration("again", tokens)
+        };
+        store.register(again, &actor()).await.unwrap();
+    };
+    report("a", Active).await;
+    assert_eq!(settled(store, &made).await, Risk::Critical);
+    report("a", Inactive).await;
+    assert_eq!(settled(store, &made).await, Risk::Medium);
+    report("b", Inactive).await;
+    assert_eq!(settled(store, &made).await, Risk::Info);
+
+    // One is put in that works, and taken out again.
+    let add = vec![NewToken { validity: Active, ..token(store, "c") }];
+    let edit = Edit { add_tokens: add, ..Edit::default() };
+    let with = store.edit(TENANT, made.id, edit, &actor()).await.unwrap();
+    assert_eq!(settled(store, &made).await, Risk::Critical);
+    let working = with.tokens.iter().find(|token| token.validity == Active).unwrap().id;
+    let edit = Edit { remove_tokens: vec![working], ..Edit::default() };
+    store.edit(TENANT, made.id, edit, &actor()).await.unwrap();
+    assert_eq!(settled(store, &made).await, Risk::Info);
+    // A new one of which nothing is known may work.
+    let edit = Edit { add_tokens: vec![token(store, "d")], ..Edit::default() };
+    let with = store.edit(TENANT, made.id, edit, &actor()).await.unwrap();
+    assert_eq!(settled(store, &made).await, Risk::Medium);
+    // What upstreams tell of that one counts for as long as it is there.
+    let last = with.tokens.iter().find(|token| token.validity == Unknown).unwrap().id;
+    store.append_events(&[event(Use { token: last, ..a_use(&made) })]).await.unwrap();
+    assert_eq!(settled(store, &made).await, Risk::Critical);
+    let edit = Edit { remove_tokens: vec![last], ..Edit::default() };
+    store.edit(TENANT, made.id, edit, &actor()).await.unwrap();
+    assert_eq!(settled(store, &made).await, Risk::Info);
+    // What one more use tells is news again, though it was told before.
+    let edit = Edit { add_tokens: vec![token(store, "d")], ..Edit::default() };
+    let with = store.edit(TENANT, made.id, edit, &actor()).await.unwrap();
+    let last = with.tokens.iter().find(|token| token.validity == Unknown).unwrap().id;
+    store.append_events(&[event(Use { token: last, ..a_use(&made) })]).await.unwrap();
+    assert_eq!(settled(store, &made).await, Risk::Critical);
 }

@@ -4,6 +4,7 @@ use leakgate::model::ids::UserId;
 use leakgate::model::role::{Actor, Role};
 use leakgate::model::tenant::Tenants;
 use leakgate::store::identity::{Identity, NewSession, UserChange};
+use leakgate::store::types::{ApiToken, NewApiToken};
 use leakgate::store::{Store, StoreError};
 
 use crate::given::{TENANT, actor, one, page};
@@ -229,4 +230,108 @@ pub async fn a_user_is_known_by_their_identity(store: &dyn Store) {
     assert!(store.start_session(begun, &actor()).await.unwrap());
     let found = store.user_to_sign_in("ada").await.unwrap().unwrap();
     assert_eq!(found.password_hash, "", "no password fits");
+}
+
+/// Makes an API token as this actor; its hash is of this byte alone.
+async fn api_token(
+    store: &dyn Store,
+    maker: &Actor,
+    (role, tenant): (Role, &str),
+    fill: u8,
+) -> Result<ApiToken, StoreError> {
+    let token = NewApiToken {
+        tenant: tenant.to_owned(),
+        name: format!("token {fill}"),
+        role,
+        expires_at: None,
+        hash: [fill; 32],
+    };
+    store.add_api_token(token, maker).await
+}
+
+async fn works(store: &dyn Store, fills: std::ops::RangeInclusive<u8>) -> Vec<u8> {
+    let mut working = Vec::new();
+    for fill in fills {
+        if store.authenticate(&[fill; 32], clock::now()).await.unwrap().is_some() {
+            working.push(fill);
+        }
+    }
+    working
+}
+
+/// A credential lasts no longer than its maker's right to give it.
+pub async fn api_tokens_end_with_the_right_to_give_them(store: &dyn Store) {
+    user(store, "boss", Role::GlobalAdministrator).await;
+    let ada = user(store, "ada", Role::GlobalAdministrator).await;
+    let bob = user(store, "bob", Role::Administrator).await;
+    let who =
+        |name: &str, id, role| Actor { name: name.to_owned(), user: Some(id), role, ..actor() };
+    let as_ada = who("ada", ada, Role::GlobalAdministrator);
+    let as_bob = who("bob", bob, Role::Administrator);
+    let make = async |maker: &Actor, role, tenant, fill| {
+        api_token(store, maker, (role, tenant), fill).await.unwrap()
+    };
+    let all = make(&as_ada, Role::GlobalAnalyst, TENANT, 1).await;
+    make(&as_ada, Role::Intake, TENANT, 2).await;
+    make(&as_ada, Role::Gateway, "other", 3).await;
+    let script = make(&as_ada, Role::Administrator, TENANT, 4).await;
+    // One that was made with another one is the same person's.
+    let as_script = Actor { name: "token 4".to_owned(), api_token: Some(script.id), ..actor() };
+    make(&as_script, Role::Analyst, TENANT, 5).await;
+    make(&as_bob, Role::Intake, TENANT, 6).await;
+
+    let role = |role| UserChange { role: Some(role), ..UserChange::default() };
+    store.change_user(ada, role(Role::Administrator), &global()).await.unwrap();
+    assert_eq!(works(store, 1..=6).await, [2, 4, 5, 6], "what an administrator may give stays");
+    let audit = store.audit(&Tenants::All, &page(10, None).into()).await.unwrap().items;
+    let said: Vec<_> =
+        audit[..3].iter().map(|it| (it.action.as_str(), it.detail.as_deref().unwrap())).collect();
+    assert_eq!(
+        said,
+        [
+            (
+                "change_user",
+                "ada: role: global_administrator → administrator; 2 API tokens revoked"
+            ),
+            ("revoke_api_token", "token 3: ada, who made it, may not give gateway now"),
+            ("revoke_api_token", "token 1: ada, who made it, may not give global_analyst now"),
+        ]
+    );
+    assert_eq!(audit[2].object.as_deref(), Some(all.id.to_string().as_str()));
+    assert_eq!(audit[1].tenant, "other");
+    assert_eq!(audit[1].changed[0].after.as_deref(), Some("true"));
+
+    // What changes no right ends none; nor do more rights.
+    let password = UserChange { password_hash: Some("new".to_owned()), ..UserChange::default() };
+    store.change_user(ada, password, &global()).await.unwrap();
+    store.change_user(bob, role(Role::GlobalAdministrator), &global()).await.unwrap();
+    assert_eq!(works(store, 1..=6).await, [2, 4, 5, 6]);
+    let elsewhere = UserChange {
+        role: Some(Role::Administrator),
+        tenant: Some("other".to_owned()),
+        ..UserChange::default()
+    };
+    store.change_user(bob, elsewhere, &global()).await.unwrap();
+    assert_eq!(works(store, 1..=6).await, [2, 4, 5], "it was for another tenant");
+
+    // Who was let in before makes none afterwards.
+    store.change_user(ada, role(Role::Analyst), &global()).await.unwrap();
+    assert!(works(store, 1..=6).await.is_empty());
+    for late in [&as_ada, &as_script] {
+        let made = api_token(store, late, (Role::Intake, TENANT), 7).await;
+        assert!(matches!(made, Err(StoreError::NotFound(_))), "{made:?}");
+    }
+    store.change_user(ada, role(Role::Administrator), &global()).await.unwrap();
+    make(&as_ada, Role::Intake, TENANT, 8).await;
+    let off = UserChange { disabled: Some(true), ..UserChange::default() };
+    store.change_user(ada, off, &global()).await.unwrap();
+    assert!(works(store, 8..=8).await.is_empty());
+    let on = UserChange { disabled: Some(false), ..UserChange::default() };
+    store.change_user(ada, on, &global()).await.unwrap();
+    assert!(works(store, 8..=8).await.is_empty(), "what was revoked stays so");
+    make(&as_ada, Role::Intake, TENANT, 9).await;
+    store.remove_user(ada, &global()).await.unwrap();
+    assert!(works(store, 9..=9).await.is_empty());
+    let audit = store.audit(&one(TENANT), &page(1, None).into()).await.unwrap().items;
+    assert_eq!(audit[0].detail.as_deref(), Some("ada: 1 API token revoked"));
 }

@@ -2,6 +2,7 @@
 
 mod kill;
 mod opening;
+mod risk;
 mod suite;
 mod volume;
 
