@@ -26,7 +26,13 @@ pub(super) async fn show(visit: Visit) -> Answer {
     let asked = filter.asked(cursor);
     let at_first = filter.is_empty() && cursor.is_none();
     let urgent = async { if at_first { urgent::find(&visit).await } else { None } };
-    let (found, stats, urgent) = tokio::join!(visit.desk.leaks(&asked), visit.desk.stats(), urgent);
+    let (found, stats, urgent, two) = tokio::join!(
+        visit.desk.leaks(&asked),
+        visit.desk.stats(),
+        urgent,
+        visit.desk.four_eyes_tenants()
+    );
+    let two = two.is_ok_and(|tenants| !tenants.is_empty());
     // Diagrams that cannot be drawn now keep nobody from the list.
     let (found, stats) = (found?, stats.ok());
     let next = found.next_cursor.as_deref().map(|next| filter.address(Some(next)));
@@ -43,7 +49,7 @@ pub(super) async fn show(visit: Visit) -> Answer {
         }
         (chips(&filter))
         (search(&filter))
-        (leak_list::list(&visit, &found, &filter, stats.as_ref()))
+        (leak_list::list(&visit, &found, &filter, stats.as_ref(), two))
         (layout::pages(&filter.address(None), next, cursor.is_none()))
     };
     layout::page(&visit, "API leaks", body).await

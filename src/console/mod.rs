@@ -24,6 +24,7 @@ mod leak;
 mod leak_list;
 mod leaks;
 mod multipart;
+mod proposals;
 mod refused;
 mod review;
 mod sign_in;
@@ -72,6 +73,10 @@ pub fn router(control: Control) -> Router {
         .route("/leaks/{id}", get(leak::show))
         .route("/leaks/{id}/comments", post(decide::comment))
         .route("/leaks/{id}/{decision}", post(decide::decide))
+        .route("/proposals", get(proposals::show))
+        .route("/proposals/{id}/{verdict}", post(proposals::answer))
+        .route("/reviews/{id}/acknowledge", post(proposals::acknowledge))
+        .route("/four-eyes", post(proposals::turn))
         .route("/events", get(events::show))
         .route("/events/{id}", get(event::show))
         .route("/gateways", get(gateways::show))

@@ -11,13 +11,14 @@ use crate::model::role::Permission;
 
 pub(super) async fn show(visit: Visit) -> Answer {
     let tenants = visit.desk.tenants().await?;
+    let four_eyes = visit.desk.four_eyes_tenants().await?;
     let body = html! {
         (layout::done(&visit))
         h1 { "Tenants" }
         section.card.table-card {
             div.scroll {
                 table.list {
-                    thead { tr { th scope="col" { "Title" } th scope="col" { "Id" } th scope="col" { "Made" } th scope="col" { "Leaks" } } }
+                    thead { tr { th scope="col" { "Title" } th scope="col" { "Id" } th scope="col" { "Made" } th scope="col" { "Leaks" } th scope="col" { "Who decides" } } }
                     tbody {
                         @for tenant in &tenants {
                             tr {
@@ -25,6 +26,7 @@ pub(super) async fn show(visit: Visit) -> Answer {
                                 td data-label="Id" { code { (tenant.id) } }
                                 td data-label="Made" { (words::time(tenant.created_at)) }
                                 td data-label="Leaks" { a href={ "/leaks?tenant=" (tenant.id) } { "Its leaks" } }
+                                td data-label="Who decides" { a href={ "/proposals?tenant=" (tenant.id) "#four-eyes" } { (if four_eyes.contains(&tenant.id) { "two persons" } else { "one person" }) } }
                             }
                         }
                     }

@@ -58,6 +58,9 @@ pub struct Proposal {
     pub state: ProposalState,
     /// Who asks, or has done it.
     pub proposed_by: String,
+    /// The person behind them, which nobody outside is told: another one has to look at it.
+    #[serde(skip)]
+    pub person: String,
     /// When.
     pub proposed_at: Timestamp,
     /// When it ends by itself.
@@ -68,4 +71,16 @@ pub struct Proposal {
     pub settled_at: Option<Timestamp>,
     /// What they said.
     pub settled_comment: Option<String>,
+}
+
+impl Proposal {
+    /// Whether the person is the user of this name.
+    pub fn is_of_user(&self, name: &str) -> bool {
+        self.person == of_user(name)
+    }
+}
+
+/// A user as the person behind what they ask for or do.
+pub fn of_user(name: &str) -> String {
+    format!("user:{name}")
 }

@@ -38,7 +38,12 @@ impl<'a> Browser<'a> {
     pub async fn of(api: &'a Api, role: &str) -> Self {
         let name = format!("{}-user", role.replace('_', "-"));
         api.user(&name, role).await;
-        let body = form(&[("name", &name), ("password", PASSWORD), ("to", "/leaks?risk=high")]);
+        Self::signed_in(api, &name).await
+    }
+
+    /// Signs a user in, by the form.
+    pub async fn signed_in(api: &'a Api, name: &str) -> Self {
+        let body = form(&[("name", name), ("password", PASSWORD), ("to", "/leaks?risk=high")]);
         let answer = send(api, Method::POST, "/sign-in", "", body).await;
         assert_eq!(answer.status, 303, "{}", answer.text);
         assert_eq!(answer.headers[header::LOCATION], "/leaks?risk=high");

@@ -15,6 +15,7 @@ mod bypass;
 mod console;
 mod console_drafts;
 mod console_pages;
+mod console_proposals;
 #[path = "../postgres/mod.rs"]
 mod databases;
 mod events;
