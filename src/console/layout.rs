@@ -25,14 +25,16 @@ const fn place(path: &'static str, name: &'static str, needs: Permission) -> Pla
 /// The place whose entry shows how much waits there.
 const WAITING: &str = "/proposals";
 
-const PLACES: [Place; 9] = [
+const PLACES: [Place; 11] = [
     place("/leaks", "API leaks", Permission::See),
     place(WAITING, "Proposals", Permission::See),
     place("/events", "Events", Permission::See),
+    place("/notifications", "Notifications", Permission::See),
     place("/gateways", "Gateways", Permission::See),
     place("/sources", "Sources", Permission::Register),
     Place { apart: true, ..place("/users", "Users", Permission::Administer) },
     place("/api-tokens", "API tokens", Permission::Administer),
+    place("/webhooks", "Webhooks", Permission::Administer),
     place("/audit", "Audit log", Permission::Audit),
     place("/tenants", "Tenants", Permission::ManageTenants),
 ];
@@ -171,6 +173,8 @@ pub(super) fn done(visit: &Visit) -> Markup {
         Some("added") => "It is added.",
         Some("discarded") => "It is thrown away: nothing was registered.",
         Some("password") => "Your password is changed. All other sessions of yours are over.",
+        Some("redelivered") => "It was taken.",
+        Some("forgotten") => "The dead letter is forgotten.",
         Some("revoked") => "The API token is revoked: it stopped working at once.",
         _ => return html! {},
     };

@@ -59,9 +59,9 @@ fn table(found: &LeakPage, filter: &Filter, decides: bool) -> Markup {
                         (column("Status", "status"))
                         (column("Risk", "risk"))
                         (column("Title", "title"))
-                        th scope="col" { "Source" }
+                        (column("Source", "source"))
                         th scope="col" { "Tokens" }
-                        th scope="col" { "Remediation" }
+                        (column("Remediation", "remediation"))
                         th.number scope="col" { "Uses, 24 h" }
                         (column("First seen", "created_at"))
                     }

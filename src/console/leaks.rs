@@ -12,10 +12,12 @@ use crate::model::clock;
 use crate::model::role::Permission;
 
 /// Orders beside the usual one, for screens on which the list has no head to click.
-const SORTS: [(&str, &str); 5] = [
+const SORTS: [(&str, &str); 7] = [
     ("risk", "worst first"),
     ("status", "by status"),
     ("title", "by title"),
+    ("source", "by source"),
+    ("remediation", "without a patch first"),
     ("-updated_at", "last changed first"),
     ("created_at", "oldest first"),
 ];

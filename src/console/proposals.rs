@@ -18,6 +18,8 @@ use crate::model::role::Permission;
 
 /// Proposals on one page, and as many reviews.
 const ROWS: usize = 20;
+/// Characters of a comment in a list; all of it is on the leak's page.
+const COMMENT: usize = 400;
 
 pub(super) async fn show(visit: Visit) -> Answer {
     let tenant = visit.value("tenant").map(|tenant| format!("tenant={}", encoded(tenant)));
@@ -112,7 +114,7 @@ fn item(visit: &Visit, proposal: &Proposal, leak: Option<&Leak>, on_its_page: bo
                 }
             }
             p { (deed(proposal)) }
-            @if let Some(comment) = &proposal.comment { p.prose { bdi { "“" (comment) "”" } } }
+            @if let Some(comment) = &proposal.comment { p.prose { bdi { "“" (words::cut(comment, if on_its_page { usize::MAX } else { COMMENT })) "”" } } }
             p.hint {
                 (if is_review { "Done by " } else { "Proposed by " }) bdi { (proposal.proposed_by) } ", " (words::time(proposal.proposed_at))
                 @if let Some(until) = proposal.expires_at { "; it waits until " (words::time(until)) }

@@ -311,6 +311,24 @@ impl Desk {
         Ok(found.items)
     }
 
+    /// Gives a tenant another title: the call's body.
+    ///
+    /// # Errors
+    /// As the call.
+    pub async fn change_tenant(&self, id: String, body: Value) -> Result<Tenant, Problem> {
+        let (control, caller) = self.ask(Permission::ManageTenants)?;
+        Ok(tenants::change(control, caller, Id(id), Body::of_value(body)?).await?.0)
+    }
+
+    /// Removes a tenant.
+    ///
+    /// # Errors
+    /// As the call.
+    pub async fn remove_tenant(&self, id: String) -> Result<(), Problem> {
+        let (control, caller) = self.ask(Permission::ManageTenants)?;
+        tenants::remove(control, caller, Id(id)).await.map(drop)
+    }
+
     /// Makes a tenant: the call's body.
     ///
     /// # Errors

@@ -8,6 +8,7 @@ mod conditions;
 mod dead_letters;
 mod desk;
 mod desk_four_eyes;
+mod desk_outgoing;
 mod desk_views;
 mod edge;
 mod event_export;

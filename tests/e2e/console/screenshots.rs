@@ -26,13 +26,12 @@ const PICTURES: [(&str, &str, u32, &str, u64); 6] = [
 
 /// The program again, on a store in which uses of the last months stand as well.
 async fn with_a_past(seed: Seed) -> (Seed, tempfile::TempDir) {
-    let Seed { program, upstream, folder, watched, blocked, closed, event, import } = seed;
-    let template: Event =
-        serde_json::from_value(program.wait_for_event(&format!("leak={blocked}")).await).unwrap();
-    let open: Event =
-        serde_json::from_value(program.wait_for_event(&format!("leak={watched}")).await).unwrap();
-    assert!(program.terminate());
-    let url = format!("sqlite:{}", folder.path().join("leakgate.db").display());
+    let of = async |leak: &str| -> Event {
+        serde_json::from_value(seed.program.wait_for_event(&format!("leak={leak}")).await).unwrap()
+    };
+    let (template, open) = (of(&seed.blocked).await, of(&seed.watched).await);
+    assert!(seed.program.terminate());
+    let url = format!("sqlite:{}", seed.folder.path().join("leakgate.db").display());
     let store = store::open(&url, KeySource::File).await.unwrap().store;
     let now = Timestamp::now();
     let mut events = Vec::new();
@@ -64,9 +63,8 @@ async fn with_a_past(seed: Seed) -> (Seed, tempfile::TempDir) {
     }
     store.append_events(&events).await.unwrap();
     store.close().await;
-    let program = Program::start_configured(folder.path());
-    let past = tempfile::tempdir().unwrap();
-    (Seed { program, upstream, folder, watched, blocked, closed, event, import }, past)
+    let program = Program::start_configured(seed.folder.path());
+    (Seed { program, ..seed }, tempfile::tempdir().unwrap())
 }
 
 #[tokio::test]
