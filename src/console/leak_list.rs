@@ -119,7 +119,7 @@ fn decision(two: bool) -> Markup {
                 }
             }
             label.grow { "Comment" input name="comment" maxlength="8192"; }
-            @if two { label.grow { "Why it cannot wait for another person" input name=(BREAK_GLASS) maxlength="256" placeholder="empty: another person is asked"; } }
+            @if two { label.grow { "Why it cannot wait" input name=(BREAK_GLASS) maxlength="256" placeholder="empty: another person is asked"; } }
             button.primary type="submit" { "Decide" span #ticked {} }
         }
     }

@@ -94,9 +94,12 @@ fn deed(proposal: &Proposal) -> Markup {
     let decision = Decision::ALL.iter().find(|decision| decision.name() == proposal.action);
     let name = decision
         .map_or_else(|| words::plain(&proposal.action), |it| words::decision(*it).to_owned());
-    // The words of the store begin with the name that the API has for it.
+    // The words of the store begin with the name that the API has for it, and end with the reason for
+    // the haste, which is shown by itself.
     let more = proposal.summary.strip_prefix(&proposal.action).unwrap_or(&proposal.summary);
-    let more = more.trim_start_matches(':').trim();
+    let haste = proposal.comment.as_ref().map(|reason| format!("break-glass: {reason}"));
+    let more = haste.and_then(|haste| more.strip_suffix(&haste)).unwrap_or(more);
+    let more = more.trim_matches([':', ';', ' ']);
     html! { strong { (name) } @if !more.is_empty() { ": " bdi { (more) } } }
 }
 

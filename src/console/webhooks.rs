@@ -87,12 +87,12 @@ async fn list(visit: &Visit, made: Option<(&Webhook, &Secret)>) -> Answer {
                 }
             }
         }
+        (letters_card(visit, &webhooks, &letters))
+        (layout::pages(&home, next, cursor.is_none()))
         section.card.narrow #add {
             h2 { "Add a webhook" }
             (add_form(visit, &home))
         }
-        (letters_card(visit, &webhooks, &letters))
-        (layout::pages(&home, next, cursor.is_none()))
     };
     layout::page(visit, "Webhooks", body).await
 }
@@ -137,7 +137,7 @@ fn state(of: &Webhook) -> Markup {
         @else if let Some(error) = &of.deliveries.error {
             span.tag.bad { "Behind" }
             div.warn { bdi { (error) } }
-            div.kind { "It is tried again. " @match last { Some(at) => { "Last delivered " (words::time(at)) }, None => "Nothing was delivered yet." } }
+            div.kind { "Tried again, and in the end put among the dead letters. " @match last { Some(at) => { "Last delivered " (words::time(at)) "." }, None => "Nothing was delivered yet." } }
         }
         @else if let Some(at) = last { span.tag.good { "Delivered" } div.kind { (words::time(at)) } }
         @else { span.tag.quiet { "Nothing sent yet" } }

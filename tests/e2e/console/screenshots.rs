@@ -15,11 +15,12 @@ use crate::support::program::Program;
 const MOST: usize = 200_000;
 
 /// Which page, how wide, in which theme, and down to where.
-const PICTURES: [(&str, &str, u32, &str, u64); 6] = [
+const PICTURES: [(&str, &str, u32, &str, u64); 7] = [
     ("console-leaks", "leaks", 1280, "light", 1250),
     ("console-leaks-dark", "leaks", 1280, "dark", 1250),
     ("console-leak", "leak", 1280, "light", 1060),
     ("console-event", "event", 1280, "light", 760),
+    ("console-proposals", "proposals", 1280, "light", 640),
     ("console-add", "add", 1280, "light", 940),
     ("console-narrow", "leaks", 390, "dark", 900),
 ];
@@ -64,7 +65,7 @@ async fn with_a_past(seed: Seed) -> (Seed, tempfile::TempDir) {
     store.append_events(&events).await.unwrap();
     store.close().await;
     let program = Program::start_configured(seed.folder.path());
-    (Seed { program, ..seed }, tempfile::tempdir().unwrap())
+    (Seed { program, upstream: seed.upstream, ..seed }, tempfile::tempdir().unwrap())
 }
 
 #[tokio::test]

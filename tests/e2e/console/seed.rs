@@ -140,6 +140,38 @@ async fn post(program: &Program, path: &str, body: Value) -> Value {
     answer
 }
 
+/// Calls of a user who is signed in.
+struct Signed {
+    client: reqwest::Client,
+    base: String,
+    cookie: String,
+    csrf: String,
+}
+
+impl Signed {
+    /// Another administrator of all tenants than the first one.
+    async fn another(program: &Program) -> Self {
+        let user = json!({"name": "grace", "role": "global_administrator", "password": PASSWORD});
+        post(program, "/users", user).await;
+        let client = reqwest::Client::builder().no_proxy().build().unwrap();
+        let base = format!("http://{}/api/v1", program.control);
+        let body = json!({"name": "grace", "password": PASSWORD});
+        let answer = client.post(format!("{base}/session")).json(&body).send().await.unwrap();
+        let cookie = answer.headers()["set-cookie"].to_str().unwrap();
+        let cookie = cookie.split(';').next().unwrap().to_owned();
+        let session: Value = answer.json().await.unwrap();
+        Self { client, base, cookie, csrf: session["csrf_token"].as_str().unwrap().to_owned() }
+    }
+
+    async fn post(&self, path: &str, body: Value) -> Value {
+        let call = self.client.post(format!("{}{path}", self.base)).json(&body);
+        let call = call.header("cookie", &self.cookie).header("x-csrf-token", &self.csrf);
+        let answer = call.send().await.unwrap();
+        assert!(answer.status().is_success(), "{path}: {}", answer.status());
+        answer.json().await.unwrap()
+    }
+}
+
 /// Lets two persons decide in a tenant, with a proposal and a review that wait; gives the leak and the
 /// proposal.
 async fn two_persons(program: &Program) -> (String, String) {
@@ -153,9 +185,10 @@ async fn two_persons(program: &Program) -> (String, String) {
     let on = json!({"on": true});
     assert_eq!(program.api("PUT", "/four-eyes?tenant=acme", Some(on)).await.0, 200);
     let asked = json!({"mode": "block", "comment": "Its owner has a new one."});
-    let asked = post(program, &format!("/leaks/{first}/virtual-patch"), asked).await;
+    let grace = Signed::another(program).await;
+    let asked = grace.post(&format!("/leaks/{first}/virtual-patch"), asked).await;
     let haste = json!({"mode": "block", "break_glass": "orders are being copied right now"});
-    post(program, &format!("/leaks/{second}/virtual-patch"), haste).await;
+    grace.post(&format!("/leaks/{second}/virtual-patch"), haste).await;
     (first, asked["id"].as_str().unwrap().to_owned())
 }
 
