@@ -4,6 +4,7 @@ use axum::response::{IntoResponse, Redirect};
 use maud::{Markup, html};
 use serde_json::{Map, Value, json};
 
+use super::decide::BREAK_GLASS;
 use super::refused::Answer;
 use super::visit::Sent;
 use super::{layout, words};
@@ -28,6 +29,7 @@ pub(super) async fn decide(sent: Sent) -> Answer {
     body.insert("decision".to_owned(), json!(decision));
     body.insert("ids".to_owned(), json!(ids));
     body.insert("comment".to_owned(), json!(sent.form.text("comment")));
+    body.insert(BREAK_GLASS.to_owned(), json!(sent.form.text(BREAK_GLASS)));
     if let Some(mode) = mode {
         body.insert("virtual_patch".to_owned(), json!({ "mode": mode }));
     }
@@ -43,9 +45,11 @@ pub(super) async fn decide(sent: Sent) -> Answer {
         return Ok(Redirect::to(&format!("/leaks/{id}?done=changed")).into_response());
     }
     let made = answers.iter().filter(|answer| answer.ok).count();
+    let proposed = answers.iter().filter(|answer| answer.proposal.is_some()).count() as u64;
     let body = html! {
         p.crumbs { a href="/leaks" { "API leaks" } }
         h1 { (words::decision(decision)) ": made for " (made) " of " (answers.len()) " leaks" }
+        @if proposed > 0 { p { "It takes two persons for " (words::many(proposed, "leak", "leaks")) ": another one " a href="/proposals" { "is asked to approve it" } "." } }
         section.card.table-card {
             div.scroll {
                 table.list {

@@ -14,6 +14,9 @@ use crate::model::clock;
 use crate::model::leak::{Decision, Leak, Resolution};
 use crate::model::rule::{ExceptClient, PatchMode, Scope};
 
+/// The field with the reason why a decision cannot wait for another person.
+pub(super) const BREAK_GLASS: &str = "break_glass";
+
 /// How long a client is spared.
 const GRACE: SignedDuration = SignedDuration::from_hours(1);
 
@@ -42,7 +45,8 @@ pub(super) async fn decide(Path((text, name)): Path<(String, String)>, sent: Sen
             of(&desk.apply(id, patch(form, &before, comment)?).await?, "patched")
         }
         other => {
-            let decided = desk.decide(id, other, resolution, comment).await?;
+            let decided =
+                desk.decide(id, other, resolution, comment, form.text(BREAK_GLASS)).await?;
             let done = match other {
                 Decision::Close => "closed",
                 Decision::MarkFalse => "false",
@@ -75,7 +79,7 @@ fn spared(form: &Form, leak: &Leak) -> Result<PatchRequest, Problem> {
         expires_at: patch.and_then(|patch| patch.expires_at),
         force: patch.is_some_and(|patch| patch.force),
         tokens: None,
-        break_glass: None,
+        break_glass: form.text(BREAK_GLASS),
         comment: None,
     })
 }
@@ -116,7 +120,7 @@ fn patch(form: &Form, leak: &Leak, comment: Option<String>) -> Result<PatchReque
         expires_at: before.and_then(|patch| patch.expires_at),
         force: form.has("force"),
         tokens: None,
-        break_glass: None,
+        break_glass: form.text(BREAK_GLASS),
         comment,
     })
 }

@@ -2,6 +2,7 @@
 
 use maud::{Markup, html};
 
+use super::decide::BREAK_GLASS;
 use super::visit::Visit;
 use super::{layout, words};
 use crate::model::leak::{Decision, Leak, Resolution, Status};
@@ -34,7 +35,8 @@ fn effect(of: Decision) -> &'static str {
     }
 }
 
-pub(super) fn card(visit: &Visit, leak: &Leak) -> Markup {
+/// The card with the decisions; `two`: whether they take two persons where they are about a block.
+pub(super) fn card(visit: &Visit, leak: &Leak, two: bool) -> Markup {
     if !visit.desk.may(Permission::Decide) {
         return html! {
             section.card #decisions {
@@ -51,7 +53,7 @@ pub(super) fn card(visit: &Visit, leak: &Leak) -> Markup {
             @if let Some(patch) = &leak.virtual_patch { (in_force(patch)) }
             @for decision in Decision::ALL {
                 @let offered = allowed.contains(decision) && (*decision != Decision::RemoveVirtualPatch || leak.virtual_patch.is_some());
-                @if offered { (offer(visit, leak, *decision)) } @else { (explained(leak, *decision)) }
+                @if offered { (offer(visit, leak, *decision, two)) } @else { (explained(leak, *decision)) }
             }
         }
     }
@@ -76,7 +78,7 @@ fn in_force(patch: &VirtualPatch) -> Markup {
     }
 }
 
-fn offer(visit: &Visit, leak: &Leak, decision: Decision) -> Markup {
+fn offer(visit: &Visit, leak: &Leak, decision: Decision, two: bool) -> Markup {
     let patch = leak.virtual_patch.as_ref();
     let is_patch = decision == Decision::ApplyVirtualPatch;
     let button = match (is_patch, patch) {
@@ -99,8 +101,20 @@ fn offer(visit: &Visit, leak: &Leak, decision: Decision) -> Markup {
                     }
                 }
                 label { "Comment" textarea name="comment" rows="2" maxlength="8192" {} }
+                @if two && (is_patch || patch.is_some()) { (break_glass()) }
                 button.primary type="submit" { (button) }
             }
+        }
+    }
+}
+
+/// How it is done at once where two persons decide.
+pub(super) fn break_glass() -> Markup {
+    html! {
+        details.glass {
+            summary { "Where it blocks or weakens a block, another person is asked. It cannot wait?" }
+            label { "Why it cannot wait" input name=(BREAK_GLASS) maxlength="256" placeholder="the token is being used to copy all orders"; }
+            p.hint { "With a reason it is done at once, and another person is asked to look at it afterwards." }
         }
     }
 }

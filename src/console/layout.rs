@@ -6,6 +6,7 @@ use maud::{DOCTYPE, Markup, html};
 use super::refused::Answer;
 use super::visit::{CSRF, Visit};
 use super::words;
+use crate::control::WAITING_SHOWN;
 use crate::model::role::{Permission, Role};
 
 /// A place in the navigation.
@@ -21,13 +22,19 @@ const fn place(path: &'static str, name: &'static str, needs: Permission) -> Pla
     Place { path, name, needs, apart: false }
 }
 
-const PLACES: [Place; 8] = [
+/// The place whose entry shows how much waits there.
+const WAITING: &str = "/proposals";
+
+const PLACES: [Place; 11] = [
     place("/leaks", "API leaks", Permission::See),
+    place(WAITING, "Proposals", Permission::See),
     place("/events", "Events", Permission::See),
+    place("/notifications", "Notifications", Permission::See),
     place("/gateways", "Gateways", Permission::See),
     place("/sources", "Sources", Permission::Register),
     Place { apart: true, ..place("/users", "Users", Permission::Administer) },
     place("/api-tokens", "API tokens", Permission::Administer),
+    place("/webhooks", "Webhooks", Permission::Administer),
     place("/audit", "Audit log", Permission::Audit),
     place("/tenants", "Tenants", Permission::ManageTenants),
 ];
@@ -39,8 +46,12 @@ pub(super) async fn page(visit: &Visit, title: &str, body: Markup) -> Answer {
 
 /// The same with more in its head.
 pub(super) async fn page_with(visit: &Visit, title: &str, head: &Markup, body: Markup) -> Answer {
-    let bypass =
-        if visit.desk.may(Permission::See) { visit.desk.bypass().await.ok() } else { None };
+    let (bypass, waiting) = if visit.desk.may(Permission::See) {
+        let (bypass, waiting) = tokio::join!(visit.desk.bypass(), visit.desk.waiting());
+        (bypass.ok(), waiting.unwrap_or_default())
+    } else {
+        (None, 0)
+    };
     let on = bypass.is_some_and(|bypass| bypass.bypass.on || bypass.everywhere);
     let actor = &visit.visitor().actor;
     let whole = html! {
@@ -51,7 +62,10 @@ pub(super) async fn page_with(visit: &Visit, title: &str, head: &Markup, body: M
                     ul {
                         @for place in PLACES.iter().filter(|place| visit.desk.may(place.needs)) {
                             li.apart[place.apart] {
-                                a href=(place.path) aria-current=[visit.path.starts_with(place.path).then_some("page")] { (place.name) }
+                                a href=(place.path) aria-current=[visit.path.starts_with(place.path).then_some("page")] {
+                                    (place.name)
+                                    @if place.path == WAITING && waiting > 0 { " " (badge(waiting)) }
+                                }
                             }
                         }
                     }
@@ -77,6 +91,12 @@ pub(super) async fn page_with(visit: &Visit, title: &str, head: &Markup, body: M
         }
     };
     Ok(html_response(document(title, head, &whole)))
+}
+
+/// How many wait.
+fn badge(waiting: u64) -> Markup {
+    let most = WAITING_SHOWN as u64;
+    html! { span.badge { (if waiting < most { waiting.to_string() } else { format!("{}+", most - 1) }) span.hidden { " waiting" } } }
 }
 
 fn brand() -> Markup {
@@ -144,12 +164,17 @@ pub(super) fn done(visit: &Visit) -> Markup {
         Some("closed") => "The leak is closed. Its tokens are watched for a while.",
         Some("false") => "The leak is marked as false. Its tokens are not watched.",
         Some("reopened") => "The leak is open again, without a patch.",
+        Some("approved") => "It is approved, and done.",
+        Some("rejected") => "It will not be done: the proposal is settled.",
+        Some("acknowledged") => "It is acknowledged.",
         Some("commented") => "The comment is added.",
         Some("changed") => "The change is made.",
         Some("removed") => "It is removed.",
         Some("added") => "It is added.",
         Some("discarded") => "It is thrown away: nothing was registered.",
         Some("password") => "Your password is changed. All other sessions of yours are over.",
+        Some("redelivered") => "It was taken.",
+        Some("forgotten") => "The dead letter is forgotten.",
         Some("revoked") => "The API token is revoked: it stopped working at once.",
         _ => return html! {},
     };

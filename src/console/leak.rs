@@ -5,7 +5,7 @@ use maud::{Markup, html};
 
 use super::refused::Answer;
 use super::visit::Visit;
-use super::{charts, decisions, events, impact, layout, words};
+use super::{charts, decisions, events, impact, layout, proposals, words};
 use crate::control::Problem;
 use crate::model::ids::LeakId;
 use crate::model::leak::{Comment, HistoryEntry, Leak};
@@ -26,6 +26,8 @@ pub(super) async fn show(Path(text): Path<String>, visit: Visit) -> Answer {
     let history = desk.history(id).await?;
     let comments = desk.comments(id).await?;
     let seen = desk.impact(id).await;
+    let two = desk.four_eyes(&leak.tenant).await?;
+    let waiting = proposals::of_leak(&visit, &leak).await?;
     let recent = desk.events(&format!("leak={id}&limit={EVENTS}")).await?;
     let body = html! {
         (layout::done(&visit))
@@ -48,7 +50,8 @@ pub(super) async fn show(Path(text): Path<String>, visit: Visit) -> Answer {
                 (facts(&leak))
             }
             div {
-                (decisions::card(&visit, &leak))
+                (waiting)
+                (decisions::card(&visit, &leak, two))
                 (talk(&visit, &leak, &comments))
                 (timeline(&history))
             }

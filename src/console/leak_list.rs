@@ -2,6 +2,7 @@
 
 use maud::{Markup, html};
 
+use super::decide::BREAK_GLASS;
 use super::filter::Filter;
 use super::visit::Visit;
 use super::{charts, layout, words};
@@ -17,6 +18,7 @@ pub(super) fn list(
     found: &LeakPage,
     filter: &Filter,
     stats: Option<&Stats>,
+    two: bool,
 ) -> Markup {
     if found.items.is_empty() {
         return empty(visit, filter, stats);
@@ -34,7 +36,7 @@ pub(super) fn list(
             form.card.table-card #bulk method="post" action="/leaks/decide" {
                 (layout::csrf(visit))
                 (table)
-                (decision())
+                (decision(two))
             }
         } @else { div.card.table-card { (table) } }
     }
@@ -57,9 +59,9 @@ fn table(found: &LeakPage, filter: &Filter, decides: bool) -> Markup {
                         (column("Status", "status"))
                         (column("Risk", "risk"))
                         (column("Title", "title"))
-                        th scope="col" { "Source" }
+                        (column("Source", "source"))
                         th scope="col" { "Tokens" }
-                        th scope="col" { "Remediation" }
+                        (column("Remediation", "remediation"))
                         th.number scope="col" { "Uses, 24 h" }
                         (column("First seen", "created_at"))
                     }
@@ -92,8 +94,8 @@ fn row(leak: &Leak, decides: bool) -> Markup {
     }
 }
 
-/// The decision for all that are ticked.
-fn decision() -> Markup {
+/// The decision for all that are ticked; `two`: whether one may take two persons.
+fn decision(two: bool) -> Markup {
     let choices = [
         ("block", "Block"),
         ("monitoring", "Monitor"),
@@ -117,6 +119,7 @@ fn decision() -> Markup {
                 }
             }
             label.grow { "Comment" input name="comment" maxlength="8192"; }
+            @if two { label.grow { "Why it cannot wait" input name=(BREAK_GLASS) maxlength="256" placeholder="empty: another person is asked"; } }
             button.primary type="submit" { "Decide" span #ticked {} }
         }
     }

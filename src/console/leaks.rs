@@ -12,10 +12,12 @@ use crate::model::clock;
 use crate::model::role::Permission;
 
 /// Orders beside the usual one, for screens on which the list has no head to click.
-const SORTS: [(&str, &str); 5] = [
+const SORTS: [(&str, &str); 7] = [
     ("risk", "worst first"),
     ("status", "by status"),
     ("title", "by title"),
+    ("source", "by source"),
+    ("remediation", "without a patch first"),
     ("-updated_at", "last changed first"),
     ("created_at", "oldest first"),
 ];
@@ -26,7 +28,13 @@ pub(super) async fn show(visit: Visit) -> Answer {
     let asked = filter.asked(cursor);
     let at_first = filter.is_empty() && cursor.is_none();
     let urgent = async { if at_first { urgent::find(&visit).await } else { None } };
-    let (found, stats, urgent) = tokio::join!(visit.desk.leaks(&asked), visit.desk.stats(), urgent);
+    let (found, stats, urgent, two) = tokio::join!(
+        visit.desk.leaks(&asked),
+        visit.desk.stats(),
+        urgent,
+        visit.desk.four_eyes_tenants()
+    );
+    let two = two.is_ok_and(|tenants| !tenants.is_empty());
     // Diagrams that cannot be drawn now keep nobody from the list.
     let (found, stats) = (found?, stats.ok());
     let next = found.next_cursor.as_deref().map(|next| filter.address(Some(next)));
@@ -43,7 +51,7 @@ pub(super) async fn show(visit: Visit) -> Answer {
         }
         (chips(&filter))
         (search(&filter))
-        (leak_list::list(&visit, &found, &filter, stats.as_ref()))
+        (leak_list::list(&visit, &found, &filter, stats.as_ref(), two))
         (layout::pages(&filter.address(None), next, cursor.is_none()))
     };
     layout::page(&visit, "API leaks", body).await

@@ -24,6 +24,8 @@ mod leak;
 mod leak_list;
 mod leaks;
 mod multipart;
+mod notifications;
+mod proposals;
 mod refused;
 mod review;
 mod sign_in;
@@ -32,6 +34,7 @@ mod tenants;
 mod urgent;
 mod users;
 mod visit;
+mod webhooks;
 mod words;
 
 use axum::Router;
@@ -72,6 +75,11 @@ pub fn router(control: Control) -> Router {
         .route("/leaks/{id}", get(leak::show))
         .route("/leaks/{id}/comments", post(decide::comment))
         .route("/leaks/{id}/{decision}", post(decide::decide))
+        .route("/proposals", get(proposals::show))
+        .route("/proposals/{id}/{verdict}", post(proposals::answer))
+        .route("/reviews/{id}/acknowledge", post(proposals::acknowledge))
+        .route("/four-eyes", post(proposals::turn))
+        .route("/notifications", get(notifications::show))
         .route("/events", get(events::show))
         .route("/events/{id}", get(event::show))
         .route("/gateways", get(gateways::show))
@@ -80,8 +88,13 @@ pub fn router(control: Control) -> Router {
         .route("/users/{id}", post(users::change))
         .route("/api-tokens", get(api_tokens::show).post(api_tokens::add))
         .route("/api-tokens/{id}/revoke", post(api_tokens::revoke))
+        .route("/webhooks", get(webhooks::show).post(webhooks::add))
+        .route("/webhooks/{id}", get(webhooks::one).post(webhooks::change))
+        .route("/dead-letters/{id}/redeliver", post(webhooks::redeliver))
+        .route("/dead-letters/{id}/discard", post(webhooks::discard))
         .route("/audit", get(audit::show))
         .route("/tenants", get(tenants::show).post(tenants::add))
+        .route("/tenants/{id}", post(tenants::change))
         .route("/assets/console.css", get(assets::style))
         .route("/assets/console.js", get(assets::script))
         .route("/assets/icon.svg", get(assets::icon))

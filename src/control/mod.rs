@@ -73,11 +73,15 @@ pub use problem::{Problem, ProblemDocument};
 pub use sessions::{Origin, Session, SignIn, SignInSettings, no_cookie};
 pub use sinks::SinkSettings;
 pub use users::{ChangedUser, NewUser};
+pub use webhooks::{ChangedWebhook, NewWebhook};
 
+pub use crate::config::limits::WAITING_SHOWN;
 pub use crate::model::tenant::DEFAULT_TENANT;
 pub use crate::store::identity::{Tenant, User};
+pub use crate::store::outgoing::{Letter, Webhook};
 pub use crate::store::types::{
     ApiToken, AuditEntry, Bypass, Count, Day, EventPage, Impact, ImpactRow, LeakPage, Page, Stats,
+    Verdict,
 };
 pub use crate::store::views::{EventGroup, GroupBy, UserSession};
 

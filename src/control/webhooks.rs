@@ -21,43 +21,43 @@ use crate::store::outgoing::{Deliveries, Target, Webhook, WebhookChange, reader_
 /// A webhook to make.
 #[derive(Clone, PartialEq, Eq, Debug, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
-pub(super) struct NewWebhook {
+pub struct NewWebhook {
     /// Its name, one in the tenant.
-    name: String,
+    pub name: String,
     /// Who it speaks to; `webhook` where it is not said.
     #[serde(default)]
-    kind: Option<WebhookKind>,
+    pub kind: Option<WebhookKind>,
     /// The address, which begins with https:// or http://. Only its scheme and host are shown again.
     /// PagerDuty's own where it is not said for that.
     #[serde(default)]
     #[schema(value_type = Option<String>)]
-    url: Option<Secret>,
+    pub url: Option<Secret>,
     /// By which names what is sent is told; `native` where it is not said.
     #[serde(default)]
-    format: Option<Format>,
+    pub format: Option<Format>,
     /// What is sent; all of it where it is not said, notifications alone to Slack and PagerDuty.
     #[serde(default)]
-    feeds: Option<Vec<FeedKind>>,
+    pub feeds: Option<Vec<FeedKind>>,
     /// The routing key, for PagerDuty alone. The key of signatures is made here.
     #[serde(default)]
     #[schema(value_type = Option<String>)]
-    routing_key: Option<Secret>,
+    pub routing_key: Option<Secret>,
 }
 
 /// A change of a webhook; what is absent stays.
 #[derive(Clone, PartialEq, Eq, Debug, Default, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields, default)]
-pub(super) struct ChangedWebhook {
+pub struct ChangedWebhook {
     /// Its name.
-    name: Option<String>,
+    pub name: Option<String>,
     /// By which names what is sent is told.
-    format: Option<Format>,
+    pub format: Option<Format>,
     /// What is sent.
-    feeds: Option<Vec<FeedKind>>,
+    pub feeds: Option<Vec<FeedKind>>,
     /// Whether anything is sent.
-    enabled: Option<bool>,
+    pub enabled: Option<bool>,
     /// Whether a new key of signatures is made, and shown once. The old one is not used any more.
-    pub(super) new_secret: bool,
+    pub new_secret: bool,
 }
 
 impl Control {

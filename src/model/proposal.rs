@@ -6,6 +6,7 @@ use utoipa::ToSchema;
 
 use super::ids::{LeakId, ProposalId};
 use super::leak::named;
+use super::role::person_of;
 
 named! {
     /// What another person is asked for.
@@ -59,6 +60,9 @@ pub struct Proposal {
     pub state: ProposalState,
     /// Who asks, or has done it.
     pub proposed_by: String,
+    /// The person behind them, which nobody outside is told: another one has to look at it.
+    #[serde(skip)]
+    pub person: String,
     /// When.
     pub proposed_at: Timestamp,
     /// When it ends by itself.
@@ -69,4 +73,11 @@ pub struct Proposal {
     pub settled_at: Option<Timestamp>,
     /// What they said.
     pub settled_comment: Option<String>,
+}
+
+impl Proposal {
+    /// Whether the person is the user of this name.
+    pub fn is_of_user(&self, name: &str) -> bool {
+        self.person == person_of(name)
+    }
 }

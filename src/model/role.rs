@@ -125,6 +125,11 @@ pub struct Actor {
     pub address: Option<String>,
 }
 
+/// A user as the person behind what they ask for, do, or hand out.
+pub fn person_of(name: &str) -> String {
+    format!("user:{name}")
+}
+
 /// The name of the actor that is nobody.
 pub const SYSTEM: &str = "system";
 

@@ -42,6 +42,9 @@ pub trait FourEyesStore: Send + Sync {
     /// Whether what blocks, and what weakens a block, takes two persons in this tenant.
     async fn four_eyes(&self, tenant: &str) -> Result<bool, StoreError>;
 
+    /// The tenants in which it does.
+    async fn four_eyes_tenants(&self) -> Result<Vec<String>, StoreError>;
+
     /// Turns that on, or asks another person to turn it off: then it answers with the proposal.
     async fn set_four_eyes(
         &self,
@@ -67,6 +70,9 @@ pub trait FourEyesStore: Send + Sync {
         of: &Tenants,
         query: &ProposalQuery,
     ) -> Result<Page<Proposal>, StoreError>;
+
+    /// How many proposals and reviews wait for another person, up to `most`.
+    async fn waiting(&self, of: &Tenants, most: usize) -> Result<u64, StoreError>;
 
     /// The proposal of this id.
     async fn proposal(&self, id: ProposalId) -> Result<Option<Proposal>, StoreError>;

@@ -14,7 +14,7 @@ use super::types::{AuditEntry, Page, PageRequest};
 use crate::model::event::Event;
 use crate::model::ids::{EventId, LeakId, LetterId, TokenId, WebhookId};
 use crate::model::leak::{Risk, Status};
-use crate::model::notification::Notification;
+use crate::model::notification::{Notification, NotificationKind};
 use crate::model::role::Actor;
 use crate::model::secret::Secret;
 use crate::model::sink::{FeedKind, Format, WebhookKind};
@@ -351,10 +351,11 @@ pub trait OutgoingStore: Send + Sync {
         moderation: &Moderation,
     ) -> Result<Option<Noticed>, StoreError>;
 
-    /// A page of notifications, newest first.
+    /// A page of notifications of these kinds, or of every kind where none is named; newest first.
     async fn notifications(
         &self,
         of: &Tenants,
+        kinds: &[NotificationKind],
         page: &PageRequest,
     ) -> Result<Page<Notification>, StoreError>;
 

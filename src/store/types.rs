@@ -163,6 +163,10 @@ pub enum LeakSort {
     Status,
     /// By title.
     Title,
+    /// By the kind of the first source, in the order of [`SourceKind`].
+    Source,
+    /// By what is in force, nothing first when ascending.
+    Remediation,
 }
 
 /// Which leaks, in which order. In each list of values any one of them fits; an empty list does

@@ -38,7 +38,12 @@ impl<'a> Browser<'a> {
     pub async fn of(api: &'a Api, role: &str) -> Self {
         let name = format!("{}-user", role.replace('_', "-"));
         api.user(&name, role).await;
-        let body = form(&[("name", &name), ("password", PASSWORD), ("to", "/leaks?risk=high")]);
+        Self::signed_in(api, &name).await
+    }
+
+    /// Signs a user in, by the form.
+    pub async fn signed_in(api: &'a Api, name: &str) -> Self {
+        let body = form(&[("name", name), ("password", PASSWORD), ("to", "/leaks?risk=high")]);
         let answer = send(api, Method::POST, "/sign-in", "", body).await;
         assert_eq!(answer.status, 303, "{}", answer.text);
         assert_eq!(answer.headers[header::LOCATION], "/leaks?risk=high");
@@ -304,7 +309,25 @@ async fn no_page_shows_a_token() {
     let refused = browser.post("/leaks/new", &[("title", ""), ("tokens", &secret)]).await;
     assert_eq!(refused.status, 422);
     assert!(!refused.text.contains(&secret) && refused.text.contains("Enter the tokens again"));
+    // Nor does what is said with a decision that another person is asked for, or is told of.
+    assert_eq!(
+        browser.post("/four-eyes", &[("on", "yes"), ("comment", &secret)]).await.status,
+        303
+    );
+    let path = leak.split('?').next().unwrap();
+    for haste in ["", &secret] {
+        let fields = [("mode", "block"), ("comment", &secret), ("break_glass", haste)];
+        assert_eq!(browser.post(&format!("{path}/patch"), &fields).await.status, 303);
+    }
+    let unpatch = browser.post(&format!("{path}/unpatch"), &[("comment", &secret)]).await;
+    assert_eq!(unpatch.status, 303);
+    let url = format!("https://siem.example/{secret}");
+    let hook = [("name", secret.as_str()), ("kind", "webhook"), ("url", &url)];
+    assert!(!browser.post("/webhooks", &hook).await.text.contains(&secret));
     for path in [
+        "/proposals",
+        "/webhooks",
+        "/notifications",
         "/leaks",
         &leak,
         "/events",

@@ -74,6 +74,18 @@ async fn pages_and_assets_stay_small() {
         }
     }
     api.store.append_events(&events).await.unwrap();
+    api.call("PUT", "/four-eyes", json!({"on": true})).await.expect(200);
+    for (number, leak) in leaks.iter().enumerate().take(50) {
+        let patch = format!("/leaks/{}/virtual-patch", id(leak));
+        let said = "As long as people write. ".repeat(100);
+        let haste = (number % 2 == 1).then_some("It cannot wait. ".repeat(15));
+        let asked = json!({"comment": said, "break_glass": haste, "mode": "block"});
+        assert!(api.post(&patch, asked).await.status.is_success());
+    }
+    for number in 0..20 {
+        let body = json!({"name": format!("{number} {}", "N".repeat(250)), "url": "http://127.0.0.1:9/in"});
+        api.post("/webhooks", body).await.expect(201);
+    }
     let browser = Browser::of(&api, "global_administrator").await;
     let leak = format!("/leaks/{}", id(&leaks[0]));
     let one = format!("/events/{}", events[0].id);
@@ -92,6 +104,9 @@ async fn pages_and_assets_stay_small() {
         "/account",
         "/sources",
         "/leaks/new",
+        "/proposals",
+        "/notifications",
+        "/webhooks",
     ] {
         let size = browser.page(path).await.len();
         assert!(size < PAGE, "{path}: {size} bytes");
@@ -249,6 +264,78 @@ async fn events_are_filtered_grouped_and_shown_one_by_one() {
     assert_eq!(browser.get(&format!("/events/{}", EventId::new())).await.status, 404);
     api.get("/events?by=client").await.problem(422, "invalid-value");
     api.get("/events/groups?by=weekday").await.problem(422, "invalid-value");
+}
+
+#[tokio::test]
+async fn the_list_is_sorted_by_its_head() {
+    let api = Api::new().await;
+    for (title, kind) in [("from a gist", "gist"), ("from GitHub", "github"), ("told", "manual")] {
+        let body = json!({"title": title, "tokens": [token(title)], "source": {"kind": kind}});
+        let leak = api.post("/leaks", body).await.expect(201);
+        if kind == "github" {
+            api.block(&leak).await;
+        }
+    }
+    let browser = Browser::of(&api, "analyst").await;
+    let rows = async |sort: &str| {
+        let page = browser.page(&format!("/leaks?status=all&sort={sort}")).await;
+        let body = page.split("<tbody>").last().unwrap().split("</tbody>").next().unwrap();
+        let titles = body.split("<bdi>").skip(1).map(|part| part.split('<').next().unwrap());
+        (
+            titles
+                .filter(|title| title.contains(' ') || *title == "told")
+                .map(str::to_owned)
+                .collect::<Vec<_>>(),
+            page,
+        )
+    };
+    let (titles, page) = rows("source").await;
+    assert_eq!(titles, ["from GitHub", "from a gist", "told"]);
+    let head = "aria-sort=\"ascending\"><a href=\"/leaks?status=all&amp;sort=%2Dsource\">Source";
+    assert!(page.contains(head), "{page}");
+    assert_eq!(page.matches("aria-sort=").count(), 1);
+    let (titles, page) = rows("-source").await;
+    assert_eq!(titles, ["told", "from a gist", "from GitHub"]);
+    assert!(
+        page.contains(
+            "aria-sort=\"descending\"><a href=\"/leaks?status=all&amp;sort=source\">Source"
+        )
+    );
+    assert_eq!(rows("remediation").await.0[2], "from GitHub", "what has no patch comes first");
+    assert_eq!(rows("-remediation").await.0[0], "from GitHub");
+    for by in ["status", "risk", "title", "source", "remediation", "created%5Fat"] {
+        assert!(page.contains(&format!("sort={by}\"")), "{by}: {page}");
+    }
+    // Uses of 24 hours are of another database, and in no order that pages could follow.
+    assert!(page.contains("<th class=\"number\" scope=\"col\">Uses, 24 h</th>"), "{page}");
+}
+
+#[tokio::test]
+async fn tenants_are_renamed_and_removed() {
+    let api = Api::new().await;
+    api.tenant("acme").await;
+    let browser = Browser::of(&api, "global_administrator").await;
+    let page = browser.page("/tenants").await;
+    assert!(page.contains("action=\"/tenants/acme\""), "{page}");
+    assert_eq!(page.matches("value=\"remove\"").count(), 1, "the default tenant stays: {page}");
+    let renamed =
+        browser.post("/tenants/acme", &[("what", "change"), ("title", "<b>Acme</b>")]).await;
+    assert_eq!(renamed.status, 303, "{}", renamed.text);
+    let page = browser.page("/tenants").await;
+    assert!(page.contains("&lt;b&gt;Acme&lt;/b&gt;") && !page.contains("<b>"), "{page}");
+    assert_eq!(browser.post("/tenants/acme", &[("what", "change")]).await.status, 422);
+    assert_eq!(browser.post("/tenants/default", &[("what", "remove")]).await.status, 409);
+    assert_eq!(browser.post("/tenants/none", &[("what", "remove")]).await.status, 404);
+    let analyst = Browser::of(&api, "global_analyst").await;
+    let administrator = Browser::of(&api, "administrator").await;
+    for other in [&analyst, &administrator] {
+        assert!(!other.page("/tenants").await.contains("action=\"/tenants"));
+        assert_eq!(other.post("/tenants/acme", &[("what", "remove")]).await.status, 403);
+        assert_eq!(other.post("/tenants/acme", &[("title", "x")]).await.status, 403);
+    }
+    let gone = browser.post("/tenants/acme", &[("what", "remove")]).await;
+    assert_eq!(gone.headers["location"], "/tenants?done=removed");
+    assert!(!browser.page("/tenants").await.contains("Acme"));
 }
 
 #[tokio::test]

@@ -14,7 +14,9 @@ mod audit;
 mod bypass;
 mod console;
 mod console_drafts;
+mod console_outgoing;
 mod console_pages;
+mod console_proposals;
 #[path = "../postgres/mod.rs"]
 mod databases;
 mod events;

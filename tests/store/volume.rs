@@ -123,6 +123,8 @@ pub async fn a_million_leaks(store: &dyn Store) {
         LeakSort::Risk,
         LeakSort::Status,
         LeakSort::Title,
+        LeakSort::Source,
+        LeakSort::Remediation,
     ];
     let plain = LeakQuery { page: page(50, None), ..LeakQuery::default() };
     let open = || vec![Status::Open];

@@ -331,6 +331,8 @@ pub const SCOPE_ENTRIES: usize = 256;
 pub const PAGE: usize = 200;
 /// Items on one page where the call does not say.
 pub const PAGE_DEFAULT: usize = 50;
+/// Proposals and reviews that the console's navigation counts; of more it says that there are more.
+pub const WAITING_SHOWN: usize = 100;
 /// How far `total` of a list counts.
 pub const TOTAL_COUNT: u64 = 10_000;
 /// Tokens and sources shown inside a leak.

@@ -90,6 +90,7 @@ if (drop) {
 // What cannot be taken back is asked once more.
 for (const button of document.querySelectorAll("button.alarming")) {
   button.addEventListener("click", (event) => {
-    if (!confirm(button.textContent + "?")) event.preventDefault();
+    // Whoever has ticked that they are sure is not asked again.
+    if (!button.form.elements.sure && !confirm(button.textContent + "?")) event.preventDefault();
   });
 }

@@ -127,7 +127,8 @@ impl Desk {
         control.decide(&actor, id, decisions::apply(patch)?).await
     }
 
-    /// Makes any other decision about a leak.
+    /// Makes any other decision about a leak; where a reason is given why it cannot wait for another
+    /// person, in haste.
     ///
     /// # Errors
     /// As the call.
@@ -137,10 +138,13 @@ impl Desk {
         decision: Decision,
         resolution: Option<Resolution>,
         comment: Option<String>,
+        break_glass: Option<String>,
     ) -> Result<Decided, Problem> {
         let (State(control), caller) = self.ask(Permission::Decide)?;
+        let decide = decisions::plain(decision, resolution, comment);
+        let decide = decisions::in_haste(decide, break_glass)?;
         let actor = control.at_leak(&caller, id).await?;
-        control.decide(&actor, id, decisions::plain(decision, resolution, comment)).await
+        control.decide(&actor, id, decide).await
     }
 
     /// Who decided what about a leak.
@@ -305,6 +309,24 @@ impl Desk {
         let (control, caller) = self.ask(Permission::See)?;
         let Json(found) = tenants::list(control, caller).await?;
         Ok(found.items)
+    }
+
+    /// Gives a tenant another title: the call's body.
+    ///
+    /// # Errors
+    /// As the call.
+    pub async fn change_tenant(&self, id: String, body: Value) -> Result<Tenant, Problem> {
+        let (control, caller) = self.ask(Permission::ManageTenants)?;
+        Ok(tenants::change(control, caller, Id(id), Body::of_value(body)?).await?.0)
+    }
+
+    /// Removes a tenant.
+    ///
+    /// # Errors
+    /// As the call.
+    pub async fn remove_tenant(&self, id: String) -> Result<(), Problem> {
+        let (control, caller) = self.ask(Permission::ManageTenants)?;
+        tenants::remove(control, caller, Id(id)).await.map(drop)
     }
 
     /// Makes a tenant: the call's body.

@@ -31,10 +31,10 @@ pub(super) struct FourEyes {
 #[serde(deny_unknown_fields)]
 pub(super) struct TurnFourEyes {
     /// Whether two persons decide.
-    on: bool,
+    pub(super) on: bool,
     /// What is said with it.
     #[serde(default)]
-    comment: Option<String>,
+    pub(super) comment: Option<String>,
 }
 
 /// What is said to a proposal.

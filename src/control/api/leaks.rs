@@ -56,8 +56,8 @@ pub struct LeakFilter {
     /// Words of title, sources and comments, each by its beginning, in any order; or the first four
     /// hex digits or more of a token's fingerprint.
     q: Option<String>,
-    /// `created_at`, `updated_at`, `risk`, `status` or `title`, with `-` before it to turn the
-    /// order around; `-created_at` where it is not said.
+    /// `created_at`, `updated_at`, `risk`, `status`, `title`, `source` (the kind of the first one) or
+    /// `remediation`, with `-` before it to turn the order around; `-created_at` where it is not said.
     sort: Option<String>,
     /// Items at most: 50 where it is not said, never more than 200.
     #[serde(deserialize_with = "values::number")]
@@ -94,11 +94,13 @@ impl LeakFilter {
             "risk" => LeakSort::Risk,
             "status" => LeakSort::Status,
             "title" => LeakSort::Title,
+            "source" => LeakSort::Source,
+            "remediation" => LeakSort::Remediation,
             _ => {
                 return Err(Problem::invalid(
                     "sort",
-                    "it must be created_at, updated_at, risk, status or title, with - before it to \
-                     turn the order around",
+                    "it must be created_at, updated_at, risk, status, title, source or remediation, \
+                     with - before it to turn the order around",
                 ));
             }
         };

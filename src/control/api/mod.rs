@@ -7,6 +7,8 @@ mod bypass;
 mod conditions;
 mod dead_letters;
 mod desk;
+mod desk_four_eyes;
+mod desk_outgoing;
 mod desk_views;
 mod edge;
 mod event_export;

@@ -66,6 +66,10 @@ pub(super) struct Fitting {
     pub(super) statuses: Vec<i64>,
     /// The ranks of their risks.
     pub(super) risks: Vec<i64>,
+    /// The ranks of the kinds of their first sources.
+    pub(super) sources: Vec<i64>,
+    /// The ranks of what is in force for them.
+    pub(super) remediations: Vec<i64>,
 }
 
 pub(super) async fn fitting(
@@ -87,6 +91,8 @@ pub(super) async fn fitting(
         facets: Vec::new(),
         statuses: Vec::new(),
         risks: Vec::new(),
+        sources: Vec::new(),
+        remediations: Vec::new(),
     };
     let mut tenants: Option<(String, String)> = None;
     for found in sql.build().fetch_all(connection).await? {
@@ -95,6 +101,8 @@ pub(super) async fn fitting(
         let Some(facets) = Facets::of(number).filter(|facets| facets.fits(asked)) else { continue };
         counted.statuses.push(row::rank(facets.status, Status::ALL));
         counted.risks.push(row::rank(facets.risk, Risk::ALL));
+        counted.sources.push(row::rank(facets.source, SourceKind::ALL));
+        counted.remediations.push(row::rank(facets.remediation, Remediation::ALL));
         counted.fitting += count;
         counted.facets.push(number);
         let (first, last) = (row::text(&found, "first")?, row::text(&found, "last")?);

@@ -7,15 +7,13 @@ use async_trait::async_trait;
 
 use super::audit::{Deed, Entry, record_entry};
 use super::database::{Builder, Connection, Row, query};
-use super::{
-    SqlStore, applicable, changed, decisions, handed_out, leaks, list, once, row, token_modes,
-};
+use super::{SqlStore, applicable, changed, decisions, leaks, list, once, row, token_modes};
 use crate::config::limits;
 use crate::model::clock;
 use crate::model::ids::{LeakId, ProposalId};
 use crate::model::leak::{Decision, Leak};
 use crate::model::proposal::{Proposal, ProposalKind, ProposalState};
-use crate::model::role::Actor;
+use crate::model::role::{Actor, person_of};
 use crate::model::rule::{PatchMode, TokenMode};
 use crate::model::tenant::Tenants;
 use crate::store::cursor::{Binding, Place, SortKey};
@@ -35,7 +33,7 @@ pub(super) async fn person(
     connection: &mut dyn Connection,
     actor: &Actor,
 ) -> Result<Option<String>, StoreError> {
-    let Some(token) = actor.api_token else { return Ok(Some(handed_out::person_of(&actor.name))) };
+    let Some(token) = actor.api_token else { return Ok(Some(person_of(&actor.name))) };
     let found = query("SELECT person FROM api_tokens WHERE id = $1")
         .bind(token.0.as_bytes().as_slice())
         .fetch_optional(connection)
@@ -265,6 +263,7 @@ fn proposal(found: &Row) -> Result<Proposal, StoreError> {
         comment: row::text_or_none(found, "comment")?,
         state,
         proposed_by: row::text(found, "proposed_by")?,
+        person: row::text(found, "person")?,
         proposed_at: row::time(found, "proposed_at")?,
         expires_at,
         settled_by: row::text_or_none(found, "settled_by")?,
@@ -305,6 +304,14 @@ async fn turn(
 impl FourEyesStore for SqlStore {
     async fn four_eyes(&self, tenant: &str) -> Result<bool, StoreError> {
         is_on(&mut self.reserved_readers.acquire().await?, tenant).await
+    }
+
+    async fn four_eyes_tenants(&self) -> Result<Vec<String>, StoreError> {
+        let rows = query("SELECT id FROM tenants WHERE four_eyes = $1 ORDER BY id")
+            .bind(true)
+            .fetch_all(&self.decisions_readers)
+            .await?;
+        rows.iter().map(|found| row::text(found, "id")).collect()
     }
 
     async fn set_four_eyes(
@@ -440,6 +447,15 @@ impl FourEyesStore for SqlStore {
         let rows = sql.build().fetch_all(&self.decisions_readers).await?;
         let place = |found: &Row| Ok(Place { key: SortKey::Number(0), id: found.try_get("id")? });
         list::page(rows, limit, &binding, place, proposal)
+    }
+
+    async fn waiting(&self, of: &Tenants, most: usize) -> Result<u64, StoreError> {
+        let mut sql =
+            Builder::new("SELECT COUNT(*) AS count FROM (SELECT 1 FROM proposals WHERE 1 = 1");
+        list::push_tenant(&mut sql, "tenant", of);
+        push_states(&mut sql, &[ProposalState::Pending]);
+        sql.push(" LIMIT ").push_bind(row::signed(most)).push(") AS counted");
+        row::count(&sql.build().fetch_one(&self.decisions_readers).await?, "count")
     }
 
     async fn proposal(&self, id: ProposalId) -> Result<Option<Proposal>, StoreError> {

@@ -4,14 +4,9 @@ use super::audit::{Entry, record_entry};
 use super::database::{Connection, query};
 use super::{changed, row, users};
 use crate::model::ids::ApiTokenId;
-use crate::model::role::{Actor, Role};
+use crate::model::role::{Actor, Role, person_of};
 use crate::store::StoreError;
 use crate::store::identity::User;
-
-/// The person behind what this user does.
-pub(super) fn person_of(name: &str) -> String {
-    format!("user:{name}")
-}
 
 /// Revokes the API tokens that a user has made, with a session or with another API token, and may not
 /// give any more: all of them where they are gone or disabled (`user` is none then). Answers with how

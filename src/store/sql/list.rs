@@ -43,36 +43,34 @@ fn next_cursor(
     rows.last().map(|last| binding.cursor(place(last)?)).transpose()
 }
 
-/// The column that a list is sorted by.
-fn sort_column(sort: LeakSort) -> &'static str {
+/// What a list is sorted by: a column, or a part of what a leak is like, each as its indexes have it.
+fn sort_key(sort: LeakSort) -> &'static str {
     match sort {
-        LeakSort::CreatedAt => "created_at",
-        LeakSort::UpdatedAt => "updated_at",
-        LeakSort::Risk => "risk",
-        LeakSort::Status => "status",
-        LeakSort::Title => "title_order",
+        LeakSort::CreatedAt => "l.created_at",
+        LeakSort::UpdatedAt => "l.updated_at",
+        LeakSort::Risk => "l.risk",
+        LeakSort::Status => "l.status",
+        LeakSort::Title => "l.title_order",
+        LeakSort::Source => "((l.facets >> 8) & 15)",
+        LeakSort::Remediation => "((l.facets >> 5) & 3)",
     }
 }
 
 /// The order in which a list is asked for, and where in it the page begins.
 struct Order<'q> {
     query: &'q LeakQuery,
-    column: &'static str,
+    /// An index of it is walked through.
+    key: &'static str,
     after: Option<Place>,
 }
 
 impl Order<'_> {
-    /// The column, for an index of it to be walked through.
-    fn walked(&self) -> String {
-        format!("l.{}", self.column)
-    }
-
     /// The same value where what was found by other means is to be sorted: the database is not to
     /// walk through all in this order instead.
     fn sorted(&self) -> String {
         match self.query.sort {
             LeakSort::Title => "(l.title_order || '')".to_owned(),
-            _ => format!("+l.{}", self.column),
+            _ => format!("+{}", self.key),
         }
     }
 
@@ -97,7 +95,7 @@ impl Order<'_> {
     }
 
     fn push_columns(&self, sql: &mut Builder) {
-        sql.push("SELECT l.id, l.").push(self.column).push(" AS sort_key");
+        sql.push("SELECT l.id, ").push(self.key).push(" AS sort_key");
     }
 }
 
@@ -115,7 +113,7 @@ impl SqlStore {
         let binding = Binding::new("leaks", &(of.only(), parameters));
         let after = binding.place(query.page.cursor.as_deref())?;
         let limit = page_limit(&query.page);
-        let order = Order { query, column: sort_column(query.sort), after };
+        let order = Order { query, key: sort_key(query.sort), after };
 
         let mut reader = self.decisions_readers.acquire().await?;
         // One transaction, so that a page shows one state.
@@ -188,14 +186,14 @@ impl Wanted<'_> {
         let Some(search) = &self.search else {
             order.push_columns(&mut sql);
             self.push_walked(&mut sql)?;
-            order.push_by(&mut sql, &order.walked(), self.rows);
+            order.push_by(&mut sql, order.key, self.rows);
             return Ok(sql.build().fetch_all(connection).await?);
         };
         sql.push("WITH walked AS MATERIALIZED (");
         order.push_columns(&mut sql);
         sql.push(", l.search_text");
         self.push_walked(&mut sql)?;
-        order.push_by(&mut sql, &order.walked(), limits::SEARCH_WALK);
+        order.push_by(&mut sql, order.key, limits::SEARCH_WALK);
         sql.push(") SELECT l.id, l.sort_key FROM walked l WHERE 1 = 1");
         search.push_fits(&mut sql);
         order.push_by(&mut sql, "l.sort_key", self.rows);
@@ -271,13 +269,15 @@ impl Wanted<'_> {
         match self.order.query.sort {
             LeakSort::Status => push_between(sql, "l.status", &self.fitting.statuses),
             LeakSort::Risk => push_between(sql, "l.risk", &self.fitting.risks),
+            LeakSort::Source => push_between(sql, self.order.key, &self.fitting.sources),
+            LeakSort::Remediation => push_between(sql, self.order.key, &self.fitting.remediations),
             LeakSort::CreatedAt | LeakSort::UpdatedAt | LeakSort::Title => {}
         }
         if let Some(status) = only(&self.fitting.statuses) {
             sql.push(" AND l.status = ").push_bind(status);
         }
         self.push_conditions(sql);
-        self.order.push_after(sql, &self.order.walked())
+        self.order.push_after(sql, self.order.key)
     }
 
     /// The conditions on `leaks l`, save on its text. A sign before a number keeps it from being

@@ -4,6 +4,7 @@ use serde_json::{Value, json};
 use thirtyfour::prelude::*;
 
 use super::browser::{Browser, PASSWORD};
+use super::seed;
 use crate::support::program::Program;
 use crate::support::tokens::token;
 use crate::support::upstream::AnsweringUpstream;
@@ -52,8 +53,7 @@ async fn post(program: &Program, path: &str, body: Value) -> Value {
 async fn nothing_from_outside_runs() {
     let folder = tempfile::tempdir().unwrap();
     let upstream = AnsweringUpstream::start().await;
-    let trust = "trusted_proxies = [\"127.0.0.1\"]\n";
-    let program = Program::start(folder.path(), upstream.address(), trust);
+    let program = seed::start(folder.path(), upstream.address());
     let client = reqwest::Client::builder().no_proxy().build().unwrap();
     let long = "W".repeat(240);
     let mut leaks = Vec::new();
@@ -87,6 +87,18 @@ async fn nothing_from_outside_runs() {
         post(&program, "/api-tokens", json!({"name": value, "role": "intake"})).await;
         post(&program, "/tenants", json!({"id": format!("t{number}"), "title": value})).await;
     }
+    // Each value in a webhook that cannot deliver, and in a proposal or what was done in haste.
+    let mut webhooks = Vec::new();
+    assert_eq!(program.api("PUT", "/four-eyes", Some(json!({"on": true}))).await.0, 200);
+    for (number, (leak, _)) in leaks.iter().enumerate() {
+        let value = VALUES.get(number).copied().unwrap_or(long.as_str());
+        let webhook = json!({"name": value, "url": seed::nobody(), "feeds": ["audit"]});
+        let webhook = post(&program, "/webhooks", webhook).await;
+        webhooks.push(webhook["id"].as_str().unwrap().to_owned());
+        let haste = (number % 2 == 0).then_some(value);
+        let asked = json!({"mode": "block", "comment": value, "break_glass": haste});
+        post(&program, &format!("/leaks/{leak}/virtual-patch"), asked).await;
+    }
     let on = json!({"on": true, "reason": VALUES[1]});
     assert_eq!(program.api("PUT", "/bypass", Some(on)).await.0, 200);
 
@@ -111,6 +123,9 @@ async fn nothing_from_outside_runs() {
         "/tenants",
         "/account",
         "/leaks/new",
+        "/proposals",
+        "/notifications",
+        "/webhooks",
     ]
     .map(str::to_owned)
     .to_vec();
@@ -118,6 +133,7 @@ async fn nothing_from_outside_runs() {
         paths.push(format!("/leaks/{leak}"));
         paths.push(format!("/events/{event}"));
     }
+    paths.extend(webhooks.iter().map(|webhook| format!("/webhooks/{webhook}")));
     for value in VALUES {
         let query: String = value.bytes().map(|byte| format!("%{byte:02X}")).collect();
         for path in [
@@ -136,6 +152,13 @@ async fn nothing_from_outside_runs() {
             "/drafts/",
             "/leaks?done=",
             "/leaks?tenant=",
+            "/notifications?kind=",
+            "/notifications?cursor=",
+            "/proposals?tenant=",
+            "/proposals?reviews=",
+            "/webhooks?tenant=",
+            "/webhooks?cursor=",
+            "/webhooks/",
         ] {
             paths.push(format!("{path}{query}"));
         }

@@ -2,6 +2,7 @@
 
 mod axe;
 mod browser;
+mod dropping;
 mod hostile;
 mod main_job;
 mod roles;

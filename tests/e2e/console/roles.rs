@@ -25,10 +25,10 @@ async fn each_role_sees_what_it_may() {
     let seed = Seed::plant().await;
     let leak = format!("/leaks/{}", seed.watched);
     for (name, decides, places) in [
-        ("admin", true, 8),
-        ("administrator", true, 7),
-        ("global_analyst", false, 4),
-        ("analyst", false, 3),
+        ("admin", true, 11),
+        ("administrator", true, 10),
+        ("global_analyst", false, 6),
+        ("analyst", false, 5),
     ] {
         let browser = Browser::start(true).await;
         browser.sign_in(&seed.program, name).await;
@@ -43,8 +43,25 @@ async fn each_role_sees_what_it_may() {
         assert_eq!(browser.count(".comment-form button").await, 1, "{name} may comment");
         browser.visit(&seed.program, "/gateways").await;
         assert_eq!(browser.count("#bypass form").await, some, "{name}");
+        // What waits is of another tenant: those who see all of them see it.
+        browser.visit(&seed.program, "/proposals").await;
+        browser.seen("#four-eyes").await;
+        let sees_all = matches!(name, "admin" | "global_analyst");
+        assert_eq!(browser.count(".waiting").await, if sees_all { 2 } else { 0 }, "{name}");
+        assert_eq!(browser.count(".badge").await, usize::from(sees_all), "{name}");
+        assert_eq!(browser.count(".verdict").await, if name == "admin" { 2 } else { 0 }, "{name}");
+        assert_eq!(browser.count("#four-eyes form").await, some, "{name}");
         if !decides {
             let tried = [
+                (format!("/proposals/{}/approve", seed.proposal), String::new()),
+                (format!("/proposals/{}/reject", seed.proposal), String::new()),
+                (format!("/reviews/{}/acknowledge", seed.proposal), String::new()),
+                ("/four-eyes".to_owned(), "on=yes".to_owned()),
+                ("/webhooks".to_owned(), "name=x&kind=slack&url=https://203.0.113.9/".to_owned()),
+                (format!("/webhooks/{}", seed.webhook), "what=remove&sure=on".to_owned()),
+                (format!("/dead-letters/{}/discard", seed.letter), String::new()),
+                (format!("/dead-letters/{}/redeliver", seed.letter), String::new()),
+                ("/tenants/acme".to_owned(), "what=remove".to_owned()),
                 (format!("{leak}/patch"), "mode=block".to_owned()),
                 (format!("{leak}/close"), String::new()),
                 (format!("{leak}/spare"), "except=203.0.113.7".to_owned()),

@@ -15,24 +15,24 @@ use crate::support::program::Program;
 const MOST: usize = 200_000;
 
 /// Which page, how wide, in which theme, and down to where.
-const PICTURES: [(&str, &str, u32, &str, u64); 6] = [
+const PICTURES: [(&str, &str, u32, &str, u64); 7] = [
     ("console-leaks", "leaks", 1280, "light", 1250),
     ("console-leaks-dark", "leaks", 1280, "dark", 1250),
     ("console-leak", "leak", 1280, "light", 1060),
     ("console-event", "event", 1280, "light", 760),
+    ("console-proposals", "proposals", 1280, "light", 640),
     ("console-add", "add", 1280, "light", 940),
     ("console-narrow", "leaks", 390, "dark", 900),
 ];
 
 /// The program again, on a store in which uses of the last months stand as well.
 async fn with_a_past(seed: Seed) -> (Seed, tempfile::TempDir) {
-    let Seed { program, upstream, folder, watched, blocked, closed, event, import } = seed;
-    let template: Event =
-        serde_json::from_value(program.wait_for_event(&format!("leak={blocked}")).await).unwrap();
-    let open: Event =
-        serde_json::from_value(program.wait_for_event(&format!("leak={watched}")).await).unwrap();
-    assert!(program.terminate());
-    let url = format!("sqlite:{}", folder.path().join("leakgate.db").display());
+    let of = async |leak: &str| -> Event {
+        serde_json::from_value(seed.program.wait_for_event(&format!("leak={leak}")).await).unwrap()
+    };
+    let (template, open) = (of(&seed.blocked).await, of(&seed.watched).await);
+    assert!(seed.program.terminate());
+    let url = format!("sqlite:{}", seed.folder.path().join("leakgate.db").display());
     let store = store::open(&url, KeySource::File).await.unwrap().store;
     let now = Timestamp::now();
     let mut events = Vec::new();
@@ -64,9 +64,8 @@ async fn with_a_past(seed: Seed) -> (Seed, tempfile::TempDir) {
     }
     store.append_events(&events).await.unwrap();
     store.close().await;
-    let program = Program::start_configured(folder.path());
-    let past = tempfile::tempdir().unwrap();
-    (Seed { program, upstream, folder, watched, blocked, closed, event, import }, past)
+    let program = Program::start_configured(seed.folder.path());
+    (Seed { program, upstream: seed.upstream, ..seed }, tempfile::tempdir().unwrap())
 }
 
 #[tokio::test]

@@ -23,6 +23,31 @@ pub struct Seed {
     pub event: String,
     /// An import.
     pub import: String,
+    /// A leak of another tenant, in which two persons decide.
+    pub proposed: String,
+    /// What is proposed about it.
+    pub proposal: String,
+    /// A webhook whose receiver is away.
+    pub webhook: String,
+    /// What could not be delivered to it.
+    pub letter: String,
+}
+
+/// A program that sends webhooks to loopback, and gives a delivery up at once.
+pub fn start(folder: &std::path::Path, upstream: std::net::SocketAddr) -> Program {
+    let lines = "listen = [\"127.0.0.1:0\"]\ntrusted_proxies = [\"127.0.0.1\"]\n";
+    Program::configure(folder, upstream, lines);
+    let path = folder.join("leakgate.toml");
+    let config = std::fs::read_to_string(&path).unwrap();
+    let webhooks = "[control.webhooks]\nnetworks = [\"127.0.0.0/8\"]\nattempts = 1\n";
+    std::fs::write(path, format!("{config}{webhooks}")).unwrap();
+    Program::start_configured(folder)
+}
+
+/// An address on loopback at which nobody listens.
+pub fn nobody() -> String {
+    let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    format!("http://{}/in", listener.local_addr().unwrap())
 }
 
 /// Title, risk, kind of source, its URL, what is decided.
@@ -115,12 +140,65 @@ async fn post(program: &Program, path: &str, body: Value) -> Value {
     answer
 }
 
+/// Calls of a user who is signed in.
+struct Signed {
+    client: reqwest::Client,
+    base: String,
+    cookie: String,
+    csrf: String,
+}
+
+impl Signed {
+    /// Another administrator of all tenants than the first one.
+    async fn another(program: &Program) -> Self {
+        let user = json!({"name": "grace", "role": "global_administrator", "password": PASSWORD});
+        post(program, "/users", user).await;
+        let client = reqwest::Client::builder().no_proxy().build().unwrap();
+        let base = format!("http://{}/api/v1", program.control);
+        let body = json!({"name": "grace", "password": PASSWORD});
+        let answer = client.post(format!("{base}/session")).json(&body).send().await.unwrap();
+        let cookie = answer.headers()["set-cookie"].to_str().unwrap();
+        let cookie = cookie.split(';').next().unwrap().to_owned();
+        let session: Value = answer.json().await.unwrap();
+        Self { client, base, cookie, csrf: session["csrf_token"].as_str().unwrap().to_owned() }
+    }
+
+    async fn post(&self, path: &str, body: Value) -> Value {
+        let call = self.client.post(format!("{}{path}", self.base)).json(&body);
+        let call = call.header("cookie", &self.cookie).header("x-csrf-token", &self.csrf);
+        let answer = call.send().await.unwrap();
+        assert!(answer.status().is_success(), "{path}: {}", answer.status());
+        answer.json().await.unwrap()
+    }
+}
+
+/// Lets two persons decide in a tenant, with a proposal and a review that wait; gives the leak and the
+/// proposal.
+async fn two_persons(program: &Program) -> (String, String) {
+    let register = async |title: &str, risk: &str| {
+        let leak = json!({"title": title, "risk": risk, "tokens": [token("npm_", 36)]});
+        let leak = post(program, "/leaks?tenant=acme", leak).await;
+        leak["id"].as_str().unwrap().to_owned()
+    };
+    let first = register("Service key in a chat export", "medium").await;
+    let second = register("Key of the staging cluster in a talk’s slides", "low").await;
+    let on = json!({"on": true});
+    assert_eq!(program.api("PUT", "/four-eyes?tenant=acme", Some(on)).await.0, 200);
+    let asked = json!({"mode": "block", "comment": "Its owner has a new one."});
+    let grace = Signed::another(program).await;
+    let asked = grace.post(&format!("/leaks/{first}/virtual-patch"), asked).await;
+    let haste = json!({"mode": "block", "break_glass": "orders are being copied right now"});
+    grace.post(&format!("/leaks/{second}/virtual-patch"), haste).await;
+    (first, asked["id"].as_str().unwrap().to_owned())
+}
+
 impl Seed {
     pub async fn plant() -> Self {
         let folder = tempfile::tempdir().unwrap();
         let upstream = AnsweringUpstream::start().await;
-        let trust = "trusted_proxies = [\"127.0.0.1\"]\n";
-        let program = Program::start(folder.path(), upstream.address(), trust);
+        let program = start(folder.path(), upstream.address());
+        let hook = json!({"name": "On call", "url": nobody(), "feeds": ["notifications"]});
+        let webhook = post(&program, "/webhooks", hook).await;
         let (mut ids, mut tokens) = (Vec::new(), Vec::new());
         for (number, (title, risk, kind, url, decision)) in LEAKS.into_iter().enumerate() {
             let token = token(["ghp_", "PMAK-", "glpat-", "npm_"][number % 4], 36);
@@ -176,6 +254,7 @@ impl Seed {
         }
         post(&program, "/api-tokens", json!({"name": "ci", "role": "intake"})).await;
         post(&program, "/tenants", json!({"id": "acme", "title": "Acme"})).await;
+        let (proposed, proposal) = two_persons(&program).await;
         let report = format!("token,title\n{},from a scan\n,without one\n", token("npm_", 36));
         let import = client
             .post(format!("http://{}/api/v1/imports?format=csv", program.control))
@@ -185,12 +264,23 @@ impl Seed {
         // The last use that was sent: then all of them are written.
         program.wait_for_event(&format!("leak={}", ids[10])).await;
         let event = program.wait_for_event(&format!("leak={}", ids[3])).await;
+        let letter = loop {
+            let (_, letters) = program.api("GET", "/dead-letters", None).await;
+            if let Some(id) = letters["items"][0]["id"].as_str() {
+                break id.to_owned();
+            }
+            tokio::task::yield_now().await;
+        };
         Self {
             watched: ids[2].clone(),
             blocked: ids[0].clone(),
             closed: ids[10].clone(),
             event: event["id"].as_str().unwrap().to_owned(),
             import: import["id"].as_str().unwrap_or_else(|| panic!("{import}")).to_owned(),
+            proposed,
+            proposal,
+            webhook: webhook["id"].as_str().unwrap().to_owned(),
+            letter,
             program,
             upstream,
             folder,
@@ -199,7 +289,7 @@ impl Seed {
 
     /// Every page, by a name.
     pub fn pages(&self) -> Vec<(&'static str, String)> {
-        let Self { watched, blocked, closed, event, import, .. } = self;
+        let Self { watched, blocked, closed, event, import, proposed, webhook, .. } = self;
         vec![
             ("leaks", "/leaks".to_owned()),
             (
@@ -222,6 +312,13 @@ impl Seed {
             ("audit", "/audit".to_owned()),
             ("tenants", "/tenants".to_owned()),
             ("account", "/account".to_owned()),
+            ("proposals", "/proposals".to_owned()),
+            ("four-eyes", "/proposals?tenant=acme&done=proposed".to_owned()),
+            ("proposed", format!("/leaks/{proposed}")),
+            ("notifications", "/notifications".to_owned()),
+            ("first-uses", "/notifications?kind=first_use,gateway_behind".to_owned()),
+            ("webhooks", "/webhooks".to_owned()),
+            ("webhook", format!("/webhooks/{webhook}")),
             ("missing", "/leaks/nothing".to_owned()),
         ]
     }

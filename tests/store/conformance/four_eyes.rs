@@ -25,6 +25,12 @@ fn block() -> Decide {
 async fn turned_on(store: &dyn Store) {
     assert_eq!(store.set_four_eyes(TENANT, true, None, &actor()).await.unwrap(), None);
     assert!(store.four_eyes(TENANT).await.unwrap());
+    assert_eq!(store.four_eyes_tenants().await.unwrap(), [TENANT]);
+}
+
+/// How many wait, of up to 10.
+async fn waiting(store: &dyn Store) -> u64 {
+    store.waiting(&one(TENANT), 10).await.unwrap()
 }
 
 async fn asked(store: &dyn Store, kind: ProposalKind) -> Vec<Proposal> {
@@ -68,6 +74,10 @@ pub async fn a_block_takes_another_person(store: &dyn Store) {
     let second = store.propose(TENANT, made.id, reason, &actor()).await.unwrap();
     assert_eq!(asked(store, ProposalKind::Decision).await, std::slice::from_ref(&second));
     assert_eq!((second.proposed_by.as_str(), second.leak), ("ada", Some(made.id)));
+    assert!(second.is_of_user("ada") && !second.is_of_user("grace"));
+    assert_eq!(waiting(store).await, 1, "what is superseded waits no longer");
+    assert_eq!(store.waiting(&one("another"), 10).await.unwrap(), 0);
+    assert_eq!(store.waiting(&leakgate::model::tenant::Tenants::All, 10).await.unwrap(), 1);
     let gone = store.proposal(first.id).await.unwrap().unwrap();
     assert_eq!(gone.state, ProposalState::Superseded);
     let now = store.leak(TENANT, made.id).await.unwrap();
@@ -89,6 +99,7 @@ pub async fn a_block_takes_another_person(store: &dyn Store) {
     assert_eq!((last.actor.as_str(), last.comment.as_deref()), ("grace", Some("they use it")));
     assert!(last.detail.as_deref().unwrap().ends_with("proposed by ada"), "{last:?}");
     assert!(asked(store, ProposalKind::Decision).await.is_empty());
+    assert_eq!(waiting(store).await, 0);
     // A decision of the configuration is one already.
     let free = leak(store, "free", &["c"]).await;
     let conditions = Conditions { second: Second::Exempt, ..Conditions::default() };

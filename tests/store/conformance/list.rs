@@ -28,11 +28,14 @@ pub async fn every_order_pages_through_all_once(store: &dyn Store) {
             risk: Some(Risk::ALL[number % 5]),
             // Equal titles, and ones that differ by case alone.
             title: ["beta", "Alpha", "alpha", "Émile"][number % 4].to_owned(),
+            source: Source::of_kind(SourceKind::ALL[number * 7 % SourceKind::ALL.len()]),
             ..registration("", vec![token(store, &number.to_string())])
         };
         let leak = store.register(asked, &actor()).await.unwrap().leak.unwrap();
         if number % 3 == 0 {
             decide(store, leak.id, Decision::Close).await.unwrap();
+        } else if number % 4 == 1 {
+            apply(store, leak.id, patch(PatchMode::Block)).await.unwrap();
         }
         made.push(leak.id);
     }
@@ -42,6 +45,8 @@ pub async fn every_order_pages_through_all_once(store: &dyn Store) {
         LeakSort::Risk,
         LeakSort::Status,
         LeakSort::Title,
+        LeakSort::Source,
+        LeakSort::Remediation,
     ];
     for sort in sorts {
         for descending in [false, true] {
@@ -67,6 +72,8 @@ pub async fn every_order_pages_through_all_once(store: &dyn Store) {
                 LeakSort::Risk => (leak.risk as i64, String::new()),
                 LeakSort::Status => (leak.status as i64, String::new()),
                 LeakSort::Title => (0, leak.title.to_lowercase()),
+                LeakSort::Source => (leak.source.kind as i64, String::new()),
+                LeakSort::Remediation => (leak.remediation as i64, String::new()),
             };
             let keys: Vec<_> = seen.iter().map(|leak| (key(leak), leak.id)).collect();
             let mut sorted = keys.clone();

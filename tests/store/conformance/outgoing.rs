@@ -386,10 +386,12 @@ pub async fn nobody_is_notified_twice_in_a_window(store: &dyn Store) {
     let moved = Some(("notifier", elsewhere, place));
     let made = store.notify(moved, &[notice("z", later)], &moderation).await.unwrap();
     assert_eq!(made, None);
-    let listed = store.notifications(&one(TENANT), &page(10, None)).await.unwrap();
+    let listed = store.notifications(&one(TENANT), &[], &page(10, None)).await.unwrap();
     let titles: Vec<&str> = listed.items.iter().map(|it| it.title.as_str()).collect();
     assert_eq!(titles, ["a", "c", "b", "a"]);
-    assert!(store.notifications(&one("other"), &page(10, None)).await.unwrap().items.is_empty());
+    assert!(
+        store.notifications(&one("other"), &[], &page(10, None)).await.unwrap().items.is_empty()
+    );
 }
 
 fn target(name: &str, tenant: &str) -> Target {

@@ -174,12 +174,16 @@ async fn are_those(store: &dyn Store, of: &Tenants, all: &[Leak], query: &LeakQu
         (LeakSort::Risk, false, 4),
         (LeakSort::Title, false, 7),
         (LeakSort::Status, true, 5),
+        (LeakSort::Source, false, 6),
+        (LeakSort::Remediation, true, 4),
     ] {
         let mut expected: Vec<&Leak> = all.iter().filter(fits).collect();
         expected.sort_by_key(|leak| {
             let number = match sort {
                 LeakSort::Risk => leak.risk as i64,
                 LeakSort::Status => leak.status as i64,
+                LeakSort::Source => leak.source.kind as i64,
+                LeakSort::Remediation => leak.remediation as i64,
                 LeakSort::Title => 0,
                 _ => leak.created_at.as_millisecond(),
             };

@@ -60,6 +60,8 @@ pub async fn lists_are_of_one_tenant_or_of_all(store: &dyn Store) {
         LeakSort::Risk,
         LeakSort::Status,
         LeakSort::Title,
+        LeakSort::Source,
+        LeakSort::Remediation,
     ] {
         let mut query = LeakQuery { sort, page: page(1, None), ..LeakQuery::default() };
         let first = store.leaks(&Tenants::All, &query).await.unwrap();

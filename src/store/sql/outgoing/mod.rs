@@ -18,7 +18,7 @@ use jiff::Timestamp;
 use super::SqlStore;
 use crate::model::event::Event;
 use crate::model::ids::{LeakId, LetterId, TokenId, WebhookId};
-use crate::model::notification::Notification;
+use crate::model::notification::{Notification, NotificationKind};
 use crate::model::role::Actor;
 use crate::model::tenant::Tenants;
 use crate::store::StoreError;
@@ -118,9 +118,10 @@ impl OutgoingStore for SqlStore {
     async fn notifications(
         &self,
         of: &Tenants,
+        kinds: &[NotificationKind],
         page: &PageRequest,
     ) -> Result<Page<Notification>, StoreError> {
-        self.list_notifications(of, page).await
+        self.list_notifications(of, kinds, page).await
     }
 
     async fn webhooks(&self, of: &Tenants) -> Result<Vec<Webhook>, StoreError> {

@@ -8,7 +8,7 @@ use super::feed;
 use crate::config::limits;
 use crate::model::ids::{EventId, LeakId, TokenId};
 use crate::model::leak::{Remediation, Risk, Status};
-use crate::model::notification::Notification;
+use crate::model::notification::{Notification, NotificationKind};
 use crate::model::tenant::Tenants;
 use crate::store::StoreError;
 use crate::store::cursor::{Binding, Place, SortKey};
@@ -57,9 +57,10 @@ impl SqlStore {
     pub(super) async fn list_notifications(
         &self,
         of: &Tenants,
+        kinds: &[NotificationKind],
         page: &PageRequest,
     ) -> Result<Page<Notification>, StoreError> {
-        let binding = Binding::new("notifications", &of.only());
+        let binding = Binding::new("notifications", &(of.only(), kinds));
         let before = match binding.place(page.cursor.as_deref())? {
             Some(Place { key: SortKey::Number(seq), .. }) => seq,
             Some(_) => return Err(StoreError::BadCursor),
@@ -69,6 +70,7 @@ impl SqlStore {
         let mut sql = Builder::new("SELECT seq, body FROM notifications WHERE seq < ");
         sql.push_bind(before);
         list::push_tenant(&mut sql, "tenant", of);
+        list::push_in(&mut sql, " AND kind", kinds.iter().map(|kind| kind.name()));
         sql.push(" ORDER BY seq DESC LIMIT ").push_bind(row::signed(limit.saturating_add(1)));
         let rows = sql.build().fetch_all(&self.events_readers).await?;
         list::page(rows, limit, &binding, place, notification)
