@@ -339,7 +339,7 @@ pub async fn the_gone_leave_nothing(store: &dyn Store) {
     assert_eq!(store.notify(None, &notices, &moderation).await.unwrap().unwrap().made, 2);
     let of_all = async || {
         let letters = store.letters(&Tenants::All, &page(10, None)).await.unwrap().items.len();
-        let noticed = store.notifications(&Tenants::All, &page(10, None)).await.unwrap();
+        let noticed = store.notifications(&Tenants::All, &[], &page(10, None)).await.unwrap();
         let asked = ProposalQuery { page: page(10, None), ..ProposalQuery::default() };
         let proposals = store.proposals(&Tenants::All, &asked).await.unwrap().items.len();
         (letters, noticed.items.len(), proposals)
