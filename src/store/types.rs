@@ -73,7 +73,9 @@ pub struct Merged {
     pub leak: LeakId,
     /// How many of the registered tokens it has.
     pub tokens: u64,
-    /// Whether it was closed, and was opened again by the policy `reopen_reported`.
+    /// Whether it was closed, and was opened again by the policy `reopen_reported`. Not for callers:
+    /// who may only register learns nothing of leaks.
+    #[serde(skip)]
     pub reopened: bool,
 }
 
