@@ -1,7 +1,7 @@
 //! The list of leaks: filters, search, order, pages.
 
 use super::counts::Fitting;
-use super::database::{Builder, Connection, Row, Value};
+use super::database::{Builder, Connection, Row, Session, Value};
 use super::search::Search;
 use super::{SqlStore, counts, leaks, row};
 use crate::config::limits;
@@ -185,14 +185,14 @@ impl Wanted<'_> {
         }
         let Some(search) = &self.search else {
             order.push_columns(&mut sql);
-            self.push_walked(&mut sql)?;
+            self.push_walked(connection, &mut sql)?;
             order.push_by(&mut sql, order.key, self.rows);
             return Ok(sql.build().fetch_all(connection).await?);
         };
         sql.push("WITH walked AS MATERIALIZED (");
         order.push_columns(&mut sql);
         sql.push(", l.search_text");
-        self.push_walked(&mut sql)?;
+        self.push_walked(connection, &mut sql)?;
         order.push_by(&mut sql, order.key, limits::SEARCH_WALK);
         sql.push(") SELECT l.id, l.sort_key FROM walked l WHERE 1 = 1");
         search.push_fits(&mut sql);
@@ -204,7 +204,7 @@ impl Wanted<'_> {
         sql.push("WITH found AS MATERIALIZED (");
         order.push_columns(&mut sql);
         search.push_found(connection, &mut sql);
-        self.push_conditions(&mut sql);
+        self.push_conditions(connection, &mut sql);
         order.push_after(&mut sql, &order.sorted())?;
         sql.push(") SELECT l.id, l.sort_key FROM found l");
         order.push_by(&mut sql, "l.sort_key", self.rows);
@@ -233,12 +233,12 @@ impl Wanted<'_> {
                     && matches!(of, Tenants::All);
                 if !is_any || !search.push_matching(connection, &mut sql) {
                     search.push_found(connection, &mut sql);
-                    self.push_conditions(&mut sql);
+                    self.push_conditions(connection, &mut sql);
                 }
             }
             search => {
                 sql.push(" FROM leaks l WHERE 1 = 1");
-                self.push_conditions(&mut sql);
+                self.push_conditions(connection, &mut sql);
                 if let Some(search) = search {
                     search.push_fits(&mut sql);
                 }
@@ -262,7 +262,11 @@ impl Wanted<'_> {
     }
 
     /// All that fit, with conditions that an index in the order of the list can begin with.
-    fn push_walked(&self, sql: &mut Builder) -> Result<(), StoreError> {
+    fn push_walked(
+        &self,
+        connection: &mut dyn Connection,
+        sql: &mut Builder,
+    ) -> Result<(), StoreError> {
         sql.push(" FROM leaks l WHERE 1 = 1");
         // What is known of all that fit, whether it was asked for or not, so that the walk begins
         // where the first of them is.
@@ -276,17 +280,22 @@ impl Wanted<'_> {
         if let Some(status) = only(&self.fitting.statuses) {
             sql.push(" AND l.status = ").push_bind(status);
         }
-        self.push_conditions(sql);
+        self.push_conditions(connection, sql);
         self.order.push_after(sql, self.order.key)
     }
 
-    /// The conditions on `leaks l`, save on its text. A sign before a number keeps it from being
-    /// looked up in an index, where another is to be used.
-    fn push_conditions(&self, sql: &mut Builder) {
+    /// The conditions on `leaks l`, save on its text. A sign before a number keeps SQLite from looking
+    /// it up in an index, where another is to be used; from PostgreSQL it would hide how many fit,
+    /// and so that an index is shorter than sorting.
+    fn push_conditions(&self, connection: &mut dyn Connection, sql: &mut Builder) {
         let query = self.order.query;
+        let [status, risk] = match connection.session() {
+            Session::Sqlite(_) => [" AND +l.status", " AND +l.risk"],
+            Session::Postgres(_) => [" AND l.status", " AND l.risk"],
+        };
         push_tenant(sql, "l.tenant", &self.fitting.of);
-        push_in(sql, " AND +l.status", query.status.iter().map(|&it| row::rank(it, Status::ALL)));
-        push_in(sql, " AND +l.risk", query.risk.iter().map(|&it| row::rank(it, Risk::ALL)));
+        push_in(sql, status, query.status.iter().map(|&it| row::rank(it, Status::ALL)));
+        push_in(sql, risk, query.risk.iter().map(|&it| row::rank(it, Risk::ALL)));
         push_in(sql, " AND l.remediation", query.remediation.iter().map(|it| it.name()));
         push_in(sql, " AND l.detected_by", query.detected_by.iter().map(|it| it.name()));
         if !query.source.is_empty() {
