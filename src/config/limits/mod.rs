@@ -396,6 +396,10 @@ pub const STORE_BUSY_TIMEOUT: Duration = Duration::from_secs(5);
 pub const STORE_WRITERS: u32 = 4;
 /// Time for another process's transaction to end that writes the same of PostgreSQL.
 pub const STORE_LOCK_TIMEOUT: Duration = Duration::from_secs(20);
+/// Time for PostgreSQL to say what other processes have changed; after it the connection is made anew.
+pub const STORE_ANSWER: Duration = Duration::from_secs(5);
+/// Time after which PostgreSQL gives up one statement.
+pub const STORE_STATEMENT: Duration = Duration::from_secs(60);
 /// Time after which PostgreSQL ends a transaction whose process asks nothing more.
 pub const STORE_IDLE_TRANSACTION: Duration = Duration::from_secs(10);
 /// Changes that PostgreSQL keeps for processes that have not yet taken them over; one that is further

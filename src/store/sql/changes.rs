@@ -6,10 +6,11 @@
 //! them. Whoever finds one has missed rows that were removed meanwhile, and reads everything again.
 
 use async_trait::async_trait;
-use sqlx::postgres::{PgListener, PgPool};
+use sqlx::postgres::{PgConnection, PgListener, PgPool};
 use tokio::sync::Mutex;
+use tokio::time::timeout;
 
-use super::database::{Connection, Pool, Session, query};
+use super::database::{Connection, Session, query};
 use super::row;
 use crate::config::limits;
 use crate::model::ids::{LeakId, TokenId};
@@ -58,9 +59,11 @@ pub(super) async fn note(
 
 /// What the other processes change.
 pub(super) struct Feed {
-    pool: Pool,
-    /// The same, to listen with.
-    listening: PgPool,
+    /// What connects.
+    pool: PgPool,
+    /// What reads, unless it failed or did not answer in time: then it is made anew, and nobody waits until
+    /// the network gives it up.
+    reading: Mutex<Option<PgConnection>>,
     /// What this process writes as `origin`.
     process: String,
     listener: Mutex<Option<PgListener>>,
@@ -68,8 +71,7 @@ pub(super) struct Feed {
 
 impl Feed {
     pub(super) fn new(pool: PgPool, process: String) -> Self {
-        let listening = pool.clone();
-        Self { pool: Pool::Postgres(pool), listening, process, listener: Mutex::default() }
+        Self { pool, reading: Mutex::default(), process, listener: Mutex::default() }
     }
 
     pub(super) async fn close(&self) {
@@ -77,19 +79,32 @@ impl Feed {
         // somebody waits with it, the end of the pool is what he hears.
         let listener = async { drop(self.listener.lock().await.take()) };
         tokio::join!(self.pool.close(), listener);
-    }
-}
-
-#[async_trait]
-impl Changes for Feed {
-    async fn place(&self) -> Result<i64, StoreError> {
-        let last = query("SELECT COALESCE(MAX(seq), 0) AS last FROM changes")
-            .fetch_one(&self.pool)
-            .await?;
-        row::number(&last, "last")
+        drop(self.reading.lock().await.take());
     }
 
-    async fn after(&self, place: i64) -> Result<Changed, StoreError> {
+    /// Runs a read, which has an end even where the server says nothing any more.
+    async fn read<T>(
+        &self,
+        reads: impl AsyncFnOnce(&mut PgConnection) -> Result<T, StoreError>,
+    ) -> Result<T, StoreError> {
+        let mut held = self.reading.lock().await;
+        let mut connection = match held.take() {
+            Some(connection) => connection,
+            None => self.pool.acquire().await?.detach(),
+        };
+        let Ok(read) = timeout(limits::STORE_ANSWER, reads(&mut connection)).await else {
+            return Err(StoreError::Failed(format!(
+                "PostgreSQL did not answer for {} s: connecting anew",
+                limits::STORE_ANSWER.as_secs()
+            )));
+        };
+        if read.is_ok() {
+            *held = Some(connection);
+        }
+        read
+    }
+
+    async fn page(&self, connection: &mut PgConnection, place: i64) -> Result<Changed, StoreError> {
         // The row at the place itself as well: that it is there tells that nothing is missing.
         let rows = query(
             "SELECT seq, origin, what, leak, after FROM changes WHERE seq >= $1
@@ -97,12 +112,12 @@ impl Changes for Feed {
         )
         .bind(place)
         .bind(limits::STORE_CHANGES_PAGE)
-        .fetch_all(&self.pool)
+        .fetch_all(&mut *connection)
         .await?;
         let mut changed = Changed { place, missed: false, changes: Vec::new(), more: false };
         let first = rows.first().map(|found| row::number(found, "seq")).transpose()?;
         if first.unwrap_or_default() != place && !(place == 0 && first == Some(1)) {
-            return Ok(Changed { place: self.place().await?, missed: true, ..changed });
+            return Ok(Changed { place: last(connection).await?, missed: true, ..changed });
         }
         changed.more = row::signed(rows.len()) == limits::STORE_CHANGES_PAGE;
         for found in &rows {
@@ -126,11 +141,28 @@ impl Changes for Feed {
         }
         Ok(changed)
     }
+}
+
+/// The number of the last change so far.
+async fn last(connection: &mut PgConnection) -> Result<i64, StoreError> {
+    let last = query("SELECT COALESCE(MAX(seq), 0) AS last FROM changes");
+    row::number(&last.fetch_one(connection).await?, "last")
+}
+
+#[async_trait]
+impl Changes for Feed {
+    async fn place(&self) -> Result<i64, StoreError> {
+        self.read(last).await
+    }
+
+    async fn after(&self, place: i64) -> Result<Changed, StoreError> {
+        self.read(async |connection| self.page(connection, place).await).await
+    }
 
     async fn wait(&self) -> Result<(), StoreError> {
         let mut held = self.listener.lock().await;
         let Some(listener) = held.as_mut() else {
-            let mut listener = PgListener::connect_with(&self.listening).await?;
+            let mut listener = PgListener::connect_with(&self.pool).await?;
             listener.listen(CHANNEL).await?;
             *held = Some(listener);
             // What was changed before is not told of.

@@ -113,9 +113,11 @@ impl Server {
     /// Connections that see the tables of one schema, and the other one's by its name.
     fn pool(&self, schema: &'static str, count: u32, reads: bool) -> PgPool {
         let lock_timeout = limits::STORE_LOCK_TIMEOUT.as_millis().to_string();
+        let statement_timeout = limits::STORE_STATEMENT.as_millis().to_string();
         let options = self.options.clone().options([
             ("search_path", schema),
             ("lock_timeout", lock_timeout.as_str()),
+            ("statement_timeout", statement_timeout.as_str()),
             ("default_transaction_read_only", if reads { "on" } else { "off" }),
             // What writes looks everything up by an index. A plan that was made while a table was
             // empty, as those of foreign keys are, would read through all of it for each row of a

@@ -1,5 +1,6 @@
 //! The store of PostgreSQL.
 
+mod hanging;
 mod kill;
 mod opening;
 mod risk;
