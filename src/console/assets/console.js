@@ -66,6 +66,13 @@ if (bulk) {
   count();
 }
 
+// Where the navigation is wider than the screen, the place one is at is in sight.
+const here = document.querySelector(".side nav a[aria-current]");
+if (here) {
+  const nav = here.closest("nav");
+  nav.scrollLeft = here.offsetLeft - nav.offsetLeft - (nav.clientWidth - here.offsetWidth) / 2;
+}
+
 // Of a timeline that is wider than the screen, the last days come first.
 for (const wide of document.querySelectorAll(".chart .scroll")) wide.scrollLeft = wide.scrollWidth;
 
