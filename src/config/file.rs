@@ -532,6 +532,14 @@ mod tests {
     }
 
     #[test]
+    fn tenants_whose_leaks_are_opened_again_are_named() {
+        let text = "[control]\nreopen_reported = [\"default\", \"acme\"]\n";
+        assert_eq!(config(text, &[]).unwrap().control.reopen_reported, ["default", "acme"]);
+        let text = config("[control]\nreopen_reported = [\"Acme Inc\"]\n", &[]).unwrap_err();
+        assert!(text.contains("control.reopen_reported: must be tenants' ids"), "{text}");
+    }
+
+    #[test]
     fn what_is_not_toml_or_not_there_says_so() {
         assert!(config("[gateway", &[]).unwrap_err().contains("is not TOML"));
         let error = load(Some(Path::new("nowhere/leakgate.toml")), std::iter::empty()).unwrap_err();
