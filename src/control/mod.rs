@@ -11,6 +11,7 @@ mod credentials;
 pub mod csrf;
 mod decisions;
 mod drafts;
+mod event_intake;
 mod explain;
 mod findings;
 mod four_eyes;

@@ -345,6 +345,13 @@ pub trait Store: IdentityStore + KeyStore + ViewStore + FourEyesStore + Outgoing
         limit: usize,
     ) -> Result<Vec<EnforcedToken>, StoreError>;
 
+    /// Which of these leaks of the tenant have these tokens, and the tokens' fingerprints as they are shown.
+    async fn uses_of(
+        &self,
+        tenant: &str,
+        uses: &[(LeakId, TokenId)],
+    ) -> Result<Vec<((LeakId, TokenId), String)>, StoreError>;
+
     /// Appends events, updates the use of their tokens and the counts of their leaks.
     async fn append_events(&self, events: &[Event]) -> Result<(), StoreError>;
 

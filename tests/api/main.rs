@@ -19,6 +19,7 @@ mod console_pages;
 mod console_proposals;
 #[path = "../postgres/mod.rs"]
 mod databases;
+mod event_intake;
 mod events;
 mod explain;
 mod four_eyes;

@@ -5,7 +5,7 @@ use http::{Request, StatusCode, header};
 use leakgate::control;
 use leakgate::model::clock;
 use leakgate::model::event::EventAction;
-use leakgate::model::ids::{EventId, WebhookId};
+use leakgate::model::ids::{EventId, LeakId, TokenId, WebhookId};
 use leakgate::model::leak::Decision;
 use leakgate::model::role::{Actor, Role};
 use leakgate::model::rule::{PatchMode, Scope};
@@ -48,6 +48,7 @@ const TABLE: &[(&str, [Reach; 6])] = &[
     ("audit log: see", [All, Own, All, No, No, No]),
     ("tenants, keys: manage", [All, No, No, No, No, No]),
     ("one's own session", [All, Own, All, Own, Own, Own]),
+    ("patchset: pull; events: send", [No, No, No, No, No, Own]),
 ];
 
 const SEE: usize = 0;
@@ -58,6 +59,7 @@ const ADMINISTER: usize = 4;
 const AUDIT: usize = 5;
 const TENANTS: usize = 6;
 const SESSION: usize = 7;
+const ENFORCE: usize = 8;
 
 /// Which row each call belongs to. A call that is not here fails the test.
 const CALLS: &[(&str, usize)] = &[
@@ -117,6 +119,7 @@ const CALLS: &[(&str, usize)] = &[
     ("GET /audit", AUDIT),
     ("GET /gateways", SEE),
     ("POST /explain", SEE),
+    ("POST /events", ENFORCE),
     ("GET /keys", TENANTS),
     ("POST /keys/rotate", TENANTS),
     ("GET /notifications", SEE),
@@ -244,6 +247,12 @@ async fn prepared(api: &Api, call: &str, tenant: &str) -> (String, Value) {
         "POST /tenants" => json!({"id": format!("t-{fresh}")}),
         "PUT /session/password" => json!({"current": PASSWORD, "new": PASSWORD}),
         "PATCH /tenants/{id}" => json!({"title": "Another"}),
+        "POST /events" => {
+            let token = json!({"id": TokenId::new().to_string(), "fingerprint": "fp:unknown"});
+            let leak =
+                json!({"id": LeakId::new().to_string(), "tenant": tenant, "tokens": [token]});
+            json!({"events": [event(&leak, EventAction::Observed, "203.0.113.7")]})
+        }
         _ => Value::Null,
     };
     let path = call.split_once(' ').unwrap().1;

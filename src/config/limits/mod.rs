@@ -281,6 +281,16 @@ pub const EVENT_FLUSH: Duration = Duration::from_millis(100);
 pub const EVENT_STORE_ATTEMPTS: usize = 8;
 /// Events of one request that are recorded; more tokens than that in one request are counted.
 pub const EVENTS_PER_REQUEST: usize = 32;
+/// Events that a gateway sends in one call.
+pub const EVENTS_SENT: usize = 1_000;
+/// How many days ago an event that a gateway sends may have been.
+pub const EVENT_SENT_DAYS: i64 = 31;
+/// How far the clock of a gateway that sends events may be ahead.
+pub const EVENT_SENT_AHEAD: Duration = Duration::from_secs(300);
+/// Encodings of an event that a gateway sends.
+pub const EVENT_SENT_ENCODINGS: usize = 64;
+/// Bytes of each text of an event that a gateway sends.
+pub const EVENT_SENT_TEXT_BYTES: usize = 2_048;
 /// Events that a live stream's reader may lag behind.
 pub const EVENT_STREAM_LAG: usize = 1_024;
 /// Live streams of events at once.

@@ -12,6 +12,7 @@ mod desk_outgoing;
 mod desk_views;
 mod edge;
 mod event_export;
+mod event_intake;
 mod event_stream;
 mod event_views;
 mod events;
@@ -104,7 +105,7 @@ fn needs(permission: Permission, routes: UtoipaMethodRouter<Control>) -> Entry {
 /// The one table of calls and the permission that each needs.
 fn table() -> Vec<Entry> {
     use Permission::{
-        Administer, Audit, Comment, Decide, ManageKeys, ManageTenants, Register, See,
+        Administer, Audit, Comment, Decide, Enforce, ManageKeys, ManageTenants, Register, See,
     };
     vec![
         Entry { access: Access::Public, routes: routes!(overview::document) },
@@ -171,6 +172,7 @@ fn table() -> Vec<Entry> {
         needs(Audit, routes!(overview::audit)),
         needs(See, routes!(overview::gateways)),
         needs(See, routes!(explain::explain)),
+        needs(Enforce, routes!(event_intake::send)),
         needs(ManageKeys, routes!(keys::show)),
         needs(ManageKeys, routes!(keys::rotate)),
         needs(See, routes!(notifications::list)),

@@ -93,6 +93,36 @@ impl SqlStore {
         Ok(leaks)
     }
 
+    /// Which leaks of the tenant have which of these tokens.
+    pub(super) async fn find_uses(
+        &self,
+        tenant: &str,
+        uses: &[(LeakId, TokenId)],
+    ) -> Result<Vec<((LeakId, TokenId), String)>, StoreError> {
+        let asked: HashSet<(LeakId, TokenId)> = uses.iter().copied().collect();
+        let tokens: BTreeSet<TokenId> = uses.iter().map(|(_, token)| *token).collect();
+        let tokens: Vec<TokenId> = tokens.into_iter().collect();
+        let mut found = Vec::with_capacity(asked.len());
+        for chunk in tokens.chunks(limits::STORE_VALUES) {
+            let mut sql = Builder::new(
+                "SELECT lt.leak, lt.token, t.fingerprint FROM leak_tokens lt
+                 JOIN tokens t ON t.id = lt.token JOIN leaks l ON l.id = lt.leak
+                 WHERE l.tenant = ",
+            );
+            sql.push_bind(tenant.to_owned()).push(" AND lt.token IN (");
+            super::usage::push_tokens(&mut sql, chunk.iter().copied());
+            let rows = sql.build().persistent(false).fetch_all(&self.reserved_readers).await?;
+            for one in &rows {
+                let leak = LeakId(row::uuid(one, "leak")?);
+                let token = TokenId(row::uuid(one, "token")?);
+                if asked.contains(&(leak, token)) {
+                    found.push(((leak, token), row::fingerprint(one, "fingerprint")?.to_string()));
+                }
+            }
+        }
+        Ok(found)
+    }
+
     pub(super) async fn list_events(&self, query: &EventQuery) -> Result<EventPage, StoreError> {
         let parameters = EventQuery { page: PageRequest::default(), ..query.clone() };
         let binding = Binding::new("events", &parameters);

@@ -294,6 +294,14 @@ impl Store for SqlStore {
         self.list_enforced_tokens(leak, after, limit).await
     }
 
+    async fn uses_of(
+        &self,
+        tenant: &str,
+        uses: &[(LeakId, TokenId)],
+    ) -> Result<Vec<((LeakId, TokenId), String)>, StoreError> {
+        self.find_uses(tenant, uses).await
+    }
+
     async fn append_events(&self, events: &[Event]) -> Result<(), StoreError> {
         self.append(events).await
     }
