@@ -28,6 +28,7 @@ mod linger;
 mod notifications;
 mod oidc;
 mod overview;
+mod patchset;
 mod session;
 mod sources;
 mod tenants;
@@ -104,7 +105,7 @@ fn needs(permission: Permission, routes: UtoipaMethodRouter<Control>) -> Entry {
 /// The one table of calls and the permission that each needs.
 fn table() -> Vec<Entry> {
     use Permission::{
-        Administer, Audit, Comment, Decide, ManageKeys, ManageTenants, Register, See,
+        Administer, Audit, Comment, Decide, Enforce, ManageKeys, ManageTenants, Register, See,
     };
     vec![
         Entry { access: Access::Public, routes: routes!(overview::document) },
@@ -170,6 +171,7 @@ fn table() -> Vec<Entry> {
         needs(See, routes!(overview::stats)),
         needs(Audit, routes!(overview::audit)),
         needs(See, routes!(overview::gateways)),
+        needs(Enforce, routes!(patchset::pull)),
         needs(See, routes!(explain::explain)),
         needs(ManageKeys, routes!(keys::show)),
         needs(ManageKeys, routes!(keys::rotate)),
