@@ -18,6 +18,7 @@ mod found;
 mod handle;
 mod jwt;
 mod keys;
+mod kinds;
 #[cfg(test)]
 mod naive;
 mod pages;

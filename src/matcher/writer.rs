@@ -11,6 +11,7 @@ use super::digest::Digests;
 use super::engine::{Engine, Long, Middle, Short};
 use super::jwt::{self, Signatures};
 use super::keys::Keys;
+use super::kinds::Kinds;
 use super::patchset::{Patchset, Rule, TokenInfo};
 use super::rebuild::{Rebuild, Rebuilt};
 use super::records::Records;
@@ -39,6 +40,8 @@ pub struct PatchsetWriter {
     tokens: Shared<TokenInfo>,
     /// The length of each slot's token.
     lengths: Vec<u16>,
+    /// Of what kinds of bytes each slot's texts are.
+    kinds: Vec<Kinds>,
     /// How many tokens there are of each length, in any spelling.
     by_length: Vec<u32>,
     /// The signatures by which JWTs are recognised.
@@ -82,6 +85,7 @@ impl PatchsetWriter {
             slots: HashMap::default(),
             tokens: Shared::new(),
             lengths: Vec::new(),
+            kinds: Vec::new(),
             by_length: Vec::new(),
             signatures: Signatures::default(),
             respelled: Respelled::default(),
@@ -287,7 +291,7 @@ impl PatchsetWriter {
     pub fn records(&self) -> Records {
         Records {
             keys: self.keys.clone(),
-            alphabet: self.alphabet(),
+            kinds: self.kinds.clone(),
             book: self.rulebook.book().clone(),
             tokens: self.tokens.clone(),
             lengths: self.lengths.clone(),
@@ -339,8 +343,8 @@ impl PatchsetWriter {
         lengths.find(|(_, tokens)| **tokens > 0).map_or(0, |(length, _)| length)
     }
 
-    /// The byte values of all texts there ever were: bit `b % 64` of word `b / 64` for byte `b`.
-    pub fn alphabet(&self) -> [u64; 4] {
+    /// The byte values of all texts there ever were.
+    fn alphabet(&self) -> [u64; 4] {
         let mut words = [0; 4];
         for (word, seen) in words.iter_mut().zip(self.seen.as_chunks::<64>().0) {
             *word = (0..).zip(seen).map(|(bit, seen)| u64::from(*seen) << bit).sum();
@@ -367,11 +371,15 @@ impl PatchsetWriter {
                 if let Some(place) = self.lengths.get_mut(slot as usize) {
                     *place = length;
                 }
+                if let Some(place) = self.kinds.get_mut(slot as usize) {
+                    *place = Kinds::default();
+                }
                 slot
             }
             None => {
                 self.tokens.push(info);
                 self.lengths.push(length);
+                self.kinds.push(Kinds::default());
                 (self.lengths.len() - 1) as u32
             }
         };
@@ -428,6 +436,9 @@ impl PatchsetWriter {
             if let Some(seen) = self.seen.get_mut(usize::from(byte)) {
                 *seen = true;
             }
+        }
+        if let Some(kinds) = self.kinds.get_mut(slot as usize) {
+            kinds.add(text);
         }
         let keys = &self.keys;
         match usize::from(length) {

@@ -189,7 +189,7 @@ async fn a_wrong_wait_is_named() {
     for wait in ["31s", "-1s", "soon", ""] {
         let path = format!("/patchset?wait={wait}");
         let answer = api.call_as(&gateway, "GET", &path, serde_json::Value::Null).await;
-        assert_eq!(answer.problem(400, "invalid")["field"], "wait");
+        assert_eq!(answer.problem(422, "invalid-value")["field"], "wait");
     }
     let answer = api.call_as(&gateway, "GET", "/patchset?weight=1s", serde_json::Value::Null).await;
     assert_eq!(answer.status, 400);

@@ -9,6 +9,7 @@ use super::super::digest::Digests;
 use super::super::engine::{Long, Middle, Short};
 use super::super::jwt::Signatures;
 use super::super::keys::{Digest, Keys};
+use super::super::kinds::Kinds;
 use super::super::patchset::{Rule, TokenInfo};
 use super::super::record::Record;
 use super::super::rulebook::Rulebook;
@@ -23,7 +24,7 @@ const PIECE_BYTES: usize = 64 * 1024;
 /// memory with the working copy.
 pub struct Records {
     pub(in crate::matcher) keys: Keys,
-    pub(in crate::matcher) alphabet: [u64; 4],
+    pub(in crate::matcher) kinds: Vec<Kinds>,
     pub(in crate::matcher) book: Rulebook,
     pub(in crate::matcher) tokens: Shared<TokenInfo>,
     pub(in crate::matcher) lengths: Vec<u16>,
@@ -38,8 +39,7 @@ pub struct Records {
 
 impl Records {
     /// The records of all rules that the test takes, and of the tokens under them, as the set of this
-    /// version. The same ones of the same tokens are the same bytes, as long as the working copy's
-    /// [alphabet](super::super::PatchsetWriter::alphabet) is.
+    /// version. The same ones of the same tokens are the same bytes, whatever else is there.
     ///
     /// Sorts the tokens, which takes some tenths of a second for a million of them: not for a thread
     /// that serves others. The pieces that it then gives are cheap.
@@ -66,11 +66,14 @@ impl Records {
         let short = Order::of(&self.short, &mut slots);
         let tiny = Order::of(&self.tiny, &mut slots);
         let orders = Orders { long, middle, short, tiny, digests: Place::new(digests) };
+        let slots = slots.marked();
+        let kinds = slots.iter().filter_map(|slot| self.kinds.get(*slot as usize));
         Encoded {
             version,
+            alphabet: kinds.fold(Kinds::default(), |all, kinds| all.and(*kinds)).alphabet(),
             places,
             rules: rules.into_iter(),
-            slots: slots.marked().into_iter(),
+            slots: slots.into_iter(),
             orders,
             records: self,
             sum: Context::new(&SHA256),
@@ -211,6 +214,7 @@ enum State {
 /// takes.
 pub struct Encoded {
     version: u64,
+    alphabet: [u64; 4],
     /// The place of each leak's rule among those that are written.
     places: Vec<Option<u32>>,
     rules: std::vec::IntoIter<u32>,
@@ -227,7 +231,7 @@ impl Encoded {
         put(piece, &FORMAT.to_le_bytes());
         put(piece, &self.version.to_le_bytes());
         put(piece, &*self.records.keys.seed());
-        self.records.alphabet.iter().for_each(|word| put(piece, &word.to_le_bytes()));
+        self.alphabet.iter().for_each(|word| put(piece, &word.to_le_bytes()));
         put(piece, &(self.rules.len() as u32).to_le_bytes());
     }
 
