@@ -181,6 +181,8 @@ struct Inner {
     heavy_reads: Semaphore,
     exports: Arc<Semaphore>,
     explanations: Arc<Semaphore>,
+    patchset_waiters: Semaphore,
+    patchset_pulls: Arc<Semaphore>,
     /// Changes and imports under way.
     tasks: TaskTracker,
     imports: imports::Imports,
@@ -232,6 +234,8 @@ impl Control {
                 heavy_reads: Semaphore::new(limits::HEAVY_READS),
                 exports: Arc::new(Semaphore::new(limits::EVENT_EXPORTS)),
                 explanations: Arc::new(Semaphore::new(limits::EXPLANATIONS)),
+                patchset_waiters: Semaphore::new(limits::PATCHSET_WAITERS),
+                patchset_pulls: Arc::new(Semaphore::new(limits::PATCHSET_PULLS)),
                 tasks,
                 imports: imports::Imports::default(),
                 import_permits: Arc::new(Semaphore::new(limits::IMPORTS)),

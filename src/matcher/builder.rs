@@ -60,6 +60,15 @@ pub(super) struct Sampled<const S: usize> {
     pub(super) grams: [u32; S],
 }
 
+/// What a class has of its tokens: of each text what is in the filters, and its record, in no
+/// particular order. Those of tokens that were taken out are still among them.
+pub(super) struct Entries<const Q: usize, const S: usize> {
+    pub(super) sampled: Shared<Sampled<S>>,
+    pub(super) base: Arc<Table>,
+    /// Records that are not in the base table.
+    pub(super) fresh: Vec<Record>,
+}
+
 impl<const Q: usize, const S: usize> ClassBuilder<Q, S> {
     /// A class without tokens.
     pub(super) fn new() -> Self {
@@ -146,6 +155,15 @@ impl<const Q: usize, const S: usize> ClassBuilder<Q, S> {
         }
         self.extend();
         self.class.clone()
+    }
+
+    /// What there is now, as it can be written. Cheap: nearly all of it is shared.
+    pub(super) fn entries(&self) -> Entries<Q, S> {
+        Entries {
+            sampled: self.sampled.clone(),
+            base: Arc::clone(&self.class.base),
+            fresh: self.fresh.clone(),
+        }
     }
 
     /// What has to be compiled anew, where that is due; nothing where it is being done.

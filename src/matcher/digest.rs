@@ -27,6 +27,16 @@ impl Digests {
         self.0.retain(|_, token| keep(*token));
     }
 
+    /// Puts a token in whose digest is keyed already. Says whether there was none with it.
+    pub(super) fn insert_keyed(&mut self, digest: Digest, token: u32) -> bool {
+        self.0.insert(digest, token).is_none()
+    }
+
+    /// The keyed digests and their tokens, in no particular order.
+    pub(super) fn iter(&self) -> impl Iterator<Item = (Digest, u32)> {
+        self.0.iter().map(|(digest, token)| (*digest, *token))
+    }
+
     /// Whether there are none.
     pub(super) fn is_empty(&self) -> bool {
         self.0.is_empty()

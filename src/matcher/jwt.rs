@@ -19,7 +19,7 @@ const LENIENT: GeneralPurposeConfig = GeneralPurposeConfig::new()
 const SHORTEST: usize = 20;
 
 /// How long the signatures are that are looked for, by the slots of their tokens.
-#[derive(Default)]
+#[derive(Clone, Default)]
 pub(super) struct Signatures {
     lengths: HashMap<u32, u16, RandomState>,
     /// How many there are of each length.
@@ -31,6 +31,11 @@ impl Signatures {
     pub(super) fn insert(&mut self, slot: u32, length: u16) {
         self.lengths.insert(slot, length);
         *self.by_length.entry(length).or_default() += 1;
+    }
+
+    /// The one of this slot, if there is one.
+    pub(super) fn get(&self, slot: u32) -> Option<u16> {
+        self.lengths.get(&slot).copied()
     }
 
     /// Takes out the one of this slot, if there is one.

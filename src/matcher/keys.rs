@@ -5,6 +5,10 @@ use std::hash::{BuildHasher, Hasher, RandomState};
 use aws_lc_rs::rand;
 use bytemuck::Zeroable;
 use siphasher::sip128::{Hasher128, SipHasher13};
+use zeroize::Zeroizing;
+
+/// Bytes of a seed.
+pub(super) const SEED_BYTES: usize = 64;
 
 /// Every hash of a patchset is under these keys: who sends text cannot choose what collides.
 #[derive(Clone)]
@@ -17,14 +21,19 @@ pub(super) struct Keys {
 impl Keys {
     /// New keys from the system's randomness.
     pub(super) fn random() -> Self {
-        let mut bytes = [0; 64];
-        if rand::fill(&mut bytes).is_err() {
+        let mut bytes = Zeroizing::new([0; SEED_BYTES]);
+        if rand::fill(&mut *bytes).is_err() {
             // The standard library's own seed, rather than a panic or a known key.
             for chunk in bytes.as_chunks_mut::<8>().0 {
                 *chunk = RandomState::new().build_hasher().finish().to_le_bytes();
             }
         }
-        let mut words = bytes.as_chunks::<8>().0.iter().map(|chunk| u64::from_le_bytes(*chunk));
+        Self::from_seed(&bytes)
+    }
+
+    /// The keys of this seed.
+    pub(super) fn from_seed(seed: &[u8; SEED_BYTES]) -> Self {
+        let mut words = seed.as_chunks::<8>().0.iter().map(|chunk| u64::from_le_bytes(*chunk));
         let mut next = || words.next().unwrap_or_default();
         let [one, other] = [next(), next()];
         let mut halves = [one, one >> 32, other, other >> 32].into_iter();
@@ -34,6 +43,19 @@ impl Keys {
             window: [next(), next() | 1, next(), next() | 1],
             digest: SipHasher13::new_with_keys(next(), next()),
         }
+    }
+
+    /// A seed of these keys.
+    pub(super) fn seed(&self) -> Zeroizing<[u8; SEED_BYTES]> {
+        let mut seed = Zeroizing::new([0; SEED_BYTES]);
+        let grams = self.gram.as_chunks::<2>().0.iter();
+        let grams = grams.map(|[low, high]| u64::from(*high) << 32 | u64::from(*low));
+        let (one, other) = self.digest.keys();
+        let words = grams.chain(self.window).chain([one, other]);
+        for (bytes, word) in seed.as_chunks_mut::<8>().0.iter_mut().zip(words) {
+            *bytes = word.to_le_bytes();
+        }
+        seed
     }
 
     /// Hash of a gram of up to eight bytes: products of halves of words, which vector units have.
@@ -96,7 +118,7 @@ impl Keys {
 
 /// A keyed 128-bit digest of a token's whole text. Bytes, so that a record needs no padding.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Default, Zeroable)]
-pub(super) struct Digest([u8; 16]);
+pub(super) struct Digest(pub(super) [u8; 16]);
 
 /// Both halves of the product: the cheapest mixing of all input bits that there is.
 #[inline(always)]
@@ -133,6 +155,18 @@ mod tests {
             assert!(keys.digest_pair(head, tail) == keys.digest(&text));
         }
         assert!(Keys::random().digest(&text) != keys.digest(&text));
+    }
+
+    #[test]
+    fn a_seed_gives_the_same_keys() {
+        let keys = Keys::random();
+        let same = Keys::from_seed(&keys.seed());
+        let text = b"0123456789abcdefghij";
+        assert!(same.digest(text) == keys.digest(text));
+        assert_eq!(same.check(text), keys.check(text));
+        assert_eq!(same.window(text), keys.window(text));
+        assert_eq!(same.gram(0x0123_4567_89ab_cdef), keys.gram(0x0123_4567_89ab_cdef));
+        assert_eq!(*same.seed(), *keys.seed());
     }
 
     #[test]

@@ -65,6 +65,16 @@ impl Rulebook {
         self.leaks(token).iter().filter_map(|leak| self.rules.get(*leak as usize)?.as_deref())
     }
 
+    /// The rule of the leak at this place, where one is set.
+    pub(super) fn rule(&self, leak: u32) -> Option<&Rule> {
+        self.rules.get(leak as usize)?.as_deref()
+    }
+
+    /// How many places of leaks there are.
+    pub(super) fn places(&self) -> usize {
+        self.rules.len()
+    }
+
     /// Whether any rule says itself where a token counts as found.
     #[inline]
     pub(super) fn bounds(&self) -> bool {
@@ -181,6 +191,12 @@ impl RulebookWriter {
         self.change(token, &leaks);
         self.count(leak, 1);
         true
+    }
+
+    /// Puts the token in this slot, which is new, under these leaks: their places in order, each once.
+    pub(super) fn put(&mut self, token: u32, leaks: &[u32]) {
+        self.change(token, leaks);
+        leaks.iter().for_each(|leak| self.count(*leak, 1));
     }
 
     /// Takes the token in this slot from under the leak. Says whether it was under it.

@@ -14,13 +14,18 @@ const UUID: usize = 32;
 const DASHES: [usize; 4] = [8, 12, 16, 20];
 
 /// How long the other spellings are of tokens that have some of another length, by their slots.
-#[derive(Default)]
+#[derive(Clone, Default)]
 pub(super) struct Respelled(HashMap<u32, u16, RandomState>);
 
 impl Respelled {
     /// Puts one in; tells whether there was none.
     pub(super) fn insert(&mut self, slot: u32, length: u16) -> bool {
         self.0.insert(slot, length).is_none()
+    }
+
+    /// The one of this slot, if there is one.
+    pub(super) fn get(&self, slot: u32) -> Option<u16> {
+        self.0.get(&slot).copied()
     }
 
     /// Takes out the one of this slot, if there is one.

@@ -11,8 +11,10 @@ use super::digest::Digests;
 use super::engine::{Engine, Long, Middle, Short};
 use super::jwt::{self, Signatures};
 use super::keys::Keys;
+use super::kinds::Kinds;
 use super::patchset::{Patchset, Rule, TokenInfo};
 use super::rebuild::{Rebuild, Rebuilt};
+use super::records::Records;
 use super::rulebook::RulebookWriter;
 use super::shared::Shared;
 use super::spelling::{Respelled, spellings};
@@ -38,6 +40,8 @@ pub struct PatchsetWriter {
     tokens: Shared<TokenInfo>,
     /// The length of each slot's token.
     lengths: Vec<u16>,
+    /// Of what kinds of bytes each slot's texts are.
+    kinds: Vec<Kinds>,
     /// How many tokens there are of each length, in any spelling.
     by_length: Vec<u32>,
     /// The signatures by which JWTs are recognised.
@@ -81,6 +85,7 @@ impl PatchsetWriter {
             slots: HashMap::default(),
             tokens: Shared::new(),
             lengths: Vec::new(),
+            kinds: Vec::new(),
             by_length: Vec::new(),
             signatures: Signatures::default(),
             respelled: Respelled::default(),
@@ -96,17 +101,29 @@ impl PatchsetWriter {
         }
     }
 
-    /// Sets what the leak asks for its tokens.
-    pub fn set_rule(&mut self, rule: Rule) {
+    /// Sets what the leak asks for its tokens. Returns whether it asked for anything else before.
+    pub fn set_rule(&mut self, rule: Rule) -> bool {
         let place = self.leak((rule.leak, None));
+        if self.rulebook.book().rule(place) == Some(&rule) {
+            return false;
+        }
         self.rulebook.set_rule(place, Some(Arc::new(rule)));
+        true
     }
 
     /// Puts some of the leak's tokens under rules of their own, and all others under the leak's:
-    /// each token under the rule with its action.
-    pub fn set_apart(&mut self, leak: LeakId, rules: Vec<Rule>, tokens: &[(TokenId, Action)]) {
-        self.gather(leak);
-        let Some(main) = self.leaks.get(&(leak, None)).map(|leak| leak.place) else { return };
+    /// each token under the rule with its action. Returns whether any is or was under such a rule.
+    pub fn set_apart(
+        &mut self,
+        leak: LeakId,
+        rules: Vec<Rule>,
+        tokens: &[(TokenId, Action)],
+    ) -> bool {
+        let gathered = self.gather(leak);
+        let Some(main) = self.leaks.get(&(leak, None)).map(|leak| leak.place) else {
+            return gathered;
+        };
+        let any = gathered || !rules.is_empty();
         for rule in rules {
             let place = self.leak((leak, Some(rule.action)));
             self.rulebook.set_rule(place, Some(Arc::new(rule)));
@@ -122,12 +139,15 @@ impl PatchsetWriter {
             part.tokens.push(slot);
             self.rulebook.remove(slot, main);
         }
+        any
     }
 
-    /// Puts all tokens of a leak under its own rule.
-    fn gather(&mut self, leak: LeakId) {
+    /// Puts all tokens of a leak under its own rule. Says whether there were any parts.
+    fn gather(&mut self, leak: LeakId) -> bool {
+        let mut any = false;
         for part in APART {
             let Some(Leak { place, tokens }) = self.leaks.remove(&(leak, part)) else { continue };
+            any = true;
             let main = self.leak((leak, None));
             for slot in tokens {
                 if !self.rulebook.book().leaks(slot).contains(&place) {
@@ -143,6 +163,7 @@ impl PatchsetWriter {
             self.rulebook.set_rule(place, None);
             self.rulebook.forget_leak(place);
         }
+        any
     }
 
     /// Puts a token under the leak's rule. The token's text is not kept. One that is known by its
@@ -265,6 +286,25 @@ impl PatchsetWriter {
         })
     }
 
+    /// What is there now, to be written as records: in step with no build, and cheap, since nearly all
+    /// of it is shared.
+    pub fn records(&self) -> Records {
+        Records {
+            keys: self.keys.clone(),
+            kinds: self.kinds.clone(),
+            book: self.rulebook.book().clone(),
+            tokens: self.tokens.clone(),
+            lengths: self.lengths.clone(),
+            respelled: self.respelled.clone(),
+            signatures: self.signatures.clone(),
+            digests: Arc::clone(&self.digests),
+            long: self.long.entries(),
+            middle: self.middle.entries(),
+            short: self.short.entries(),
+            tiny: self.tiny.entries(),
+        }
+    }
+
     /// A rebuild, where one is due: where, little by little, much has changed. Without it patchsets
     /// find the same, only slower and slower. Asked after each build; told once.
     pub fn take_rebuild(&mut self) -> Option<Rebuild> {
@@ -331,11 +371,15 @@ impl PatchsetWriter {
                 if let Some(place) = self.lengths.get_mut(slot as usize) {
                     *place = length;
                 }
+                if let Some(place) = self.kinds.get_mut(slot as usize) {
+                    *place = Kinds::default();
+                }
                 slot
             }
             None => {
                 self.tokens.push(info);
                 self.lengths.push(length);
+                self.kinds.push(Kinds::default());
                 (self.lengths.len() - 1) as u32
             }
         };
@@ -392,6 +436,9 @@ impl PatchsetWriter {
             if let Some(seen) = self.seen.get_mut(usize::from(byte)) {
                 *seen = true;
             }
+        }
+        if let Some(kinds) = self.kinds.get_mut(slot as usize) {
+            kinds.add(text);
         }
         let keys = &self.keys;
         match usize::from(length) {

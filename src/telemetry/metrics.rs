@@ -127,7 +127,8 @@ pub struct Metrics {
     pub api_requests: IntCounterVec,
     /// `leakgate_api_limits_hit_total{limit}`: calls of the control API refused since a limit was
     /// reached: `calls`, `event_streams`, `event_exports`, `imports`, `explanations`, `passwords`,
-    /// `sign_in_account`, `sign_in_address`, `hook_calls`, `hook_reports`, `hook_matches`, `drafts`.
+    /// `sign_in_account`, `sign_in_address`, `hook_calls`, `hook_reports`, `hook_matches`, `drafts`,
+    /// `patchset_waiters`, `patchset_pulls`.
     pub api_limits_hit: IntCounterVec,
     /// `leakgate_bypass_tenants`: tenants whose own bypass switch is on.
     pub bypass_tenants: IntGauge,

@@ -35,6 +35,7 @@ mod leaks_token_modes;
 mod notifications;
 mod oidc;
 mod openapi;
+mod patchset;
 mod planted_token;
 mod problems;
 mod publishing;

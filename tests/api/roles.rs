@@ -47,8 +47,8 @@ const TABLE: &[(&str, [Reach; 6])] = &[
     ),
     ("audit log: see", [All, Own, All, No, No, No]),
     ("tenants, keys: manage", [All, No, No, No, No, No]),
-    ("one's own session", [All, Own, All, Own, Own, Own]),
     ("patchset: pull; events: send", [No, No, No, No, No, Own]),
+    ("one's own session", [All, Own, All, Own, Own, Own]),
 ];
 
 const SEE: usize = 0;
@@ -58,8 +58,8 @@ const COMMENT: usize = 3;
 const ADMINISTER: usize = 4;
 const AUDIT: usize = 5;
 const TENANTS: usize = 6;
-const SESSION: usize = 7;
-const ENFORCE: usize = 8;
+const ENFORCE: usize = 7;
+const SESSION: usize = 8;
 
 /// Which row each call belongs to. A call that is not here fails the test.
 const CALLS: &[(&str, usize)] = &[
@@ -118,6 +118,7 @@ const CALLS: &[(&str, usize)] = &[
     ("GET /stats", SEE),
     ("GET /audit", AUDIT),
     ("GET /gateways", SEE),
+    ("GET /patchset", ENFORCE),
     ("POST /explain", SEE),
     ("POST /events", ENFORCE),
     ("GET /keys", TENANTS),
@@ -366,6 +367,8 @@ async fn status(api: &Api, credential: &str, call: &str, path: &str, body: Value
         }
         // Its body does not end.
         "GET /events/stream" => api.open_as(credential, path).await.status(),
+        // Its body is no text.
+        "GET /patchset" => api.open_as(credential, path).await.status(),
         _ => api.call_as(credential, method, path, body).await.status,
     }
 }

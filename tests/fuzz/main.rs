@@ -10,6 +10,7 @@ mod ebcdic;
 mod entities;
 mod hostile;
 mod matcher;
+mod records;
 mod reports;
 mod words;
 
@@ -32,6 +33,11 @@ proptest! {
     #[test]
     fn the_matcher_finds_what_a_naive_search_finds(data in vec(any::<u8>(), 0..2_000)) {
         matcher::check(&data);
+    }
+
+    #[test]
+    fn records_are_compiled_or_refused(data in vec(any::<u8>(), 0..200)) {
+        records::check(&data);
     }
 
     #[test]

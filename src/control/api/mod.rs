@@ -29,6 +29,7 @@ mod linger;
 mod notifications;
 mod oidc;
 mod overview;
+mod patchset;
 mod session;
 mod sources;
 mod tenants;
@@ -171,6 +172,7 @@ fn table() -> Vec<Entry> {
         needs(See, routes!(overview::stats)),
         needs(Audit, routes!(overview::audit)),
         needs(See, routes!(overview::gateways)),
+        needs(Enforce, routes!(patchset::pull)),
         needs(See, routes!(explain::explain)),
         needs(Enforce, routes!(event_intake::send)),
         needs(ManageKeys, routes!(keys::show)),

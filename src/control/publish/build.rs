@@ -35,6 +35,7 @@ impl Publisher {
         self.metrics.patchset_tokens.set(size(patchset.token_count()));
         self.metrics.patchset_bytes.set(size(patchset.memory_bytes()));
         self.handle.store(patchset);
+        self.published.send_replace(working.built);
         self.metrics.publish.observe(begun.elapsed().as_secs_f64());
         if !working.rebuilding
             && let Some(rebuild) = working.writer.take_rebuild()

@@ -3,6 +3,7 @@
 
 mod build;
 mod others;
+mod records;
 mod working;
 
 use std::collections::HashMap;
@@ -11,8 +12,9 @@ use std::sync::atomic::{AtomicI64, Ordering};
 
 use futures_util::{StreamExt, TryStreamExt, stream};
 use jiff::Timestamp;
-use tokio::sync::{Mutex, OwnedMutexGuard};
+use tokio::sync::{Mutex, OwnedMutexGuard, watch};
 use tokio_util::task::TaskTracker;
+use uuid::Uuid;
 
 use super::problem::Problem;
 use crate::config::limits;
@@ -76,6 +78,10 @@ pub(super) struct Publisher {
     next_due: Arc<AtomicI64>,
     /// What must not be cut off at the end.
     tasks: TaskTracker,
+    /// How many changes are in the patchset in force.
+    published: Arc<watch::Sender<u64>>,
+    /// What tells this process's patchsets from those of others.
+    process: Uuid,
 }
 
 impl Publisher {
@@ -94,6 +100,8 @@ impl Publisher {
             metrics,
             next_due: Arc::new(AtomicI64::new(i64::MAX)),
             tasks,
+            published: Arc::default(),
+            process: records::process(),
         }
     }
 

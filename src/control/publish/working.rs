@@ -35,6 +35,8 @@ pub(super) struct Working {
     /// How many changes were taken over, and how many of them are in the last build.
     pub(super) changes: u64,
     pub(super) built: u64,
+    /// How often what is here of each tenant was changed.
+    versions: HashMap<TenantKey, u64>,
     /// Whether its tables are being compiled anew.
     pub(super) rebuilding: bool,
 }
@@ -64,7 +66,17 @@ impl Working {
         owner
     }
 
+    /// Counts up with each change of what is here of the tenant.
+    pub(super) fn version(&self, tenant: TenantKey) -> u64 {
+        self.versions.get(&tenant).copied().unwrap_or_default()
+    }
+
+    fn changed(&mut self, tenant: TenantKey) {
+        *self.versions.entry(tenant).or_default() += 1;
+    }
+
     pub(super) fn set(&mut self, rule: Rule, forced: bool) {
+        let tenant = rule.owner.key;
         let entry = Entry {
             tenant: rule.owner.key,
             forced,
@@ -73,7 +85,9 @@ impl Working {
             watch_until: rule.watch_until,
         };
         self.leaks.insert(rule.leak, entry);
-        self.writer.set_rule(rule);
+        if self.writer.set_rule(rule) {
+            self.changed(tenant);
+        }
     }
 
     pub(super) fn add(&mut self, leak: LeakId, tokens: &[EnforcedToken], forced: bool) {
@@ -84,6 +98,7 @@ impl Working {
                 tracing::error!(%leak, token = %token.fingerprint, "no rule could be made of a token");
                 continue;
             }
+            self.changed(tenant);
             match token.material {
                 TokenMaterial::Digest(_) => {
                     let known = self.digests.entry((tenant, token.fingerprint));
@@ -108,6 +123,7 @@ impl Working {
                 && let Some(leak) = leaks.first()
             {
                 self.writer.add_token(*leak, id, token.fingerprint, &token.material);
+                self.changed(tenant);
             }
         }
     }
@@ -120,10 +136,17 @@ impl Working {
         let used = |action: &Action| tokens.iter().any(|(_, other)| other == action);
         let rules = Action::ALL.iter().filter(|action| used(action));
         let rules = rules.map(|action| apart(rule, *action)).collect();
-        self.writer.set_apart(rule.leak, rules, &tokens);
+        if self.writer.set_apart(rule.leak, rules, &tokens) {
+            self.changed(rule.owner.key);
+        }
     }
 
     pub(super) fn remove(&mut self, leak: LeakId, tokens: &[TokenId]) {
+        if let Some(entry) = self.leaks.get(&leak)
+            && !tokens.is_empty()
+        {
+            self.changed(entry.tenant);
+        }
         for id in tokens {
             self.writer.remove_token(leak, *id);
         }
@@ -133,7 +156,8 @@ impl Working {
     }
 
     pub(super) fn forget(&mut self, leak: LeakId) {
-        if self.leaks.remove(&leak).is_some() {
+        if let Some(entry) = self.leaks.remove(&leak) {
+            self.changed(entry.tenant);
             self.writer.remove_leak(leak);
             self.forget_digests(leak, |_| true);
         }

@@ -278,6 +278,11 @@ impl Api {
         response.into_body().collect().await.unwrap().to_bytes().to_vec()
     }
 
+    /// The answer as it comes.
+    pub async fn answer(&self, request: Request<Body>) -> http::Response<Body> {
+        self.router.clone().oneshot(request).await.unwrap()
+    }
+
     /// The answer as it comes, for streams.
     pub async fn open(&self, path: &str) -> http::Response<Body> {
         self.open_as(&self.admin, path).await

@@ -220,6 +220,15 @@ async fn no_output_shows_a_token() {
         assert_eq!(status, 200, "{path}: {answer}");
         outputs.push((format!("GET {path}"), answer.to_string().into_bytes()));
     }
+    let gateway = json!({"name": "a gateway", "role": "gateway"});
+    let (status, gateway) = program.api("POST", "/api-tokens", Some(gateway)).await;
+    assert_eq!(status, 201, "{gateway}");
+    let url = format!("http://{}/api/v1/patchset", program.control);
+    let pull = reqwest::Client::new().get(url).bearer_auth(gateway["token"].as_str().unwrap());
+    let pulled = pull.send().await.unwrap().bytes().await.unwrap().to_vec();
+    let patchset = leakgate::matcher::Patchset::from_records(&pulled).unwrap();
+    assert_eq!(patchset.token_count(), 1);
+    outputs.push(("GET /patchset".to_owned(), pulled));
     for part in ["", "/history", "/comments", "/tokens", "/impact"] {
         let (status, answer) = program.api("GET", &format!("/leaks/{leak}{part}"), None).await;
         assert_eq!(status, 200, "{part}: {answer}");
