@@ -2,10 +2,12 @@
 //! a bug; each that can be hit in operation has a metric.
 
 mod outgoing;
+mod patchset;
 
 use std::time::Duration;
 
 pub use outgoing::*;
+pub use patchset::*;
 
 /// Largest body that is held back until it is inspected whole, by default.
 pub const HOLD_LIMIT: usize = 64 * 1024;
@@ -384,14 +386,6 @@ pub const EVENT_EXPORTS: usize = 8;
 /// Time between two signs of life on a live stream of events; also how soon a revoked credential
 /// ends it.
 pub const EVENT_STREAM_BEAT: Duration = Duration::from_secs(15);
-/// Longest time for which a pull of a patchset waits for a change. Less than [`API_CALL_TIME`].
-pub const PATCHSET_WAIT: Duration = Duration::from_secs(30);
-/// Pulls that wait for a change at once. Fewer than [`API_CALLS`].
-pub const PATCHSET_WAITERS: usize = 64;
-/// Patchsets that are sent at once.
-pub const PATCHSET_PULLS: usize = 8;
-/// Time for which another one waits for its turn.
-pub const PATCHSET_PULL_WAIT: Duration = Duration::from_secs(20);
 /// Explanations of recorded requests at once.
 pub const EXPLANATIONS: usize = 4;
 /// Bytes of a recorded request that is explained.
