@@ -17,6 +17,7 @@ pub(super) struct Key {
     response_status: Option<u16>,
     source_ip: String,
     host: String,
+    route: usize,
 }
 
 impl Key {
@@ -28,6 +29,7 @@ impl Key {
             response_status: event.response_status,
             source_ip: event.source_ip.clone(),
             host: event.host.clone(),
+            route: event.route,
         }
     }
 }

@@ -87,6 +87,7 @@ mod tests {
             count: 1,
             gateway: "test".to_owned(),
             request_id: "1".to_owned(),
+            route: 0,
         }
     }
 }

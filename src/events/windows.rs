@@ -202,6 +202,18 @@ mod tests {
     }
 
     #[test]
+    fn uses_on_different_routes_are_counted_apart() {
+        let (windows, token, now) = (Windows::default(), TokenId::new(), Instant::now());
+        for _ in 0..=limits::EVENT_WINDOW_SINGLE {
+            for route in [0, 1] {
+                windows.offer(Event { route, ..event(token, "192.0.2.1") }, now);
+            }
+        }
+        let counted: Vec<u64> = windows.grown().iter().map(|event| event.count).collect();
+        assert_eq!(counted, [1, 1]);
+    }
+
+    #[test]
     fn no_more_windows_are_opened_than_there_may_be() {
         let (windows, now) = (Windows::default(), Instant::now());
         for _ in 0..limits::EVENT_WINDOWS {

@@ -1,6 +1,7 @@
 //! Tokens of which only a digest is known: delimited values are hashed and looked up.
 
 use std::collections::HashMap;
+use std::collections::hash_map::Entry;
 
 use aws_lc_rs::digest::{SHA256, digest};
 use foldhash::quality::RandomState;
@@ -14,44 +15,79 @@ use crate::model::token::TokenDigest;
 
 /// The digests, each kept only as a keyed digest of itself.
 #[derive(Clone, Default)]
-pub(super) struct Digests(HashMap<Digest, u32, RandomState>);
+pub(super) struct Digests {
+    /// The first token of each digest.
+    first: HashMap<Digest, u32, RandomState>,
+    /// Its others: each tenant has a token of its own.
+    others: HashMap<Digest, Vec<u32>, RandomState>,
+}
 
 impl Digests {
     /// Puts a token in.
     pub(super) fn insert(&mut self, keys: &Keys, digest: &TokenDigest, token: u32) {
-        self.0.insert(keys.digest(&digest.0), token);
+        self.insert_keyed(keys.digest(&digest.0), token);
     }
 
     /// Takes the tokens out that the test does not keep.
     pub(super) fn retain(&mut self, mut keep: impl FnMut(u32) -> bool) {
-        self.0.retain(|_, token| keep(*token));
+        self.first.retain(|_, token| keep(*token));
+        let first = &mut self.first;
+        self.others.retain(|digest, tokens| {
+            tokens.retain(|token| keep(*token));
+            if !first.contains_key(digest)
+                && let Some(next) = tokens.pop()
+            {
+                first.insert(*digest, next);
+            }
+            !tokens.is_empty()
+        });
     }
 
-    /// Puts a token in whose digest is keyed already. Says whether there was none with it.
-    pub(super) fn insert_keyed(&mut self, digest: Digest, token: u32) -> bool {
-        self.0.insert(digest, token).is_none()
+    /// Puts a token in whose digest is keyed already.
+    pub(super) fn insert_keyed(&mut self, digest: Digest, token: u32) {
+        match self.first.entry(digest) {
+            Entry::Vacant(first) => {
+                first.insert(token);
+            }
+            Entry::Occupied(first) if *first.get() == token => {}
+            Entry::Occupied(_) => {
+                let others = self.others.entry(digest).or_default();
+                if !others.contains(&token) {
+                    others.push(token);
+                }
+            }
+        }
     }
 
     /// The keyed digests and their tokens, in no particular order.
     pub(super) fn iter(&self) -> impl Iterator<Item = (Digest, u32)> {
-        self.0.iter().map(|(digest, token)| (*digest, *token))
+        let others = self.others.iter();
+        let others =
+            others.flat_map(|(digest, tokens)| tokens.iter().map(|token| (*digest, *token)));
+        self.first.iter().map(|(digest, token)| (*digest, *token)).chain(others)
     }
 
     /// Whether there are none.
     pub(super) fn is_empty(&self) -> bool {
-        self.0.is_empty()
+        self.first.is_empty()
     }
 
-    /// The token with this text.
-    pub(super) fn find(&self, keys: &Keys, text: &[u8]) -> Option<TokenIndex> {
-        let hashed = digest(&SHA256, text);
-        self.0.get(&keys.digest(hashed.as_ref())).copied().map(TokenIndex)
+    /// The tokens with this text.
+    pub(super) fn find(&self, keys: &Keys, text: &[u8]) -> impl Iterator<Item = TokenIndex> {
+        let hashed = keys.digest(digest(&SHA256, text).as_ref());
+        let first = self.first.get(&hashed);
+        // Most have no others, and most values are no token's.
+        let others = first.and_then(|_| self.others.get(&hashed));
+        first.into_iter().chain(others.into_iter().flatten()).copied().map(TokenIndex)
     }
 
     /// Memory it takes, in bytes.
     pub(super) fn memory_bytes(&self) -> usize {
         // The table keeps one control byte an entry beside the entry itself.
-        self.0.capacity() * (size_of::<(Digest, u32)>() + 1)
+        let others: usize = self.others.values().map(|tokens| size_of_val(tokens.as_slice())).sum();
+        self.first.capacity() * (size_of::<(Digest, u32)>() + 1)
+            + self.others.capacity() * (size_of::<(Digest, Vec<u32>)>() + 1)
+            + others
     }
 }
 

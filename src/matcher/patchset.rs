@@ -210,7 +210,7 @@ impl Patchset {
         }
         if let Some(digests) = self.digests() {
             let mut report = |value: &[u8], start: u64| {
-                if let Some(token) = digests.find(&self.engine.keys, value) {
+                for token in digests.find(&self.engine.keys, value) {
                     found(Match { token, start, end: start + value.len() as u64 });
                 }
             };

@@ -75,7 +75,7 @@ impl StreamScanner {
         }
         if let Some(digests) = patchset.digests() {
             self.digests.feed(chunk, &mut |text, start| {
-                if let Some(token) = digests.find(patchset.keys(), text) {
+                for token in digests.find(patchset.keys(), text) {
                     found(Match { token, start, end: start + text.len() as u64 });
                 }
             });
@@ -92,7 +92,7 @@ impl StreamScanner {
         let patchset = &*self.patchset;
         if let Some(digests) = patchset.digests() {
             self.digests.settle(&mut |text, start| {
-                if let Some(token) = digests.find(patchset.keys(), text) {
+                for token in digests.find(patchset.keys(), text) {
                     found(Match { token, start, end: start + text.len() as u64 });
                 }
             });

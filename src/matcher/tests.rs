@@ -265,6 +265,25 @@ proptest! {
 }
 
 #[test]
+fn a_digest_that_several_have_finds_all_of_their_tokens() {
+    let value = b"ab12cd34ef56";
+    let mut writer = PatchsetWriter::new();
+    for number in 0..4 {
+        assert!(add(&mut writer, number, &digest(value)));
+    }
+    let found =
+        |patchset: &Patchset| whole(patchset, value).iter().map(|one| one.0).collect::<Vec<_>>();
+    assert_eq!(found(&writer.build()), [0, 1, 2, 3]);
+    // What is taken out takes no other one's out with it, whichever came first.
+    for (gone, rest) in [(3, vec![0, 1, 2]), (0, vec![1, 2]), (1, vec![2]), (2, vec![])] {
+        writer.remove_token(leak(0), id(gone));
+        let built = writer.build();
+        assert_eq!(found(&built), rest);
+        assert_eq!(chunked(&built, value.chunks(5)).len(), rest.len());
+    }
+}
+
+#[test]
 fn what_is_too_short_or_too_long_is_refused() {
     let mut writer = PatchsetWriter::new();
     assert!(!add(&mut writer, 0, &text(b"5char")));

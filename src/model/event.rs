@@ -89,4 +89,9 @@ pub struct Event {
     pub gateway: String,
     /// The request's id, also in the answer.
     pub request_id: String,
+    /// The place of its route in the gateway's configuration, where the gateway is: uses on different
+    /// routes are not counted together. Neither shown nor stored.
+    #[serde(skip)]
+    #[schema(ignore)]
+    pub route: usize,
 }

@@ -397,6 +397,7 @@ impl Exchange {
             count: 1,
             gateway: self.client.worker().settings().config.name.clone(),
             request_id: shown.request_id.clone(),
+            route: self.policy.get().route,
         }
     }
 

@@ -21,12 +21,14 @@ pub(crate) struct Policy {
     pub(crate) mode: FiltrationMode,
     /// Whose rules act.
     pub(crate) tenants: RouteTenants,
+    /// Its place among the routes, by which uses are told apart that are counted together.
+    pub(crate) route: usize,
 }
 
 impl Policy {
     /// Of a request that has no route yet.
     pub(crate) fn none() -> Self {
-        Self { mode: FiltrationMode::Off, tenants: RouteTenants::default() }
+        Self { mode: FiltrationMode::Off, tenants: RouteTenants::default(), route: 0 }
     }
 }
 
@@ -39,14 +41,15 @@ impl Policy {
 /// rules of both readings' tenants act.
 pub(crate) fn find(config: &config::Gateway, host: &str, path: &str) -> Option<Destination> {
     if config.routes.is_empty() {
-        let policy = Policy { mode: config.mode, tenants: RouteTenants::default() };
+        let policy = Policy { mode: config.mode, ..Policy::none() };
         return Some(Destination { upstream: 0, policy });
     }
-    let route = first_match(config, host, path)?;
+    let (place, route) = first_match(config, host, path)?;
     let mode = |route: &config::Route| route.mode.unwrap_or(config.mode);
-    let mut policy = Policy { mode: mode(route), tenants: RouteTenants::one(route.tenant.key) };
+    let tenants = RouteTenants::one(route.tenant.key);
+    let mut policy = Policy { mode: mode(route), tenants, route: place };
     if let Cow::Owned(other) = normalise(path)
-        && let Some(also) = first_match(config, host, &other)
+        && let Some((_, also)) = first_match(config, host, &other)
     {
         policy.mode = stronger(policy.mode, mode(also));
         policy.tenants = policy.tenants.and(also.tenant.key);
@@ -68,8 +71,8 @@ fn first_match<'a>(
     config: &'a config::Gateway,
     host: &str,
     path: &str,
-) -> Option<&'a config::Route> {
-    config.routes.iter().find(|route| fits(route, host, path))
+) -> Option<(usize, &'a config::Route)> {
+    config.routes.iter().enumerate().find(|(_, route)| fits(route, host, path))
 }
 
 fn fits(route: &config::Route, host: &str, path: &str) -> bool {

@@ -149,6 +149,7 @@ pub fn event(used: Use) -> Event {
         count: used.count,
         gateway: "gateway".to_owned(),
         request_id: "r1".to_owned(),
+        route: 0,
     }
 }
 

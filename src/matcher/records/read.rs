@@ -170,11 +170,7 @@ impl Compiling {
         }
         self.rulebook.put(slot, &places);
         match usize::from(lengths.text) {
-            0 => {
-                if !self.digests.insert_keyed(Digest(reader.array()?), slot) {
-                    return Err(Malformed("a digest stands there twice"));
-                }
-            }
+            0 => self.digests.insert_keyed(Digest(reader.array()?), slot),
             Long::WINDOW.. => self.long.read(reader, slot, &lengths)?,
             Middle::WINDOW.. => self.middle.read(reader, slot, &lengths)?,
             Short::WINDOW.. => self.short.read(reader, slot, &lengths)?,

@@ -137,6 +137,7 @@ mod tests {
             count: 1,
             gateway: String::new(),
             request_id: String::new(),
+            route: 0,
         };
         let mut uses = Uses { event, more: 0, last: at };
         let mut counts = Vec::new();

@@ -264,5 +264,6 @@ pub(super) fn event(found: &Row) -> Result<Event, StoreError> {
         count: row::count(found, "count")?,
         gateway: row::text(found, "gateway")?,
         request_id: row::text(found, "request_id")?,
+        route: 0,
     })
 }

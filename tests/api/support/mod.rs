@@ -459,6 +459,7 @@ pub fn event(leak: &Value, action: EventAction, source_ip: &str) -> Event {
         count: 1,
         gateway: "edge-1".to_owned(),
         request_id: "r1".to_owned(),
+        route: 0,
     }
 }
 

@@ -115,6 +115,7 @@ mod tests {
             count: 3,
             gateway: "edge".to_owned(),
             request_id: "r1".to_owned(),
+            route: 0,
         }))
     }
 
