@@ -330,7 +330,7 @@ impl EventSink for StoreSink {
     }
 
     async fn write(&self, batch: &[Event]) -> Result<(), String> {
-        self.0.append_events(batch).await.map_err(|error| error.to_string())
+        self.0.append_events(batch).await.map(drop).map_err(|error| error.to_string())
     }
 
     async fn hold(&self, growing: &[Event]) -> Result<(), String> {

@@ -1,6 +1,7 @@
 //! Events that a gateway recorded, and sends: looked through, and appended as one's own are.
 
 use std::collections::HashMap;
+use std::net::IpAddr;
 
 use jiff::{SignedDuration, Timestamp};
 use serde::{Deserialize, Serialize};
@@ -36,8 +37,10 @@ pub(super) struct RefusedEvent {
 /// What became of events that were sent.
 #[derive(Clone, PartialEq, Eq, Debug, Serialize, ToSchema)]
 pub(super) struct TakenEvents {
-    /// How many are stored now, with those whose id was stored already: each is counted once.
-    accepted: usize,
+    /// How many were stored.
+    stored: usize,
+    /// How many were stored already, by their id.
+    known: usize,
     /// Those that are not, in order. Sending them again does not help.
     refused: Vec<RefusedEvent>,
 }
@@ -77,11 +80,14 @@ impl Control {
         let redactor = self.redactor(tenant, &[], &texts).await?;
         let taken: Vec<Event> = taken.iter().map(|event| redacted(&redactor, event)).collect();
         drop(redactor);
-        self.inner.store.append_events(&taken).await?;
-        if LiveSink::new(self.clone()).write(&taken).await.is_err() {
+        let stored = self.inner.store.append_events(&taken).await?;
+        let known = taken.len() - stored.len();
+        let new: Vec<Event> =
+            taken.into_iter().filter(|event| stored.contains(&event.id)).collect();
+        if LiveSink::new(self.clone()).write(&new).await.is_err() {
             tracing::warn!("events that a gateway sent are stored, and not shown live");
         }
-        Ok(TakenEvents { accepted: taken.len(), refused })
+        Ok(TakenEvents { stored: stored.len(), known, refused })
     }
 }
 
@@ -151,6 +157,15 @@ fn fault(
     }
     if event.response_status.is_some_and(|status| !(100..=999).contains(&status)) {
         return Some("response_status: it is 100 to 999".to_owned());
+    }
+    for (name, address) in [("source_ip", &event.source_ip), ("peer_ip", &event.peer_ip)] {
+        // Filters look for an address as it is written usually.
+        if !address.parse::<IpAddr>().is_ok_and(|parsed| parsed.to_string() == *address) {
+            return Some(format!("{name}: it is an address, written as usual"));
+        }
+    }
+    if event.host != event.host.to_lowercase() {
+        return Some("host: it is in lower case".to_owned());
     }
     if event.encodings.len() > limits::EVENT_SENT_ENCODINGS {
         return Some(format!("encodings: there are {} at most", limits::EVENT_SENT_ENCODINGS));

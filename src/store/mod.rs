@@ -15,7 +15,7 @@ pub mod types;
 pub mod views;
 mod words;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashSet};
 use std::path::Path;
 use std::sync::Arc;
 
@@ -24,7 +24,7 @@ use jiff::Timestamp;
 
 use crate::model::event::Event;
 use crate::model::fingerprint::{Fingerprint, FingerprintKey};
-use crate::model::ids::{ApiTokenId, LeakId, TokenId, UserId};
+use crate::model::ids::{ApiTokenId, EventId, LeakId, TokenId, UserId};
 use crate::model::leak::{Comment, HistoryEntry, Leak, NotAllowed};
 use crate::model::proposal::ProposalState;
 use crate::model::role::{Actor, Role};
@@ -352,8 +352,9 @@ pub trait Store: IdentityStore + KeyStore + ViewStore + FourEyesStore + Outgoing
         uses: &[(LeakId, TokenId)],
     ) -> Result<Vec<((LeakId, TokenId), String)>, StoreError>;
 
-    /// Appends events, updates the use of their tokens and the counts of their leaks.
-    async fn append_events(&self, events: &[Event]) -> Result<(), StoreError>;
+    /// Appends events, updates the use of their tokens and the counts of their leaks. Answers with those
+    /// that were not stored before.
+    async fn append_events(&self, events: &[Event]) -> Result<HashSet<EventId>, StoreError>;
 
     /// A page of events, newest first.
     async fn events(&self, query: &EventQuery) -> Result<EventPage, StoreError>;

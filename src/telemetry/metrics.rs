@@ -128,7 +128,7 @@ pub struct Metrics {
     /// `leakgate_api_limits_hit_total{limit}`: calls of the control API refused since a limit was
     /// reached: `calls`, `event_streams`, `event_exports`, `imports`, `explanations`, `passwords`,
     /// `sign_in_account`, `sign_in_address`, `hook_calls`, `hook_reports`, `hook_matches`, `drafts`,
-    /// `patchset_waiters`, `patchset_pulls`.
+    /// `patchset_waiters`, `patchset_pulls`, `events_sent`.
     pub api_limits_hit: IntCounterVec,
     /// `leakgate_bypass_tenants`: tenants whose own bypass switch is on.
     pub bypass_tenants: IntGauge,

@@ -16,9 +16,9 @@ async fn what_is_sent_is_stored_once_and_told_as_ones_own() {
     let gateway = api.credential("gateway").await;
     let leak = api.leak("used elsewhere", &["one"]).await;
     let used = event(&leak, EventAction::Observed, "203.0.113.7");
-    for _ in 0..2 {
+    for (stored, known) in [(1, 0), (0, 1)] {
         let answer = send(&api, &gateway, std::slice::from_ref(&used)).await;
-        assert_eq!(answer, json!({"accepted": 1, "refused": []}));
+        assert_eq!(answer, json!({"stored": stored, "known": known, "refused": []}));
     }
     let page = api.get("/events").await.expect(200);
     assert_eq!(page["items"].as_array().unwrap().len(), 1);
@@ -53,13 +53,16 @@ async fn each_event_is_refused_by_itself() {
         with(|event| event.at = later(3_600)),
         with(|event| event.at = later(-40 * 24 * 3_600)),
         with(|event| event.response_status = Some(7)),
+        with(|event| event.source_ip = "somewhere".to_owned()),
+        with(|event| event.peer_ip = "2001:DB8::1".to_owned()),
+        with(|event| event.host = "API.example.com".to_owned()),
         with(|event| event.encodings = vec!["json".to_owned(); 100]),
         with(|event| event.path = "x".repeat(10_000)),
         with(|event| event.host = "a\nb".to_owned()),
         good.clone(),
     ];
     let answer = send(&api, &gateway, &sent).await;
-    assert_eq!(answer["accepted"], 1, "{answer}");
+    assert_eq!((&answer["stored"], &answer["known"]), (&json!(1), &json!(0)), "{answer}");
     let refused = answer["refused"].as_array().unwrap();
     let named = [
         "tenant",
@@ -69,6 +72,9 @@ async fn each_event_is_refused_by_itself() {
         "at",
         "at",
         "response_status",
+        "source_ip",
+        "peer_ip",
+        "host",
         "encodings",
         "each",
         "each",
@@ -98,7 +104,7 @@ async fn no_token_shows_that_a_gateway_left_in_a_text() {
         request_id: secret.clone(),
         ..event(&leak, EventAction::Observed, "203.0.113.7")
     };
-    assert_eq!(send(&api, &gateway, &[used]).await["accepted"], 1);
+    assert_eq!(send(&api, &gateway, &[used]).await["stored"], 1);
     let page = api.get("/events").await;
     assert_eq!(page.json()["items"].as_array().unwrap().len(), 1);
     assert!(!page.text.contains(&secret), "{}", page.text);

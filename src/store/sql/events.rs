@@ -22,21 +22,23 @@ pub(super) const COLUMNS: &str =
 impl SqlStore {
     /// An event whose id is there already is the same one offered again: it is neither written nor
     /// counted a second time.
-    pub(super) async fn append(&self, events: &[Event]) -> Result<(), StoreError> {
+    pub(super) async fn append(&self, events: &[Event]) -> Result<HashSet<EventId>, StoreError> {
         if events.is_empty() {
-            return Ok(());
+            return Ok(HashSet::new());
         }
         let tenants = self.tenants_of(events).await?;
         let leaks = self.leaks_of(events).await?;
         let mut writer = self.events.lock().await?;
         let mut transaction = writer.begin().await?;
         let mut tally = Tally::default();
+        let mut stored = HashSet::with_capacity(events.len());
         for chunk in events.chunks(limits::STORE_ROWS) {
             let mut written = insert(&mut transaction, chunk, &tenants).await?;
             let mut fed = Vec::with_capacity(written.len());
             for event in chunk {
                 // Taken out, so that an event that stands in the batch twice is counted once.
                 if written.remove(&event.id) {
+                    stored.insert(event.id);
                     let tenant = tenants.get(&event.leak).unwrap_or(&event.tenant);
                     tally.add(event, tenant, leaks.get(&event.token));
                     fed.push((event.id, tenant.as_str()));
@@ -52,7 +54,7 @@ impl SqlStore {
         for (leak, at, validity) in told {
             self.used.note(leak, at, validity);
         }
-        Ok(())
+        Ok(stored)
     }
 
     /// The tenants of the events' leaks.

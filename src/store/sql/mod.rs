@@ -45,7 +45,7 @@ mod usage;
 mod users;
 mod views;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashSet};
 use std::fs::File;
 use std::sync::Mutex;
 
@@ -61,7 +61,7 @@ use super::types::{
 use super::{Changes, KeySource, Store, StoreError};
 use crate::model::event::Event;
 use crate::model::fingerprint::{Fingerprint, FingerprintKey};
-use crate::model::ids::{ApiTokenId, LeakId, TokenId, UserId};
+use crate::model::ids::{ApiTokenId, EventId, LeakId, TokenId, UserId};
 use crate::model::leak::{Comment, HistoryEntry, Leak};
 use crate::model::role::{Actor, Role};
 use crate::model::rule::{ModeOfToken, VirtualPatch};
@@ -302,7 +302,7 @@ impl Store for SqlStore {
         self.find_uses(tenant, uses).await
     }
 
-    async fn append_events(&self, events: &[Event]) -> Result<(), StoreError> {
+    async fn append_events(&self, events: &[Event]) -> Result<HashSet<EventId>, StoreError> {
         self.append(events).await
     }
 
