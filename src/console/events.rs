@@ -50,8 +50,8 @@ pub(super) async fn show(visit: Visit) -> Answer {
         Some(by) => {
             let groups = visit.desk.event_groups(&format!("by={by}&{filter}")).await?;
             html! {
-                section.card.table-card data-stream=(stream) { (grouped(&groups, by, &pairs)) }
-                @if !pairs.iter().any(|(name, _)| name == "from" || name == "leak") { p.hint { "Of the last 24 hours, since no time is said." } }
+                section.card.table-card data-stream=(stream) { (grouped(&groups.items, by, &pairs)) }
+                @if let Some(since) = groups.since { p.hint { "Uses since " (words::time(since)) "." } }
             }
         }
         None => {
@@ -60,13 +60,18 @@ pub(super) async fn show(visit: Visit) -> Answer {
             let found = visit.desk.events(page.trim_start_matches('&')).await?;
             let next = found.next_cursor.as_deref();
             let next = next.map(|next| format!("/events?{filter}&cursor={}", encoded(next)));
-            let none = if narrowed {
+            let none = if found.searched_to.is_some() {
+                "None of the events that were looked at so far fits this filter. The next page looks further back."
+            } else if narrowed {
                 "No event fits this filter. Remove a part of it, or begin anew."
             } else {
                 "No request has carried a leaked token yet. Events appear here within a second of a use."
             };
             html! {
                 section.card.table-card data-stream=[cursor.is_none().then_some(stream.as_str())] { (table(&found.items, none)) }
+                @if let Some(to) = found.searched_to {
+                    p.hint { "Looked back to " (words::time_to_seconds(to)) " so far: most events since then do not fit." }
+                }
                 (layout::pages(&format!("/events?{filter}"), next, cursor.is_none()))
             }
         }

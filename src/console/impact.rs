@@ -10,6 +10,9 @@ use crate::model::leak::{Leak, Status};
 use crate::model::role::Permission;
 use crate::model::rule::PatchMode;
 
+/// Rows of clients that are shown; how many there are beside these is told.
+const ROWS: usize = 20;
+
 pub(super) fn card(visit: &Visit, leak: &Leak, impact: Result<Impact, Problem>) -> Markup {
     let impact = match impact {
         Ok(impact) => impact,
@@ -40,8 +43,11 @@ pub(super) fn card(visit: &Visit, leak: &Leak, impact: Result<Impact, Problem>) 
                 div.scroll {
                     table.list {
                         thead { tr { th scope="col" { "Client" } th scope="col" { "Host, answer" } th.number scope="col" { "Uses" } th scope="col" { "Last" } @if spares { th.spare scope="col" { "Spare one" } } } }
-                        tbody { @for row in &impact.clients { (client(visit, leak, row, spares, blocks)) } }
+                        tbody { @for row in impact.clients.iter().take(ROWS) { (client(visit, leak, row, spares, blocks)) } }
                     }
+                }
+                @if impact.clients.len() > ROWS {
+                    p { a href={ "/events?by=client&leak=" (leak.id) } { "All its clients" } }
                 }
                 @if impact.clients.iter().all(|row| row.new_since_exposure.is_none()) {
                     p.hint { "Whether a client appeared only after the exposure cannot be told: these tokens were not watched before they were registered." }

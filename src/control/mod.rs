@@ -84,7 +84,7 @@ pub use crate::store::types::{
     ApiToken, AuditEntry, Bypass, Count, Day, EventPage, Impact, ImpactRow, LeakPage, Page, Stats,
     Verdict,
 };
-pub use crate::store::views::{EventGroup, GroupBy, UserSession};
+pub use crate::store::views::{EventGroup, EventGroups, GroupBy, UserSession};
 
 use live::LiveEvents;
 use publish::Publisher;

@@ -252,7 +252,16 @@ pub struct EventQuery {
 }
 
 /// A page of events.
-pub type EventPage = Page<Event>;
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, ToSchema)]
+pub struct EventPage {
+    /// The events: fewer than a page holds, or none, where `searched_to` is said.
+    pub items: Vec<Event>,
+    /// Where the next page begins; absent on the last.
+    pub next_cursor: Option<String>,
+    /// The time of the last event that was looked at, where so many do not fit that the page ends before
+    /// it is full: the next page looks on from there.
+    pub searched_to: Option<Timestamp>,
+}
 
 /// What is known of a token.
 #[derive(Clone, PartialEq, Eq, Debug, Serialize, ToSchema)]

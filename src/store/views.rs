@@ -45,6 +45,15 @@ pub struct EventGroup {
     pub last_at: Timestamp,
 }
 
+/// Events put together.
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, ToSchema)]
+pub struct EventGroups {
+    /// The groups: those of most uses first.
+    pub items: Vec<EventGroup>,
+    /// From when on uses are counted; absent: from the first.
+    pub since: Option<Timestamp>,
+}
+
 /// A session of a user, without anything that proves it.
 #[derive(Clone, PartialEq, Eq, Debug, Serialize, ToSchema)]
 pub struct UserSession {
@@ -66,12 +75,14 @@ pub trait ViewStore: Send + Sync {
 
     /// The events that fit, put together; most uses first, at most
     /// [`limits::EVENT_GROUPS`](crate::config::limits::EVENT_GROUPS). The query's page is not looked
-    /// at.
+    /// at. Of those with a path, only the last
+    /// [`limits::EVENTS_LOOKED_AT`](crate::config::limits::EVENTS_LOOKED_AT) are put together that fit it
+    /// or do not.
     async fn event_groups(
         &self,
         query: &EventQuery,
         by: GroupBy,
-    ) -> Result<Vec<EventGroup>, StoreError>;
+    ) -> Result<EventGroups, StoreError>;
 
     /// The sessions of a user that are not over at `now` and were used less than `idle` ago, the one
     /// used last first. `own` is the hash of the one that asks.

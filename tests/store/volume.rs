@@ -110,8 +110,12 @@ async fn timed<F: Future<Output = u64>>(name: &str, run: impl Fn() -> F) {
     println!("{:>8.1?} (worst {:.1?}) {name}: {found}{slow}", times[2], times[4]);
 }
 
-/// What pages, searches and statistics take in a store that was filled with a million leaks by
-/// [`MILLION_SQLITE`] or [`MILLION_POSTGRES`].
+/// What fills an empty store with a million leaks, out of `tests/volume/`.
+pub fn million(sql: &str) -> String {
+    sql.replace("{LEAKS}", "1000000")
+}
+
+/// What pages, searches and statistics take in a store that was filled with a [`million`] leaks.
 pub async fn a_million_leaks(store: &dyn Store) {
     use leakgate::model::leak::{Remediation, Risk, SourceKind, Status};
     use leakgate::model::tenant::Tenants;
@@ -208,65 +212,6 @@ pub async fn a_million_leaks(store: &dyn Store) {
     timed("the statistics", || async { store.stats(&of, now).await.unwrap().leaks }).await;
 }
 
-/// A million leaks, most of them open, made by the database itself.
-pub const MILLION_SQLITE: &str = "
-    WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < 1000000)
-    INSERT INTO leaks (id, tenant, title, title_order, search_text, risk, status, remediation,
-        detected_by, kind, source_kind, token_count, applicable_count, created_at, updated_at,
-        closed_at, source_kinds, number)
-    SELECT unhex(printf('%032x', i)), 'default', 'leak number' || i, 'leak number' || i,
-        ' leak number' || i || ' https git example team' || (i * 7919 % 1000) || ' repo' || (i * 104729 % 20000)
-            || CASE WHEN i % 3 = 0 THEN ' key' ELSE ' token' END,
-        (i * 31) % 5, CASE WHEN i % 5000 = 7 THEN 2 WHEN i % 5 = 0 THEN 1 ELSE 0 END,
-        CASE WHEN i % 5 <> 0 AND i % 5000 <> 7 AND i % 11 = 3 THEN 'virtual_patch' ELSE 'none' END,
-        CASE WHEN i % 13 = 0 THEN 'manual' ELSE 'automatic' END, 'github_pat',
-        CASE WHEN i % 997 = 5 THEN 'postman' WHEN i % 4 = 1 THEN 'gitlab' ELSE 'github' END, 1, 1,
-        (strftime('%s', 'now') - 80 * 86400) * 1000 + i * 6000,
-        (strftime('%s', 'now') - 80 * 86400) * 1000 + (i * 7 % 1000003) * 6000,
-        NULL,
-        CASE WHEN i % 997 = 5 THEN 16 WHEN i % 4 = 1 THEN 2 ELSE 1 END,
-        i
-    FROM n;
-    INSERT INTO sources (leak, kind, url, search_text, digest, first_at, last_at, times)
-    SELECT id, source_kind, 'https://git.example/' || number, '', id, created_at, created_at, 1 FROM leaks;
-    INSERT INTO tokens (id, tenant, fingerprint, masked, length, kind, validity, sealed, created_at)
-    SELECT id, 'default', unhex(printf('%032x', number * 1000003 % 4294967291)), 'ghp_...', 40,
-        'github_pat', 'unknown', x'00', created_at FROM leaks;
-    INSERT INTO leak_tokens (leak, token) SELECT id, id FROM leaks;
-    INSERT INTO token_counts VALUES ('default', 1000000);";
-
-/// The same for PostgreSQL.
-pub const MILLION_POSTGRES: &str = "
-    SET search_path = decisions;
-    -- Within one transaction, a count that changes a million times has as many versions.
-    ALTER TABLE leaks DISABLE TRIGGER USER;
-    INSERT INTO leaks (id, tenant, title, title_order, search_text, risk, status, remediation,
-        detected_by, kind, source_kind, token_count, applicable_count, created_at, updated_at,
-        closed_at, source_kinds, number)
-    SELECT decode(lpad(to_hex(i), 32, '0'), 'hex'), 'default', 'leak number' || i, 'leak number' || i,
-        ' leak number' || i || ' https git example team' || (i * 7919 % 1000) || ' repo' || (i * 104729 % 20000)
-            || CASE WHEN i % 3 = 0 THEN ' key' ELSE ' token' END,
-        (i * 31) % 5, CASE WHEN i % 5000 = 7 THEN 2 WHEN i % 5 = 0 THEN 1 ELSE 0 END,
-        CASE WHEN i % 5 <> 0 AND i % 5000 <> 7 AND i % 11 = 3 THEN 'virtual_patch' ELSE 'none' END,
-        CASE WHEN i % 13 = 0 THEN 'manual' ELSE 'automatic' END, 'github_pat',
-        CASE WHEN i % 997 = 5 THEN 'postman' WHEN i % 4 = 1 THEN 'gitlab' ELSE 'github' END, 1, 1,
-        CAST(EXTRACT(EPOCH FROM now()) AS BIGINT) * 1000 - 80 * 86400000::BIGINT + i * 6000,
-        CAST(EXTRACT(EPOCH FROM now()) AS BIGINT) * 1000 - 80 * 86400000::BIGINT + (i * 7 % 1000003) * 6000,
-        NULL,
-        CASE WHEN i % 997 = 5 THEN 16 WHEN i % 4 = 1 THEN 2 ELSE 1 END,
-        i
-    FROM generate_series(1::BIGINT, 1000000) AS i;
-    INSERT INTO leak_counts SELECT tenant, facets, COUNT(*) FROM leaks GROUP BY 1, 2;
-    INSERT INTO leak_days SELECT tenant, created_at / 86400000, COUNT(*) FROM leaks GROUP BY 1, 2;
-    ALTER TABLE leaks ENABLE TRIGGER USER;
-    INSERT INTO sources (leak, kind, url, search_text, digest, first_at, last_at, times)
-    SELECT id, source_kind, 'https://git.example/' || number, '', id, created_at, created_at, 1 FROM leaks;
-    INSERT INTO tokens (id, tenant, fingerprint, masked, length, kind, validity, sealed, created_at)
-    SELECT id, 'default', decode(lpad(to_hex(number * 1000003 % 4294967291), 32, '0'), 'hex'), 'ghp_...', 40,
-        'github_pat', 'unknown', '\\x00', created_at FROM leaks;
-    INSERT INTO leak_tokens (leak, token) SELECT id, id FROM leaks;
-    INSERT INTO token_counts VALUES ('default', 1000000);
-    ANALYZE;";
 /// Events over 90 days, as many as `LEAKGATE_VOLUME_EVENTS` says (1,000,000 where it says nothing), of
 /// 1,000 leaks, and how fast what is counted of them is told.
 pub async fn many_events_and_what_is_counted_of_them(store: &dyn Store) {

@@ -290,6 +290,9 @@ pub const EVENT_STREAM_LAG: usize = 1_024;
 /// Live streams of events at once.
 pub const EVENT_STREAMS: usize = 64;
 
+/// Events that are looked at for one answer, where the index that they are walked through by does not tell
+/// which of them fit.
+pub const EVENTS_LOOKED_AT: usize = 10_000;
 /// Groups into which events are put together; those of fewer uses are left out.
 pub const EVENT_GROUPS: usize = 100;
 /// Bytes of a JSON body of the control API.

@@ -21,7 +21,7 @@ use crate::control::{HookState, Import, NewPassword, Session};
 use crate::model::event::Event;
 use crate::model::ids::{DraftId, EventId, ImportId};
 use crate::model::role::Permission;
-use crate::store::views::{EventGroup, UserSession};
+use crate::store::views::{EventGroups, UserSession};
 
 /// A form with files, as a browser sends it.
 #[derive(Debug)]
@@ -84,9 +84,9 @@ impl Desk {
     ///
     /// # Errors
     /// As the call.
-    pub async fn event_groups(&self, of: &str) -> Result<Vec<EventGroup>, Problem> {
+    pub async fn event_groups(&self, of: &str) -> Result<EventGroups, Problem> {
         let (control, caller) = self.ask(Permission::See)?;
-        Ok(event_views::groups(control, caller, query(of).await?).await?.0.items)
+        Ok(event_views::groups(control, caller, query(of).await?).await?.0)
     }
 
     /// The configured hooks.

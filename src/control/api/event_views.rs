@@ -2,9 +2,8 @@
 
 use axum::Json;
 use axum::extract::State;
-use jiff::SignedDuration;
+use jiff::{RoundMode, SignedDuration, TimestampRound, Unit};
 
-use super::Items;
 use super::events::EventFilter;
 use super::extract::{FromQuery, Id};
 use crate::control::Control;
@@ -13,7 +12,7 @@ use crate::control::problem::Problem;
 use crate::model::clock;
 use crate::model::event::Event;
 use crate::model::ids::EventId;
-use crate::store::views::{EventGroup, GroupBy};
+use crate::store::views::{EventGroups, GroupBy};
 
 /// Over what groups are made where neither a time nor a leak is said.
 const RECENT: SignedDuration = SignedDuration::from_hours(24);
@@ -38,25 +37,29 @@ pub(super) async fn show(
 }
 
 /// Put events together by token, client or host: those of most uses first, 100 at most. Where neither
-/// `from` nor `leak` is said, those of the last 24 hours.
+/// `from` nor `leak` is said, those of the last 24 hours, from the full hour on. With a `path`, of the
+/// last 10,000 events those that fit; `since` tells where they begin.
 #[utoipa::path(
     get,
     path = "/events/groups",
     tag = "events",
     operation_id = "groupEvents",
     params(EventFilter),
-    responses((status = 200, description = "The groups.", body = Items<EventGroup>))
+    responses((status = 200, description = "The groups.", body = EventGroups))
 )]
 pub(super) async fn groups(
     State(control): State<Control>,
     caller: Caller,
     FromQuery(mut filter): FromQuery<EventFilter>,
-) -> Result<Json<Items<EventGroup>>, Problem> {
+) -> Result<Json<EventGroups>, Problem> {
     let by = filter.by.take().unwrap_or(GroupBy::Token);
     let mut query = filter.all(&caller.tenants)?;
     if query.from.is_none() && query.leak.is_none() {
-        query.from = clock::now().checked_sub(RECENT).ok();
+        let from = clock::now().checked_sub(RECENT).ok();
+        // Whole hours are added up already.
+        let hour = TimestampRound::new().smallest(Unit::Hour).mode(RoundMode::Floor);
+        query.from = from.and_then(|from| from.round(hour).ok());
     }
     let _place = control.heavy_read().await?;
-    Ok(Json(Items { items: control.store().event_groups(&query, by).await? }))
+    Ok(Json(control.store().event_groups(&query, by).await?))
 }

@@ -2,7 +2,8 @@
 
 use std::collections::{BTreeSet, HashMap, HashSet};
 
-use super::database::{Builder, Connection, Pool, Row};
+use super::client_hours::Span;
+use super::database::{Builder, Connection, Pool, Row, Value};
 use super::outgoing::feed;
 use super::usage::Tally;
 use super::{SqlStore, held, list, row};
@@ -11,7 +12,7 @@ use crate::model::event::{Event, EventAction, EventType};
 use crate::model::ids::{EventId, LeakId, PatchId, TokenId};
 use crate::store::StoreError;
 use crate::store::cursor::{Binding, Place, SortKey};
-use crate::store::types::{EventPage, EventQuery, PageRequest};
+use crate::store::types::{EventPage, EventQuery, Page, PageRequest};
 
 /// The columns of an event, in the order in which they are written.
 pub(super) const COLUMNS: &str =
@@ -125,57 +126,157 @@ impl SqlStore {
         Ok(found)
     }
 
+    /// Events are walked through in the order of an index, newest first. Where that alone does not tell
+    /// which of them fit, no more than [`limits::EVENTS_LOOKED_AT`] are looked at for a page.
     pub(super) async fn list_events(&self, query: &EventQuery) -> Result<EventPage, StoreError> {
         let parameters = EventQuery { page: PageRequest::default(), ..query.clone() };
         let binding = Binding::new("events", &parameters);
         let limit = list::page_limit(&query.page);
+        let after = match binding.place(query.page.cursor.as_deref())? {
+            Some(Place { key: SortKey::Number(at), id }) => Some((at, id)),
+            Some(_) => return Err(StoreError::BadCursor),
+            None => None,
+        };
+        let fits = Fits::of(query, &self.events_readers);
+        let push_after = |sql: &mut Builder| {
+            if let Some((at, id)) = &after {
+                sql.push(" AND (e.at, e.id) < (").push_bind(*at);
+                sql.push(", ").push_bind(id.clone()).push(")");
+            }
+        };
+        let mut reader = self.events_readers.acquire().await?;
+        let last = if fits.is_alone() {
+            None
+        } else {
+            last_looked_at(&mut reader, &fits, push_after).await?
+        };
         let mut sql = Builder::new("SELECT ");
         sql.push(COLUMNS).push(" FROM events e WHERE 1 = 1");
-        push_conditions(&mut sql, query);
-        match binding.place(query.page.cursor.as_deref())? {
-            Some(Place { key: SortKey::Number(at), id }) => {
-                sql.push(" AND (e.at, e.id) < (").push_bind(at);
-                sql.push(", ").push_bind(id).push(")");
-            }
-            Some(_) => return Err(StoreError::BadCursor),
-            None => {}
+        fits.push_walked(&mut sql);
+        fits.push_others(&mut sql);
+        push_after(&mut sql);
+        if let Some((at, id)) = &last {
+            sql.push(" AND (e.at, e.id) >= (").push_bind(*at);
+            sql.push(", ").push_bind(id.clone()).push(")");
         }
         sql.push(" ORDER BY e.at DESC, e.id DESC LIMIT ");
         sql.push_bind(row::signed(limit.saturating_add(1)));
-        let rows = sql.build().fetch_all(&self.events_readers).await?;
-        list::page(rows, limit, &binding, place, event)
+        let rows = sql.build().fetch_all(&mut reader).await?;
+        let Page { items, next_cursor } = list::page(rows, limit, &binding, place, event)?;
+        match last {
+            Some((at, id)) if next_cursor.is_none() => Ok(EventPage {
+                items,
+                next_cursor: Some(binding.cursor(Place { key: SortKey::Number(at), id })?),
+                searched_to: Some(row::timestamp(at, "at")?),
+            }),
+            _ => Ok(EventPage { items, next_cursor, searched_to: None }),
+        }
     }
 }
 
-/// The conditions on `events e` that the query asks for.
-pub(super) fn push_conditions(sql: &mut Builder, query: &EventQuery) {
-    if let Some(tenant) = &query.tenant {
-        sql.push(" AND e.tenant = ").push_bind(tenant.clone());
+/// The last of as many events as are looked at for one answer; none where there are fewer. `more` adds
+/// conditions.
+pub(super) async fn last_looked_at(
+    reader: &mut dyn Connection,
+    fits: &Fits<'_>,
+    more: impl Fn(&mut Builder),
+) -> Result<Option<(i64, Vec<u8>)>, StoreError> {
+    let mut sql = Builder::new("SELECT e.at, e.id FROM events e WHERE 1 = 1");
+    fits.push_walked(&mut sql);
+    more(&mut sql);
+    sql.push(" ORDER BY e.at DESC, e.id DESC LIMIT 1 OFFSET ");
+    sql.push_bind(row::signed(limits::EVENTS_LOOKED_AT.saturating_sub(1)));
+    let found = sql.build().fetch_all(reader).await?;
+    found.first().map(|last| Ok((row::number(last, "at")?, last.try_get("id")?))).transpose()
+}
+
+/// What a query asks for, as conditions on `e`: events, or what is counted of them.
+pub(super) struct Fits<'q> {
+    query: &'q EventQuery,
+    /// The column whose index is walked through: of those that the query names, the one that likely
+    /// has the fewest events; none: that of the time.
+    walked: Option<&'static str>,
+    /// What goes before another column, so that its index is not walked through instead. It would
+    /// keep PostgreSQL, which knows how often values occur, from using that.
+    hidden: &'static str,
+}
+
+impl<'q> Fits<'q> {
+    pub(super) fn of(query: &'q EventQuery, readers: &Pool) -> Self {
+        let walked = [
+            ("token", query.token.is_some()),
+            ("leak", query.leak.is_some()),
+            ("source_ip", query.source_ip.is_some()),
+            ("host", query.host.is_some()),
+            ("tenant", query.tenant.is_some()),
+        ];
+        let walked = walked.iter().find(|(_, asked)| *asked).map(|(column, _)| *column);
+        let hidden = match readers {
+            Pool::Sqlite(_) => "+",
+            Pool::Postgres(_) => "",
+        };
+        Self { query, walked, hidden }
     }
-    if let Some(leak) = query.leak {
-        sql.push(" AND e.leak = ").push_bind(leak.0.as_bytes().to_vec());
+
+    /// The same, walked through by time alone.
+    pub(super) fn by_time(self) -> Self {
+        Self { walked: None, ..self }
     }
-    if let Some(token) = query.token {
-        sql.push(" AND e.token = ").push_bind(token.0.as_bytes().to_vec());
+
+    /// Whether the index that is walked through tells all that fit.
+    fn is_alone(&self) -> bool {
+        let query = self.query;
+        let others = [
+            query.token.is_some(),
+            query.leak.is_some(),
+            query.source_ip.is_some(),
+            query.host.is_some(),
+            query.tenant.is_some(),
+            !query.action.is_empty(),
+            query.path.is_some(),
+        ];
+        others.iter().filter(|asked| **asked).count() == usize::from(self.walked.is_some())
     }
-    list::push_in(sql, " AND e.action", query.action.iter().map(|it| it.name()));
-    if let Some(source_ip) = &query.source_ip {
-        sql.push(" AND e.source_ip = ").push_bind(source_ip.clone());
+
+    /// The condition that the index begins with, and the time.
+    pub(super) fn push_walked(&self, sql: &mut Builder) {
+        self.push_columns(sql, true);
+        let span = Span {
+            from: self.query.from.map(|from| from.as_millisecond()),
+            to: self.query.to.map(|to| to.as_millisecond()),
+        };
+        span.push(sql, "e.at");
     }
-    if let Some(host) = &query.host {
-        sql.push(" AND e.host = ").push_bind(host.clone());
+
+    /// All other conditions.
+    pub(super) fn push_others(&self, sql: &mut Builder) {
+        self.push_columns(sql, false);
+        list::push_in(sql, " AND e.action", self.query.action.iter().map(|it| it.name()));
+        if let Some(path) = &self.query.path {
+            // Compared as it is: what has a meaning in patterns has none here.
+            let length = i64::try_from(path.chars().count()).unwrap_or(i64::MAX);
+            sql.push(" AND substr(e.path, 1, CAST(").push_bind(length);
+            sql.push(" AS INTEGER)) = ").push_bind(path.clone());
+        }
     }
-    if let Some(from) = query.from {
-        sql.push(" AND e.at >= ").push_bind(from.as_millisecond());
-    }
-    if let Some(to) = query.to {
-        sql.push(" AND e.at < ").push_bind(to.as_millisecond());
-    }
-    if let Some(path) = &query.path {
-        // Compared as it is: what has a meaning in patterns has none here.
-        let length = i64::try_from(path.chars().count()).unwrap_or(i64::MAX);
-        sql.push(" AND substr(e.path, 1, CAST(").push_bind(length);
-        sql.push(" AS INTEGER)) = ").push_bind(path.clone());
+
+    /// The conditions on columns that have an index: on the one that is walked through, or on the others.
+    pub(super) fn push_columns(&self, sql: &mut Builder, walked: bool) {
+        let query = self.query;
+        let bytes = |id: uuid::Uuid| Value::from(id.as_bytes().to_vec());
+        for (column, value) in [
+            ("token", query.token.map(|token| bytes(token.0))),
+            ("leak", query.leak.map(|leak| bytes(leak.0))),
+            ("source_ip", query.source_ip.as_deref().map(Value::from)),
+            ("host", query.host.as_deref().map(Value::from)),
+            ("tenant", query.tenant.as_deref().map(Value::from)),
+        ] {
+            let Some(value) = value.filter(|_| walked == (self.walked == Some(column))) else {
+                continue;
+            };
+            sql.push(" AND ").push(if walked { "" } else { self.hidden });
+            sql.push("e.").push(column).push(" = ").push_bind(value);
+        }
     }
 }
 

@@ -57,7 +57,8 @@ impl SqlStore {
                 }
             };
         }
-        trimmed.more |= trimmed.by_size > 0;
+        let hours = remove_client_hours(&mut transaction).await?;
+        trimmed.more |= trimmed.by_size > 0 || hours == limits::TRIM_ROWS.unsigned_abs();
         transaction.commit().await?;
         Ok(trimmed)
     }
@@ -100,6 +101,24 @@ impl SqlStore {
         }
         Ok(())
     }
+}
+
+/// Removes what was counted by client and hour of hours of which no event is left. Answers with how many
+/// rows that were.
+async fn remove_client_hours(connection: &mut dyn Connection) -> Result<u64, StoreError> {
+    let oldest = query("SELECT MIN(at) AS at FROM events").fetch_one(&mut *connection).await?;
+    let oldest = row::number_or_none(&oldest, "at")?;
+    let removed = query(
+        "DELETE FROM client_hours
+         WHERE (hour, token, leak, source_ip, host, action, response_status) IN
+            (SELECT hour, token, leak, source_ip, host, action, response_status FROM client_hours
+             WHERE hour < $1 ORDER BY hour LIMIT $2)",
+    )
+    .bind(oldest.map_or(i64::MAX, |at| at.div_euclid(HOUR)))
+    .bind(limits::TRIM_ROWS)
+    .execute(connection)
+    .await?;
+    Ok(removed)
 }
 
 /// What the events take, and what one of them does where removing some does not tell at once.

@@ -134,7 +134,12 @@ pub(super) fn flag(row: &Row, column: &str) -> Result<bool, StoreError> {
 }
 
 pub(super) fn time(row: &Row, column: &str) -> Result<Timestamp, StoreError> {
-    Timestamp::from_millisecond(number(row, column)?).map_err(|_| strange(column))
+    timestamp(number(row, column)?, column)
+}
+
+/// The time of a value that was read from the column.
+pub(super) fn timestamp(millisecond: i64, column: &str) -> Result<Timestamp, StoreError> {
+    Timestamp::from_millisecond(millisecond).map_err(|_| strange(column))
 }
 
 pub(super) fn time_or_none(row: &Row, column: &str) -> Result<Option<Timestamp>, StoreError> {

@@ -3,14 +3,13 @@
 use async_trait::async_trait;
 use jiff::{SignedDuration, Timestamp};
 
-use super::database::{Builder, Row, query};
+use super::database::{Builder, query};
 use super::{SqlStore, events, row, sessions};
-use crate::config::limits;
 use crate::model::event::Event;
-use crate::model::ids::{EventId, TokenId, UserId};
+use crate::model::ids::{EventId, UserId};
 use crate::store::StoreError;
 use crate::store::types::EventQuery;
-use crate::store::views::{EventGroup, GroupBy, UserSession, ViewStore};
+use crate::store::views::{EventGroups, GroupBy, UserSession, ViewStore};
 
 #[async_trait]
 impl ViewStore for SqlStore {
@@ -26,24 +25,8 @@ impl ViewStore for SqlStore {
         &self,
         query: &EventQuery,
         by: GroupBy,
-    ) -> Result<Vec<EventGroup>, StoreError> {
-        let (column, name) = match by {
-            GroupBy::Token => ("e.token", "MIN(e.fingerprint) AS name, e.token"),
-            GroupBy::Client => ("e.source_ip", "e.source_ip AS name"),
-            GroupBy::Host => ("e.host", "e.host AS name"),
-        };
-        let mut sql = Builder::new("SELECT ");
-        sql.push(name).push(", CAST(SUM(e.count) AS BIGINT) AS count");
-        for action in ["blocked", "monitored", "observed"] {
-            sql.push(", CAST(SUM(CASE WHEN e.action = '").push(action);
-            sql.push("' THEN e.count ELSE 0 END) AS BIGINT) AS ").push(action);
-        }
-        sql.push(", MIN(e.at) AS first_at, MAX(e.at) AS last_at FROM events e WHERE 1 = 1");
-        events::push_conditions(&mut sql, query);
-        sql.push(" GROUP BY ").push(column).push(" ORDER BY count DESC, ").push(column);
-        sql.push(" LIMIT ").push_bind(row::signed(limits::EVENT_GROUPS));
-        let rows = sql.build().fetch_all(&self.events_readers).await?;
-        rows.iter().map(|found| group(found, by)).collect()
+    ) -> Result<EventGroups, StoreError> {
+        self.grouped_events(query, by).await
     }
 
     async fn sessions_of(
@@ -75,20 +58,4 @@ impl ViewStore for SqlStore {
             })
             .collect()
     }
-}
-
-fn group(found: &Row, by: GroupBy) -> Result<EventGroup, StoreError> {
-    Ok(EventGroup {
-        name: row::text(found, "name")?,
-        token: match by {
-            GroupBy::Token => Some(TokenId(row::uuid(found, "token")?)),
-            GroupBy::Client | GroupBy::Host => None,
-        },
-        count: row::count(found, "count")?,
-        blocked: row::count(found, "blocked")?,
-        monitored: row::count(found, "monitored")?,
-        observed: row::count(found, "observed")?,
-        first_at: row::time(found, "first_at")?,
-        last_at: row::time(found, "last_at")?,
-    })
 }

@@ -394,12 +394,16 @@ impl Api {
 
     /// Makes every look at how leaks are used fail.
     pub async fn break_use(&self) {
+        self.execute("leakgate-events.db", "ALTER TABLE leak_use RENAME TO lost").await;
+    }
+
+    /// Changes a database behind the store's back.
+    pub async fn execute(&self, database: &str, sql: &str) {
         use sqlx::{ConnectOptions as _, Connection as _};
-        let events = self.directory.path().join("leakgate-events.db");
-        let options = sqlx::sqlite::SqliteConnectOptions::new().filename(events);
+        let database = self.directory.path().join(database);
+        let options = sqlx::sqlite::SqliteConnectOptions::new().filename(database);
         let mut connection = options.connect().await.unwrap();
-        let rename = "ALTER TABLE leak_use RENAME TO lost";
-        sqlx::query(rename).execute(&mut connection).await.unwrap();
+        sqlx::raw_sql(sqlx::AssertSqlSafe(sql)).execute(&mut connection).await.unwrap();
         connection.close().await.unwrap();
     }
 

@@ -52,6 +52,8 @@ macro_rules! all {
             views::{
                 one_event_is_found,
                 events_are_put_together,
+                groups_and_impact_are_those_of_the_events,
+                a_page_looks_at_so_many_events,
                 a_users_sessions_are_listed,
             }
             life::{

@@ -15,6 +15,7 @@ use leakgate::store::outgoing::{
     WebhookChange, reader_of_webhook,
 };
 use leakgate::store::types::{AuditQuery, EventQuery, ProposalQuery, Registration};
+use leakgate::store::views::GroupBy;
 use leakgate::store::{Store, StoreError};
 
 use crate::given::{
@@ -70,6 +71,9 @@ pub async fn events_are_removed_by_age_and_their_counts_stay(store: &dyn Store) 
         }
     }
     assert_eq!(removed, [1_000, 500, 0], "a bounded number at once");
+    // What clients did goes with the events of its hour.
+    let groups = store.event_groups(&EventQuery::default(), GroupBy::Client).await.unwrap();
+    assert_eq!(groups.items.iter().map(|group| group.count).sum::<u64>(), 2);
     assert_eq!(listed(store).await.len(), 2);
     let stats = store.stats(&one(TENANT), clock::now()).await.unwrap();
     assert_eq!(stats.days.iter().map(|day| day.observed).sum::<u64>(), 1_502);

@@ -1,16 +1,19 @@
 //! What pages show beside the lists.
 
-use jiff::SignedDuration;
+use std::collections::BTreeMap;
+
+use jiff::{SignedDuration, Timestamp};
+use leakgate::config::limits;
 use leakgate::model::clock;
-use leakgate::model::event::EventAction;
+use leakgate::model::event::{Event, EventAction};
 use leakgate::model::ids::EventId;
 use leakgate::model::role::Role;
 use leakgate::store::Store;
 use leakgate::store::identity::NewSession;
 use leakgate::store::types::EventQuery;
-use leakgate::store::views::GroupBy;
+use leakgate::store::views::{EventGroup, GroupBy};
 
-use crate::given::{Use, a_use, actor, event, leak};
+use crate::given::{TENANT, Use, a_use, actor, before, event, leak, page};
 
 pub async fn one_event_is_found(store: &dyn Store) {
     let leak = leak(store, "used", &["a"]).await;
@@ -46,7 +49,7 @@ pub async fn events_are_put_together(store: &dyn Store) {
     store.append_events(&events).await.unwrap();
     let groups = async |by, query: &EventQuery| {
         let found = store.event_groups(query, by).await.unwrap();
-        found.into_iter().map(|group| (group.name, group.count)).collect::<Vec<_>>()
+        found.items.into_iter().map(|group| (group.name, group.count)).collect::<Vec<_>>()
     };
     let pair = |name: &str, count| (name.to_owned(), count);
     let all = EventQuery::default();
@@ -55,7 +58,7 @@ pub async fn events_are_put_together(store: &dyn Store) {
         [pair("203.0.113.1", 5), pair("203.0.113.2", 1)]
     );
     assert_eq!(groups(GroupBy::Host, &all).await, [pair("a.example", 4), pair("b.example", 2)]);
-    let tokens = store.event_groups(&all, GroupBy::Token).await.unwrap();
+    let tokens = store.event_groups(&all, GroupBy::Token).await.unwrap().items;
     assert_eq!(tokens[0].token, Some(leak.tokens[0].id));
     assert_eq!((tokens[0].blocked, tokens[0].monitored, tokens[0].observed), (3, 0, 2));
     assert_eq!((tokens[0].first_at, tokens[1].count), (events[0].at, 1));
@@ -66,6 +69,191 @@ pub async fn events_are_put_together(store: &dyn Store) {
     assert_eq!(store.events(&path("/203.0.113.1/")).await.unwrap().items.len(), 2);
     let elsewhere = EventQuery { tenant: Some("other".to_owned()), ..EventQuery::default() };
     assert_eq!(groups(GroupBy::Client, &elsewhere).await, []);
+}
+
+/// Numbers that look like chance and are the same each time.
+struct Chance(u64);
+
+impl Chance {
+    fn of(&mut self, most: u64) -> u64 {
+        self.0 = self.0.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1);
+        (self.0 >> 33) % most
+    }
+
+    fn among<T: Copy>(&mut self, all: &[T]) -> T {
+        all[self.of(all.len() as u64) as usize]
+    }
+}
+
+const CLIENTS: [&str; 3] = ["203.0.113.1", "203.0.113.2", "2001:db8::7"];
+const HOSTS: [&str; 2] = ["a.example", "b.example"];
+
+/// What is counted by hour and what stands at the edges of the time asked for make the groups, and the
+/// impact, that the events themselves would.
+pub async fn groups_and_impact_are_those_of_the_events(store: &dyn Store) {
+    let one = leak(store, "one", &["a", "b"]).await;
+    let two = leak(store, "two", &["c"]).await;
+    let mut chance = Chance(7);
+    let mut events = Vec::new();
+    for number in 0..300 {
+        let of = chance.among(&[&one, &one, &two]);
+        let mut made = event(Use {
+            token: of.tokens[chance.of(of.tokens.len() as u64) as usize].id,
+            action: chance.among(EventAction::ALL),
+            status: chance.among(&[None, Some(200), Some(401)]),
+            count: 1 + chance.of(5),
+            ago: SignedDuration::from_secs(chance.of(5 * 3_600).cast_signed()),
+            source_ip: chance.among(&CLIENTS),
+            ..a_use(of)
+        });
+        made.host = chance.among(&HOSTS).to_owned();
+        made.path = format!("/{}/{number}", chance.of(3));
+        events.push(made);
+    }
+    for batch in events.chunks(70) {
+        store.append_events(batch).await.unwrap();
+    }
+    // Offered again, they are not counted again.
+    store.append_events(&events[..50]).await.unwrap();
+
+    let at = |minutes: u64| before(SignedDuration::from_mins(minutes.cast_signed()));
+    let whole =
+        |at: Timestamp| Timestamp::from_second(at.as_second().div_euclid(3_600) * 3_600).unwrap();
+    for number in 0..150 {
+        let mut maybe = |share| chance.of(share) == 0;
+        let [by_leak, by_token, by_action] = [maybe(3), maybe(4), maybe(3)];
+        let [by_client, by_host, by_path] = [maybe(4), maybe(4), maybe(5)];
+        let [begins, ends, at_hours] = [!maybe(3), maybe(3), maybe(2)];
+        let (from, to) = (at(chance.of(330)), at(chance.of(330)));
+        let (from, to) = if at_hours { (whole(from), whole(to)) } else { (from, to) };
+        let query = EventQuery {
+            tenant: (number % 2 == 0).then(|| TENANT.to_owned()),
+            leak: by_leak.then_some(one.id),
+            token: by_token.then(|| chance.among(&[one.tokens[0].id, one.tokens[1].id])),
+            action: if by_action { vec![chance.among(EventAction::ALL)] } else { Vec::new() },
+            source_ip: by_client.then(|| chance.among(&CLIENTS).to_owned()),
+            host: by_host.then(|| chance.among(&HOSTS).to_owned()),
+            path: by_path.then(|| "/1/".to_owned()),
+            from: begins.then_some(from),
+            to: ends.then_some(to),
+            ..EventQuery::default()
+        };
+        for by in [GroupBy::Client, GroupBy::Host, GroupBy::Token] {
+            let found = store.event_groups(&query, by).await.unwrap();
+            assert_eq!(found.since, query.from);
+            assert_eq!(found.items, grouped(&events, &query, by), "{by:?} {query:?}");
+        }
+        let impact = store.impact(TENANT, one.id, from).await.unwrap();
+        let uses = |client: &str, status| -> u64 {
+            let fitting = events.iter().filter(|event| {
+                event.leak == one.id
+                    && event.at >= from
+                    && (event.source_ip.as_str(), event.response_status) == (client, status)
+            });
+            fitting.map(|event| event.count).sum()
+        };
+        for client in CLIENTS {
+            for status in [None, Some(200), Some(401)] {
+                let rows = impact.clients.iter();
+                let rows = rows.filter(|row| {
+                    (row.source_ip.as_str(), row.response_status) == (client, status)
+                });
+                assert_eq!(rows.map(|row| row.count).sum::<u64>(), uses(client, status));
+            }
+        }
+    }
+}
+
+/// The groups, made of the events one by one.
+fn grouped(events: &[Event], query: &EventQuery, by: GroupBy) -> Vec<EventGroup> {
+    let mut groups: BTreeMap<Vec<u8>, EventGroup> = BTreeMap::new();
+    for event in events {
+        let fits = query.leak.is_none_or(|leak| leak == event.leak)
+            && query.token.is_none_or(|token| token == event.token)
+            && (query.action.is_empty() || query.action.contains(&event.action))
+            && query.source_ip.as_ref().is_none_or(|ip| *ip == event.source_ip)
+            && query.host.as_ref().is_none_or(|host| *host == event.host)
+            && query.path.as_ref().is_none_or(|path| event.path.starts_with(path.as_str()))
+            && query.from.is_none_or(|from| event.at >= from)
+            && query.to.is_none_or(|to| event.at < to);
+        if !fits {
+            continue;
+        }
+        let (key, name, token) = match by {
+            GroupBy::Token => {
+                let id = event.token.0.as_bytes().to_vec();
+                (id, event.fingerprint.clone(), Some(event.token))
+            }
+            GroupBy::Client => {
+                (event.source_ip.clone().into_bytes(), event.source_ip.clone(), None)
+            }
+            GroupBy::Host => (event.host.clone().into_bytes(), event.host.clone(), None),
+        };
+        let group = groups.entry(key).or_insert(EventGroup {
+            name,
+            token,
+            count: 0,
+            blocked: 0,
+            monitored: 0,
+            observed: 0,
+            first_at: event.at,
+            last_at: event.at,
+        });
+        group.count += event.count;
+        *match event.action {
+            EventAction::Blocked => &mut group.blocked,
+            EventAction::Monitored => &mut group.monitored,
+            EventAction::Observed => &mut group.observed,
+        } += event.count;
+        group.first_at = group.first_at.min(event.at);
+        group.last_at = group.last_at.max(event.at);
+    }
+    let mut groups: Vec<_> = groups.into_iter().collect();
+    groups.sort_by(|(a, left), (b, right)| right.count.cmp(&left.count).then(a.cmp(b)));
+    groups.into_iter().map(|(_, group)| group).collect()
+}
+
+/// Where the index does not tell which events fit, a page ends after so many that do not.
+pub async fn a_page_looks_at_so_many_events(store: &dyn Store) {
+    let leak = leak(store, "used", &["a"]).await;
+    let minutes = SignedDuration::from_mins;
+    let wanted = |ago| {
+        let mut made = event(Use { ago, ..a_use(&leak) });
+        made.path = "/wanted".to_owned();
+        made
+    };
+    let (new, old) = (wanted(minutes(1)), wanted(minutes(90)));
+    store.append_events(&[new.clone(), old.clone()]).await.unwrap();
+    let many = limits::EVENTS_LOOKED_AT + 500;
+    let others: Vec<_> = (0..many)
+        .map(|number| {
+            let ago = minutes(30).checked_add(SignedDuration::from_millis(number as i64)).unwrap();
+            event(Use { ago, ..a_use(&leak) })
+        })
+        .collect();
+    for batch in others.chunks(1_000) {
+        store.append_events(batch).await.unwrap();
+    }
+    let query = |cursor| EventQuery {
+        path: Some("/wanted".to_owned()),
+        leak: Some(leak.id),
+        page: page(10, cursor),
+        ..EventQuery::default()
+    };
+    let first = store.events(&query(None)).await.unwrap();
+    assert_eq!(first.items, std::slice::from_ref(&new));
+    // The new one and all but the last 501 of the others.
+    assert_eq!(first.searched_to, Some(others[limits::EVENTS_LOOKED_AT - 2].at));
+    let second = store.events(&query(first.next_cursor)).await.unwrap();
+    assert_eq!((second.items, second.searched_to, second.next_cursor), (vec![old], None, None));
+
+    let groups = store.event_groups(&query(None), GroupBy::Host).await.unwrap();
+    assert_eq!((groups.items.len(), groups.items[0].count), (1, 1), "the old one is too far back");
+    assert_eq!(groups.since, Some(others[limits::EVENTS_LOOKED_AT - 2].at));
+    // Where the index tells, nothing is looked at in vain.
+    let all = EventQuery { path: None, page: page(10, None), ..query(None) };
+    let all = store.events(&all).await.unwrap();
+    assert_eq!((all.items.len(), all.searched_to, all.next_cursor.is_some()), (10, None, true));
 }
 
 pub async fn a_users_sessions_are_listed(store: &dyn Store) {

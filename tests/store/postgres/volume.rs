@@ -12,7 +12,8 @@ crate::conformance::conformance! { crate::postgres::fresh, [ignore = "measures"]
 #[ignore = "measures"]
 async fn a_million_leaks() {
     let fresh = super::fresh().await;
-    fresh.database.execute(crate::volume::MILLION_POSTGRES).await;
+    let filling = crate::volume::million(include_str!("../../volume/leaks.postgres.sql"));
+    fresh.database.execute(filling).await;
     crate::volume::a_million_leaks(fresh.store()).await;
     fresh.end().await;
 }

@@ -58,9 +58,10 @@ async fn connect(database: &Path) -> sqlx::SqliteConnection {
 }
 
 /// Changes a database behind the store's back.
-async fn execute(database: &Path, sql: &'static str) -> Result<(), sqlx::Error> {
+async fn execute(database: &Path, sql: impl Into<String>) -> Result<(), sqlx::Error> {
     use sqlx::Connection as _;
     let mut connection = connect(database).await;
+    let sql = sqlx::AssertSqlSafe(sql.into());
     let done = sqlx::raw_sql(sql).execute(&mut connection).await.map(|_| ());
     connection.close().await?;
     done

@@ -14,7 +14,8 @@ async fn a_million_leaks() {
     let directory = tempfile::tempdir().unwrap();
     let database = directory.path().join("leakgate.db");
     super::open(&database).await.unwrap().store.close().await;
-    super::execute(&database, crate::volume::MILLION_SQLITE).await.unwrap();
+    let filling = crate::volume::million(include_str!("../../volume/leaks.sqlite.sql"));
+    super::execute(&database, filling).await.unwrap();
     let store = super::open(&database).await.unwrap().store;
     crate::volume::a_million_leaks(store.as_ref()).await;
     store.close().await;

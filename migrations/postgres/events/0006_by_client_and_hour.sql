@@ -1,0 +1,26 @@
+-- Uses by hour and by all that they are put together by: few rows where the same clients come again, so
+-- that what many uses have in common is told without reading each. They go with the events of their hour.
+CREATE TABLE client_hours (
+    -- Hours since 1970.
+    hour            BIGINT  NOT NULL,
+    token           BYTEA   NOT NULL,
+    leak            BYTEA   NOT NULL,
+    source_ip       TEXT COLLATE "C" NOT NULL,
+    host            TEXT COLLATE "C" NOT NULL,
+    action          TEXT    NOT NULL,
+    -- 0: no answer came.
+    response_status BIGINT  NOT NULL,
+    -- The tenant of the leak.
+    tenant          TEXT    NOT NULL,
+    count           BIGINT  NOT NULL,
+    first_at        BIGINT  NOT NULL,
+    last_at         BIGINT  NOT NULL,
+    PRIMARY KEY (hour, token, leak, source_ip, host, action, response_status)
+);
+
+CREATE INDEX client_hours_by_token ON client_hours (token, hour, source_ip);
+
+INSERT INTO client_hours
+SELECT at / 3600000, token, leak, source_ip, host, action, COALESCE(response_status, 0), MIN(tenant),
+    CAST(SUM(count) AS BIGINT), MIN(at), MAX(at)
+FROM events GROUP BY 1, 2, 3, 4, 5, 6, 7;
