@@ -23,12 +23,17 @@ pub(super) async fn show(Path(text): Path<String>, visit: Visit) -> Answer {
     let id = id(&text)?;
     let desk = &visit.desk;
     let leak = desk.leak(id).await?;
-    let history = desk.history(id).await?;
-    let comments = desk.comments(id).await?;
-    let seen = desk.impact(id).await;
-    let two = desk.four_eyes(&leak.tenant).await?;
-    let waiting = proposals::of_leak(&visit, &leak).await?;
-    let recent = desk.events(&format!("leak={id}&limit={EVENTS}")).await?;
+    let recent = format!("leak={id}&limit={EVENTS}");
+    let (history, comments, seen, two, waiting, recent) = tokio::join!(
+        desk.history(id),
+        desk.comments(id),
+        desk.impact(id),
+        desk.four_eyes(&leak.tenant),
+        proposals::of_leak(&visit, &leak),
+        desk.events(&recent)
+    );
+    let (history, comments, two) = (history?, comments?, two?);
+    let (waiting, recent) = (waiting?, recent?);
     let body = html! {
         (layout::done(&visit))
         p.crumbs { a href="/leaks" { "API leaks" } }

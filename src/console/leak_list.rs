@@ -6,6 +6,7 @@ use super::decide::BREAK_GLASS;
 use super::filter::Filter;
 use super::visit::Visit;
 use super::{charts, layout, words};
+use crate::config::limits;
 use crate::control::{LeakPage, Stats};
 use crate::model::leak::{Decision, Leak, Resolution};
 use crate::model::role::Permission;
@@ -24,14 +25,12 @@ pub(super) fn list(
         return empty(visit, filter, stats);
     }
     let decides = visit.desk.may(Permission::Decide);
-    let total = if found.total >= 10_000 {
-        "10,000 or more".to_owned()
-    } else {
-        words::number(found.total)
-    };
+    let counted =
+        if filter.text.is_some() { limits::TOTAL_COUNT_ONE_BY_ONE } else { limits::TOTAL_COUNT };
+    let more = if found.total >= counted { " or more" } else { "" };
     let table = table(found, filter, decides);
     html! {
-        p.count #count { (total) " " (if found.total == 1 { "leak" } else { "leaks" }) }
+        p.count #count { (words::number(found.total)) (more) " " (if found.total == 1 { "leak" } else { "leaks" }) }
         @if decides {
             form.card.table-card #bulk method="post" action="/leaks/decide" {
                 (layout::csrf(visit))

@@ -46,9 +46,9 @@ fn passes(leak: &Leak) -> bool {
 /// Looks for it. What cannot be read now is not shown: the list below is what counts.
 pub(super) async fn find(visit: &Visit) -> Option<Urgent> {
     let desk = &visit.desk;
-    let mut leaks = desk.leaks(WORST).await.ok()?.items;
-    let mut seen = Vec::new();
-    for event in desk.events(LAST).await.ok()?.items {
+    let (worst, last) = tokio::join!(desk.leaks(WORST), desk.events(LAST));
+    let (mut leaks, mut seen) = (worst.ok()?.items, Vec::new());
+    for event in last.ok()?.items {
         let known = leaks.iter().any(|leak| leak.id == event.leak) || seen.contains(&event.leak);
         if !known && seen.len() < LEAKS {
             seen.push(event.leak);

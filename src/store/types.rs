@@ -222,7 +222,7 @@ pub struct LeakPage {
     pub items: Vec<Leak>,
     /// Where the next page begins; absent on the last.
     pub next_cursor: Option<String>,
-    /// How many there are, counted to 10,000.
+    /// How many there are, counted to 10,000; to 2,000 of a search or by validity.
     pub total: u64,
 }
 

@@ -1,5 +1,6 @@
 //! Risk: computed, explained, set and unset; honeytokens.
 
+use jiff::Timestamp;
 use leakgate::model::clock;
 use leakgate::model::event::EventAction;
 use serde_json::{Value, json};
@@ -71,7 +72,8 @@ async fn clients_that_came_after_the_exposure_are_told() {
     api.post(&format!("{path}/mark-false"), Value::Null).await.expect(200);
     api.post(&format!("{path}/reopen"), Value::Null).await.expect(200);
     let impact = api.get(&format!("{path}/impact")).await.expect(200);
-    assert!(impact["watched_since"].as_str() > leak["created_at"].as_str(), "{impact}");
+    let at = |time: &Value| time.as_str().unwrap().parse::<Timestamp>().unwrap();
+    assert!(at(&impact["watched_since"]) > at(&leak["created_at"]), "{impact}");
 }
 
 #[tokio::test]

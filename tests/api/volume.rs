@@ -23,7 +23,8 @@ use crate::support::{Api, event, id};
 const TIMES: usize = 11;
 /// What a page may take, and its bytes.
 const GOAL: (Duration, usize) = (Duration::from_millis(50), 100_000);
-/// Leaks that are used. Every second event is of the first ten, which are used as tokens in a bundle are.
+/// Leaks that are used: ten of them by the same few clients again and again, with every second event, and
+/// all by ever other clients with the others.
 const USED: u64 = 1_000;
 const BUSY: u64 = 10;
 
@@ -84,15 +85,17 @@ async fn fill_events(api: &Api, used: &[Value], events: u64) {
         let size = (events - written).min(1_000);
         let mut batch = Vec::new();
         for place in written..written + size {
-            let leaks = if place % 2 == 0 { BUSY } else { USED };
-            let leak = &used[usize::try_from(place / 2 * 7 % leaks).unwrap()];
+            let (leaks, clients, hosts) =
+                if place % 2 == 0 { (BUSY, 8, 2) } else { (USED, 7 * 251, 11) };
+            let round = place / 2 / leaks;
+            let leak = &used[usize::try_from(place / 2 % leaks).unwrap()];
             let action = EventAction::ALL[usize::try_from(place % 3).unwrap()];
-            let client = format!("203.0.{}.{}", place % 7, place % 251);
+            let client = format!("203.0.{}.{}", round % clients / 251, round % clients % 251);
             let mut one = event(leak, action, &client);
             let ago = quarter
                 - (quarter * i64::try_from(place).unwrap()) / i64::try_from(events).unwrap();
             (one.id, one.at) = (EventId::new(), now - SignedDuration::from_secs(ago));
-            one.host = format!("api-{}.example.com", place % 11);
+            one.host = format!("api-{}.example.com", round % hosts);
             one.path = format!("/v1/charges/{place}");
             batch.push(one);
         }

@@ -292,7 +292,7 @@ pub const EVENT_STREAMS: usize = 64;
 
 /// Events that are looked at for one answer, where the index that they are walked through by does not tell
 /// which of them fit.
-pub const EVENTS_LOOKED_AT: usize = 10_000;
+pub const EVENTS_LOOKED_AT: usize = 25_000;
 /// Groups into which events are put together; those of fewer uses are left out.
 pub const EVENT_GROUPS: usize = 100;
 /// Bytes of a JSON body of the control API.
@@ -342,6 +342,9 @@ pub const PAGE_DEFAULT: usize = 50;
 pub const WAITING_SHOWN: usize = 100;
 /// How far `total` of a list counts.
 pub const TOTAL_COUNT: u64 = 10_000;
+/// The same where no kept count tells how many fit: of a search, or by validity. More than [`BULK_LEAKS`],
+/// so that it tells that one decision is about too many.
+pub const TOTAL_COUNT_ONE_BY_ONE: u64 = 2_000;
 /// Tokens and sources shown inside a leak.
 pub const SHOWN_IN_LEAK: usize = 100;
 /// Days for which a closed leak's tokens are watched.

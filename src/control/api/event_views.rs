@@ -14,8 +14,10 @@ use crate::model::event::Event;
 use crate::model::ids::EventId;
 use crate::store::views::{EventGroups, GroupBy};
 
-/// Over what groups are made where neither a time nor a leak is said.
+/// Over what groups are made where no time is said.
 const RECENT: SignedDuration = SignedDuration::from_hours(24);
+/// The same for one leak, as its impact is told.
+const RECENT_OF_LEAK: SignedDuration = SignedDuration::from_hours(24 * 7);
 
 /// Show one event.
 #[utoipa::path(
@@ -36,9 +38,9 @@ pub(super) async fn show(
     seen.map(Json).ok_or_else(|| Problem::not_found("event"))
 }
 
-/// Put events together by token, client or host: those of most uses first, 100 at most. Where neither
-/// `from` nor `leak` is said, those of the last 24 hours, from the full hour on. With a `path`, of the
-/// last 10,000 events those that fit; `since` tells where they begin.
+/// Put events together by token, client or host: those of most uses first, 100 at most. Where `from`
+/// is not said, those of the last 24 hours, or with `leak` of the last 7 days, from the full hour on.
+/// With a `path`, of the last 25,000 events those that fit; `since` tells where they begin.
 #[utoipa::path(
     get,
     path = "/events/groups",
@@ -54,8 +56,9 @@ pub(super) async fn groups(
 ) -> Result<Json<EventGroups>, Problem> {
     let by = filter.by.take().unwrap_or(GroupBy::Token);
     let mut query = filter.all(&caller.tenants)?;
-    if query.from.is_none() && query.leak.is_none() {
-        let from = clock::now().checked_sub(RECENT).ok();
+    if query.from.is_none() {
+        let recent = if query.leak.is_some() { RECENT_OF_LEAK } else { RECENT };
+        let from = clock::now().checked_sub(recent).ok();
         // Whole hours are added up already.
         let hour = TimestampRound::new().smallest(Unit::Hour).mode(RoundMode::Floor);
         query.from = from.and_then(|from| from.round(hour).ok());

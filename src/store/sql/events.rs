@@ -198,7 +198,7 @@ pub(super) struct Fits<'q> {
     walked: Option<&'static str>,
     /// What goes before another column, so that its index is not walked through instead. It would
     /// keep PostgreSQL, which knows how often values occur, from using that.
-    hidden: &'static str,
+    pub(super) hidden: &'static str,
 }
 
 impl<'q> Fits<'q> {

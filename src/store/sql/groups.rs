@@ -47,12 +47,18 @@ impl SqlStore {
             sql.push("' THEN u.count ELSE 0 END) AS BIGINT) AS ").push(action);
         }
         sql.push(", MIN(u.first_at) AS first_at, MAX(u.last_at) AS last_at FROM ");
+        let hidden = fits.hidden;
         if query.path.is_some() {
             push_newest(&mut sql, &fits, last);
         } else {
             push_counted(&mut sql, query, fits.by_time());
         }
-        sql.push(" u GROUP BY u.").push(column).push(" ORDER BY count DESC, name LIMIT ");
+        // SQLite would walk through all there is for groups in the order of an index.
+        sql.push(" u GROUP BY ")
+            .push(hidden)
+            .push("u.")
+            .push(column)
+            .push(" ORDER BY count DESC, name LIMIT ");
         sql.push_bind(row::signed(limits::EVENT_GROUPS));
         sql.push(") g ORDER BY g.count DESC, g.name");
         let rows = sql.build().fetch_all(&mut reader).await?;

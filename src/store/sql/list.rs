@@ -211,7 +211,8 @@ impl Wanted<'_> {
         Ok(sql.build().fetch_all(connection).await?)
     }
 
-    /// How many there are in all, up to [`limits::TOTAL_COUNT`].
+    /// How many there are in all, up to [`limits::TOTAL_COUNT`], or where they are counted one by one, up to
+    /// [`limits::TOTAL_COUNT_ONE_BY_ONE`].
     async fn total(
         &self,
         connection: &mut dyn Connection,
@@ -246,7 +247,9 @@ impl Wanted<'_> {
                 sql.push(" ORDER BY l.created_at DESC, l.id DESC");
             }
         }
-        sql.push(" LIMIT ").push_bind(row::signed(limits::TOTAL_COUNT)).push(") AS counted");
+        sql.push(" LIMIT ")
+            .push_bind(row::signed(limits::TOTAL_COUNT_ONE_BY_ONE))
+            .push(") AS counted");
         row::count(&sql.build().fetch_one(connection).await?, "total")
     }
 

@@ -252,6 +252,9 @@ fn writing(path: &Path, synchronous: SqliteSynchronous) -> SqliteConnectOptions 
         .journal_mode(SqliteJournalMode::Wal)
         .synchronous(synchronous)
         .pragma("journal_size_limit", limits::STORE_WAL_BYTES.to_string())
+        .pragma("wal_autocheckpoint", limits::STORE_WAL_PAGES.to_string())
+        // Less than 0, it is in KiB.
+        .pragma("cache_size", format!("-{}", limits::STORE_WRITER_CACHE / 1024))
         .optimize_on_close(true, limits::STORE_ANALYSIS_ROWS)
 }
 
