@@ -125,8 +125,11 @@ impl SqlStore {
         };
         let fitting = counts::fitting(&mut transaction, of, query).await?;
         let wanted = Wanted { order, fitting, search, rows: limit.saturating_add(1) };
-        let mut rows = wanted.rows(&mut transaction).await?;
-        let total = wanted.total(&mut transaction, of).await?;
+        let (mut rows, counted) = wanted.rows(&mut transaction).await?;
+        let total = match counted {
+            Some(total) => total.min(limits::TOTAL_COUNT_ONE_BY_ONE),
+            None => wanted.total(&mut transaction, of).await?,
+        };
 
         let is_text = query.sort == LeakSort::Title;
         let next_cursor = next_cursor(&mut rows, limit, &binding, |last| {
@@ -170,24 +173,28 @@ impl Wanted<'_> {
         fitting.saturating_mul(fitting) <= self.fitting.all.saturating_mul(self.rows as u64)
     }
 
-    async fn rows(&self, connection: &mut dyn Connection) -> Result<Vec<Row>, StoreError> {
+    /// The page's rows, and how many there are in all where finding them told that.
+    async fn rows(
+        &self,
+        connection: &mut dyn Connection,
+    ) -> Result<(Vec<Row>, Option<u64>), StoreError> {
         let (order, mut sql) = (&self.order, Builder::new(""));
         if self.is_nothing() {
             order.push_after(&mut sql, "l.id")?;
-            return Ok(Vec::new());
+            return Ok((Vec::new(), Some(0)));
         }
         if self.is_few() {
             order.push_columns(&mut sql);
             self.push_few(&mut sql);
             order.push_after(&mut sql, &order.sorted())?;
             order.push_by(&mut sql, &order.sorted(), self.rows);
-            return Ok(sql.build().fetch_all(connection).await?);
+            return Ok((sql.build().fetch_all(connection).await?, None));
         }
         let Some(search) = &self.search else {
             order.push_columns(&mut sql);
             self.push_walked(connection, &mut sql)?;
             order.push_by(&mut sql, order.key, self.rows);
-            return Ok(sql.build().fetch_all(connection).await?);
+            return Ok((sql.build().fetch_all(connection).await?, None));
         };
         sql.push("WITH walked AS MATERIALIZED (");
         order.push_columns(&mut sql);
@@ -199,16 +206,23 @@ impl Wanted<'_> {
         order.push_by(&mut sql, "l.sort_key", self.rows);
         let rows = sql.build().fetch_all(&mut *connection).await?;
         if rows.len() == self.rows {
-            return Ok(rows);
+            return Ok((rows, None));
         }
         sql.push("WITH found AS MATERIALIZED (");
         order.push_columns(&mut sql);
         search.push_found(connection, &mut sql);
         self.push_conditions(connection, &mut sql);
         order.push_after(&mut sql, &order.sorted())?;
-        sql.push(") SELECT l.id, l.sort_key FROM found l");
+        sql.push(") SELECT l.id, l.sort_key, (SELECT COUNT(*) FROM found) AS found FROM found l");
         order.push_by(&mut sql, "l.sort_key", self.rows);
-        Ok(sql.build().fetch_all(connection).await?)
+        let rows = sql.build().fetch_all(connection).await?;
+        // Of a later page, those before it were not found.
+        let counted = match (&order.after, rows.first()) {
+            (None, Some(first)) => Some(row::count(first, "found")?),
+            (None, None) => Some(0),
+            (Some(_), _) => None,
+        };
+        Ok((rows, counted))
     }
 
     /// How many there are in all, up to [`limits::TOTAL_COUNT`], or where they are counted one by one, up to
@@ -218,9 +232,6 @@ impl Wanted<'_> {
         connection: &mut dyn Connection,
         of: &Tenants,
     ) -> Result<u64, StoreError> {
-        if self.is_nothing() {
-            return Ok(0);
-        }
         let is_counted = self.search.is_none() && self.order.query.validity.is_empty();
         if is_counted {
             return Ok(self.fitting.fitting.min(limits::TOTAL_COUNT));
