@@ -20,6 +20,25 @@ CREATE TABLE client_hours (
 
 CREATE INDEX client_hours_by_token ON client_hours (token, hour, source_ip);
 
+-- Whoever writes events counts them, processes of the version before too. Those that were there are counted
+-- below: none is written between the two, since the trigger's lock is held until both are done.
+CREATE FUNCTION count_events() RETURNS TRIGGER LANGUAGE plpgsql AS $$
+BEGIN
+    INSERT INTO events.client_hours AS h
+    SELECT at / 3600000, token, leak, source_ip, host, action, COALESCE(response_status, 0), MIN(tenant),
+        CAST(SUM(count) AS BIGINT), MIN(at), MAX(at)
+    FROM added GROUP BY 1, 2, 3, 4, 5, 6, 7
+    ON CONFLICT (hour, token, leak, source_ip, host, action, response_status) DO UPDATE SET
+        count = h.count + excluded.count,
+        first_at = LEAST(h.first_at, excluded.first_at),
+        last_at = GREATEST(h.last_at, excluded.last_at);
+    RETURN NULL;
+END;
+$$;
+
+CREATE TRIGGER events_are_counted AFTER INSERT ON events REFERENCING NEW TABLE AS added
+    FOR EACH STATEMENT EXECUTE FUNCTION count_events();
+
 INSERT INTO client_hours
 SELECT at / 3600000, token, leak, source_ip, host, action, COALESCE(response_status, 0), MIN(tenant),
     CAST(SUM(count) AS BIGINT), MIN(at), MAX(at)

@@ -20,6 +20,17 @@ CREATE TABLE client_hours (
 
 CREATE INDEX client_hours_by_token ON client_hours (token, hour, source_ip);
 
+-- Whoever writes an event counts it, processes of the version before too.
+CREATE TRIGGER events_are_counted AFTER INSERT ON events
+BEGIN
+    INSERT INTO client_hours VALUES (new.at / 3600000, new.token, new.leak, new.source_ip, new.host,
+        new.action, COALESCE(new.response_status, 0), new.tenant, new.count, new.at, new.at)
+    ON CONFLICT (hour, token, leak, source_ip, host, action, response_status) DO UPDATE SET
+        count = count + excluded.count,
+        first_at = MIN(first_at, excluded.first_at),
+        last_at = MAX(last_at, excluded.last_at);
+END;
+
 INSERT INTO client_hours
 SELECT at / 3600000, token, leak, source_ip, host, action, COALESCE(response_status, 0), MIN(tenant),
     SUM(count), MIN(at), MAX(at)

@@ -77,7 +77,10 @@ async fn copy_into(store: &SqlStore, to: &str) -> Result<Copied, StoreError> {
     let mut connection = postgres::prepare_target(to).await?;
     let mut transaction = Transaction::Postgres(sqlx::Connection::begin(&mut connection).await?);
     // What triggers keep in step is copied as it is.
-    query("ALTER TABLE decisions.leaks DISABLE TRIGGER USER").execute(&mut transaction).await?;
+    for table in ["decisions.leaks", "events.events"] {
+        let sql = format!("ALTER TABLE {table} DISABLE TRIGGER USER");
+        Builder::new(&sql).build().execute(&mut transaction).await?;
+    }
     let mut copied = Copied::default();
     let mut analysed = Vec::new();
     for (schema, readers) in
@@ -98,7 +101,10 @@ async fn copy_into(store: &SqlStore, to: &str) -> Result<Copied, StoreError> {
             "nothing was copied: the source has no table for {other}, which this version needs"
         )));
     }
-    query("ALTER TABLE decisions.leaks ENABLE TRIGGER USER").execute(&mut transaction).await?;
+    for table in ["decisions.leaks", "events.events"] {
+        let sql = format!("ALTER TABLE {table} ENABLE TRIGGER USER");
+        Builder::new(&sql).build().execute(&mut transaction).await?;
+    }
     transaction.commit().await?;
     for name in analysed {
         // A copy without statistics is slow at first, but whole.

@@ -4,7 +4,6 @@ use std::collections::{BTreeSet, HashMap};
 
 use jiff::Timestamp;
 
-use super::client_hours::ClientHours;
 use super::database::{Builder, Connection, Pool, Value};
 use super::{SqlStore, leaks, row};
 use crate::config::limits;
@@ -61,7 +60,6 @@ pub(super) struct Tally {
     /// When each leak was first used in the batch, and what was told of it last.
     told: HashMap<LeakId, (i64, Option<Validity>)>,
     tokens: HashMap<TokenId, TokenUse>,
-    clients: ClientHours,
 }
 
 impl Tally {
@@ -83,7 +81,6 @@ impl Tally {
             told.0 = told.0.min(at);
             told.1 = self::told(event).or(told.1);
         }
-        self.clients.add(event, tenant);
         let token = self.tokens.entry(event.token).or_default();
         token.last_used_at = token.last_used_at.max(at);
         if token.first.is_none_or(|(first, _)| at < first) {
@@ -109,7 +106,6 @@ impl Tally {
         let tenant = |tenant: String| tenant;
         add(connection, "tenant_hours", "tenant", "hour", self.tenant_hours, tenant).await?;
         add(connection, "tenant_days", "tenant", "day", self.tenant_days, tenant).await?;
-        self.clients.write(&mut *connection).await?;
         let leaks: Vec<(LeakId, i64)> = self.leaks.into_iter().collect();
         for chunk in leaks.chunks(limits::STORE_ROWS) {
             let mut sql = Builder::new("INSERT INTO leak_use (leak, last_event_at) ");
