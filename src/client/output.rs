@@ -133,6 +133,9 @@ pub(super) fn plain(text: &str) -> String {
 /// Says how to get the next page.
 pub(super) fn next_page(answer: &Value, err: &mut dyn Write) {
     if let Some(cursor) = answer.get("next_cursor").and_then(Value::as_str) {
+        if let Some(at) = answer.get("searched_to").and_then(Value::as_str) {
+            let _ = writeln!(err, "Looked back to {} so far.", plain(at));
+        }
         let _ = writeln!(err, "There is more: add --cursor {}", plain(cursor));
     }
 }

@@ -10,8 +10,10 @@ use crate::model::leak::{Leak, Status};
 use crate::model::role::Permission;
 use crate::model::rule::PatchMode;
 
-/// Rows of clients that are shown; how many there are beside these is told.
+/// Rows of clients that are shown where not all are asked for.
 const ROWS: usize = 20;
+/// Asks for all of them, in a page's address.
+const ALL: (&str, &str) = ("clients", "all");
 
 pub(super) fn card(visit: &Visit, leak: &Leak, impact: Result<Impact, Problem>) -> Markup {
     let impact = match impact {
@@ -23,6 +25,8 @@ pub(super) fn card(visit: &Visit, leak: &Leak, impact: Result<Impact, Problem>) 
     let blocks = leak.virtual_patch.as_ref().is_some_and(|patch| patch.mode == PatchMode::Block);
     // Where nothing blocks yet, sparing a client is part of applying the patch.
     let spares = leak.status == Status::Open && visit.desk.may(Permission::Decide);
+    let shown = if visit.value(ALL.0) == Some(ALL.1) { impact.clients.len() } else { ROWS };
+    let clients = impact.clients.get(..shown).unwrap_or(&impact.clients);
     html! {
         section.card #impact {
             h2 { @if blocks { "Who uses these tokens" } @else { "Who uses these tokens, and what a patch would break" } }
@@ -43,13 +47,13 @@ pub(super) fn card(visit: &Visit, leak: &Leak, impact: Result<Impact, Problem>) 
                 div.scroll {
                     table.list {
                         thead { tr { th scope="col" { "Client" } th scope="col" { "Host, answer" } th.number scope="col" { "Uses" } th scope="col" { "Last" } @if spares { th.spare scope="col" { "Spare one" } } } }
-                        tbody { @for row in impact.clients.iter().take(ROWS) { (client(visit, leak, row, spares, blocks)) } }
+                        tbody { @for row in clients { (client(visit, leak, row, spares, blocks)) } }
                     }
                 }
-                @if impact.clients.len() > ROWS {
-                    p { a href={ "/events?by=client&leak=" (leak.id) } { "All its clients" } }
+                @if impact.clients.len() > clients.len() {
+                    p { a href={ "/leaks/" (leak.id) "?" (ALL.0) "=" (ALL.1) "#impact" } { "Show " (impact.clients.len() - clients.len()) " more" } }
                 }
-                @if impact.clients.iter().all(|row| row.new_since_exposure.is_none()) {
+                @if clients.iter().all(|row| row.new_since_exposure.is_none()) {
                     p.hint { "Whether a client appeared only after the exposure cannot be told: these tokens were not watched before they were registered." }
                 }
             }

@@ -254,7 +254,8 @@ pub struct EventQuery {
 /// A page of events.
 #[derive(Clone, PartialEq, Eq, Debug, Serialize, ToSchema)]
 pub struct EventPage {
-    /// The events: fewer than a page holds, or none, where `searched_to` is said.
+    /// The events; where `searched_to` is said there may be fewer than a page holds, or none, though there is
+    /// a next page.
     pub items: Vec<Event>,
     /// Where the next page begins; absent on the last.
     pub next_cursor: Option<String>,

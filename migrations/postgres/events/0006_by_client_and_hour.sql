@@ -12,6 +12,8 @@ CREATE TABLE client_hours (
     response_status BIGINT  NOT NULL,
     -- The tenant of the leak.
     tenant          TEXT    NOT NULL,
+    -- The token's, as events have it.
+    fingerprint     TEXT    NOT NULL,
     count           BIGINT  NOT NULL,
     first_at        BIGINT  NOT NULL,
     last_at         BIGINT  NOT NULL,
@@ -19,6 +21,11 @@ CREATE TABLE client_hours (
 );
 
 CREATE INDEX client_hours_by_token ON client_hours (token, hour, source_ip);
+CREATE INDEX client_hours_by_leak ON client_hours (leak, hour);
+
+-- One tenant's events by client or host are found without a look at those of the others.
+CREATE INDEX events_by_tenant_and_source_ip ON events (tenant, source_ip, at, id);
+CREATE INDEX events_by_tenant_and_host ON events (tenant, host, at, id);
 
 -- Whoever writes events counts them, processes of the version before too. Those that were there are counted
 -- below: none is written between the two, since the trigger's lock is held until both are done.
@@ -26,7 +33,7 @@ CREATE FUNCTION count_events() RETURNS TRIGGER LANGUAGE plpgsql AS $$
 BEGIN
     INSERT INTO events.client_hours AS h
     SELECT at / 3600000, token, leak, source_ip, host, action, COALESCE(response_status, 0), MIN(tenant),
-        CAST(SUM(count) AS BIGINT), MIN(at), MAX(at)
+    MIN(fingerprint), CAST(SUM(count) AS BIGINT), MIN(at), MAX(at)
     FROM added GROUP BY 1, 2, 3, 4, 5, 6, 7
     ON CONFLICT (hour, token, leak, source_ip, host, action, response_status) DO UPDATE SET
         count = h.count + excluded.count,
@@ -41,5 +48,5 @@ CREATE TRIGGER events_are_counted AFTER INSERT ON events REFERENCING NEW TABLE A
 
 INSERT INTO client_hours
 SELECT at / 3600000, token, leak, source_ip, host, action, COALESCE(response_status, 0), MIN(tenant),
-    CAST(SUM(count) AS BIGINT), MIN(at), MAX(at)
+    MIN(fingerprint), CAST(SUM(count) AS BIGINT), MIN(at), MAX(at)
 FROM events GROUP BY 1, 2, 3, 4, 5, 6, 7;

@@ -32,10 +32,10 @@ pub const STORE_CHANGES_PAGE: i64 = 1_000;
 pub const STORE_POLL: Duration = Duration::from_millis(250);
 /// Time between two attempts to listen for changes of other processes.
 pub const STORE_LISTEN_PAUSE: Duration = Duration::from_secs(1);
-/// Pages (of 4 KiB) of a database's write-ahead log after which these are written into the database: a batch of
-/// events changes thousands, and many of them again with the next one.
+/// Pages (of 4 KiB) of the write-ahead log of events after which these are written into their database: a batch
+/// of events changes thousands, and many of them again with the next one.
 pub const STORE_WAL_PAGES: u32 = 8_192;
-/// Bytes of a database that its writing connection keeps in memory.
+/// Bytes of the database of events that its writing connection keeps in memory.
 pub const STORE_WRITER_CACHE: u32 = 8 * 1024 * 1024;
 /// Bytes to which a database's write-ahead log is cut after a checkpoint.
 pub const STORE_WAL_BYTES: u64 = 64 * 1024 * 1024;

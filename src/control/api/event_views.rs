@@ -40,7 +40,8 @@ pub(super) async fn show(
 
 /// Put events together by token, client or host: those of most uses first, 100 at most. Where `from`
 /// is not said, those of the last 24 hours, or with `leak` of the last 7 days, from the full hour on.
-/// With a `path`, of the last 25,000 events those that fit; `since` tells where they begin.
+/// With a `path`, of the last 25,000 events of what the filter names beside it; `since` tells where these
+/// begin.
 #[utoipa::path(
     get,
     path = "/events/groups",

@@ -134,7 +134,8 @@ pub(super) fn matches(query: &EventQuery, event: &Event) -> bool {
         && query.to.is_none_or(|to| event.at < to)
 }
 
-/// List events, newest first.
+/// List events, newest first. A page looks at 25,000 at most: with `searched_to` it may have fewer than asked
+/// for, or none, and `next_cursor` looks on.
 #[utoipa::path(
     get,
     path = "/events",

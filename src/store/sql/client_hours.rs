@@ -3,6 +3,7 @@
 
 use super::database::Builder;
 use super::usage::HOUR;
+use crate::store::types::EventQuery;
 
 /// A stretch of time, in milliseconds since 1970; open where nothing is said.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
@@ -23,6 +24,14 @@ pub(super) enum Part {
 }
 
 impl Span {
+    /// The time that is asked for.
+    pub(super) fn of(query: &EventQuery) -> Self {
+        Self {
+            from: query.from.map(|from| from.as_millisecond()),
+            to: query.to.map(|to| to.as_millisecond()),
+        }
+    }
+
     /// The whole hours in it, and what is before and after them.
     pub(super) fn parts(self) -> Vec<Part> {
         let hour = |at: i64| at.div_euclid(HOUR);
@@ -62,7 +71,7 @@ pub(super) fn push_uses(
     span: Span,
     columns: &[&str],
     from: &str,
-    conditions: impl Fn(&mut Builder, Part),
+    conditions: impl Fn(&mut Builder),
 ) {
     sql.push("(");
     for (index, part) in span.parts().into_iter().enumerate() {
@@ -88,7 +97,7 @@ pub(super) fn push_uses(
                 span.push(sql, "e.at");
             }
         }
-        conditions(sql, part);
+        conditions(sql);
     }
     sql.push(")");
 }

@@ -145,6 +145,9 @@ impl SqlStore {
             }
         };
         let mut reader = self.events_readers.acquire().await?;
+        if !self.are_of_tenant(&mut reader, query).await? {
+            return Ok(EventPage { items: Vec::new(), next_cursor: None, searched_to: None });
+        }
         let last = if fits.is_alone() {
             None
         } else {
@@ -174,6 +177,33 @@ impl SqlStore {
     }
 }
 
+impl SqlStore {
+    /// Whether the token and the leak that the query names are of its tenant, as far as they have
+    /// events: those of others are not looked at, so that nothing of them can be told.
+    pub(super) async fn are_of_tenant(
+        &self,
+        reader: &mut dyn Connection,
+        query: &EventQuery,
+    ) -> Result<bool, StoreError> {
+        let Some(tenant) = &query.tenant else { return Ok(true) };
+        let ids =
+            [("token", query.token.map(|token| token.0)), ("leak", query.leak.map(|leak| leak.0))];
+        for (column, id) in ids {
+            let Some(id) = id else { continue };
+            let mut sql = Builder::new("SELECT e.tenant FROM events e WHERE e.");
+            sql.push(column).push(" = ").push_bind(id.as_bytes().to_vec());
+            sql.push(" ORDER BY e.at DESC, e.id DESC LIMIT 1");
+            let found = sql.build().fetch_all(&mut *reader).await?;
+            if let Some(last) = found.first()
+                && row::text(last, "tenant")? != *tenant
+            {
+                return Ok(false);
+            }
+        }
+        Ok(true)
+    }
+}
+
 /// The last of as many events as are looked at for one answer; none where there are fewer. `more` adds
 /// conditions.
 pub(super) async fn last_looked_at(
@@ -193,24 +223,28 @@ pub(super) async fn last_looked_at(
 /// What a query asks for, as conditions on `e`: events, or what is counted of them.
 pub(super) struct Fits<'q> {
     query: &'q EventQuery,
-    /// The column whose index is walked through: of those that the query names, the one that likely
-    /// has the fewest events; none: that of the time.
-    walked: Option<&'static str>,
+    /// The columns whose index is walked through: of those that the query names, what likely has the
+    /// fewest events; none: the index of the time.
+    walked: &'static [&'static str],
     /// What goes before another column, so that its index is not walked through instead. It would
     /// keep PostgreSQL, which knows how often values occur, from using that.
     pub(super) hidden: &'static str,
 }
 
 impl<'q> Fits<'q> {
+    /// One tenant's events are walked through by themselves, so that where a page ends tells nothing of
+    /// the others'. A token and a leak are of one tenant: see [`SqlStore::are_of_tenant`].
     pub(super) fn of(query: &'q EventQuery, readers: &Pool) -> Self {
-        let walked = [
-            ("token", query.token.is_some()),
-            ("leak", query.leak.is_some()),
-            ("source_ip", query.source_ip.is_some()),
-            ("host", query.host.is_some()),
-            ("tenant", query.tenant.is_some()),
-        ];
-        let walked = walked.iter().find(|(_, asked)| *asked).map(|(column, _)| *column);
+        let walked: &[&str] = match (query.tenant.is_some(), query) {
+            (_, EventQuery { token: Some(_), .. }) => &["token"],
+            (_, EventQuery { leak: Some(_), .. }) => &["leak"],
+            (true, EventQuery { source_ip: Some(_), .. }) => &["tenant", "source_ip"],
+            (true, EventQuery { host: Some(_), .. }) => &["tenant", "host"],
+            (true, _) => &["tenant"],
+            (false, EventQuery { source_ip: Some(_), .. }) => &["source_ip"],
+            (false, EventQuery { host: Some(_), .. }) => &["host"],
+            (false, _) => &[],
+        };
         let hidden = match readers {
             Pool::Sqlite(_) => "+",
             Pool::Postgres(_) => "",
@@ -218,34 +252,26 @@ impl<'q> Fits<'q> {
         Self { query, walked, hidden }
     }
 
-    /// The same, walked through by time alone.
-    pub(super) fn by_time(self) -> Self {
-        Self { walked: None, ..self }
-    }
-
     /// Whether the index that is walked through tells all that fit.
     fn is_alone(&self) -> bool {
         let query = self.query;
-        let others = [
+        let is_of_one = query.token.is_some() || query.leak.is_some();
+        let asked = [
             query.token.is_some(),
             query.leak.is_some(),
             query.source_ip.is_some(),
             query.host.is_some(),
-            query.tenant.is_some(),
+            query.tenant.is_some() && !is_of_one,
             !query.action.is_empty(),
             query.path.is_some(),
         ];
-        others.iter().filter(|asked| **asked).count() == usize::from(self.walked.is_some())
+        asked.iter().filter(|asked| **asked).count() == self.walked.len()
     }
 
-    /// The condition that the index begins with, and the time.
+    /// The conditions that the index begins with, and the time.
     pub(super) fn push_walked(&self, sql: &mut Builder) {
         self.push_columns(sql, true);
-        let span = Span {
-            from: self.query.from.map(|from| from.as_millisecond()),
-            to: self.query.to.map(|to| to.as_millisecond()),
-        };
-        span.push(sql, "e.at");
+        Span::of(self.query).push(sql, "e.at");
     }
 
     /// All other conditions.
@@ -271,7 +297,7 @@ impl<'q> Fits<'q> {
             ("host", query.host.as_deref().map(Value::from)),
             ("tenant", query.tenant.as_deref().map(Value::from)),
         ] {
-            let Some(value) = value.filter(|_| walked == (self.walked == Some(column))) else {
+            let Some(value) = value.filter(|_| walked == self.walked.contains(&column)) else {
                 continue;
             };
             sql.push(" AND ").push(if walked { "" } else { self.hidden });

@@ -1,6 +1,6 @@
 //! Events put together by what they have in common.
 
-use super::client_hours::{Part, Span, push_uses};
+use super::client_hours::{Span, push_uses};
 use super::database::{Builder, Row};
 use super::events::{Fits, last_looked_at};
 use super::{SqlStore, row};
@@ -10,8 +10,8 @@ use crate::store::StoreError;
 use crate::store::types::EventQuery;
 use crate::store::views::{EventGroup, EventGroups, GroupBy};
 
-/// The columns that groups are made by or narrowed by.
-const COLUMNS: [&str; 4] = ["token", "source_ip", "host", "action"];
+/// The columns that groups are made or named by.
+const COLUMNS: [&str; 5] = ["token", "fingerprint", "source_ip", "host", "action"];
 
 impl SqlStore {
     /// Uses are added up by hour, save at the ends of the time that is asked for. A path is known of
@@ -27,20 +27,17 @@ impl SqlStore {
             GroupBy::Host => "host",
         };
         let mut reader = self.events_readers.acquire().await?;
+        if !self.are_of_tenant(&mut reader, query).await? {
+            return Ok(EventGroups { items: Vec::new(), since: query.from });
+        }
         let fits = Fits::of(query, &self.events_readers);
         let last = match query.path {
             Some(_) => last_looked_at(&mut reader, &fits, |_| {}).await?.map(|(at, _)| at),
             None => None,
         };
 
-        let mut sql = Builder::new("SELECT g.*");
-        if by == GroupBy::Token {
-            sql.push(
-                ", (SELECT e.fingerprint FROM events e WHERE e.token = g.name
-                    ORDER BY e.at DESC, e.id DESC LIMIT 1) AS fingerprint",
-            );
-        }
-        sql.push(" FROM (SELECT u.").push(column).push(" AS name");
+        let mut sql = Builder::new("SELECT u.");
+        sql.push(column).push(" AS name, MIN(u.fingerprint) AS fingerprint");
         sql.push(", CAST(SUM(u.count) AS BIGINT) AS count");
         for action in ["blocked", "monitored", "observed"] {
             sql.push(", CAST(SUM(CASE WHEN u.action = '").push(action);
@@ -51,7 +48,7 @@ impl SqlStore {
         if query.path.is_some() {
             push_newest(&mut sql, &fits, last);
         } else {
-            push_counted(&mut sql, query, fits.by_time());
+            push_counted(&mut sql, query, &fits);
         }
         // SQLite would walk through all there is for groups in the order of an index.
         sql.push(" u GROUP BY ")
@@ -60,7 +57,6 @@ impl SqlStore {
             .push(column)
             .push(" ORDER BY count DESC, name LIMIT ");
         sql.push_bind(row::signed(limits::EVENT_GROUPS));
-        sql.push(") g ORDER BY g.count DESC, g.name");
         let rows = sql.build().fetch_all(&mut reader).await?;
         let since = last.map(|at| row::timestamp(at, "at")).transpose()?.or(query.from);
         let items = rows.iter().map(|found| group(found, by)).collect::<Result<_, _>>()?;
@@ -82,25 +78,17 @@ fn push_newest(sql: &mut Builder, fits: &Fits<'_>, last: Option<i64>) {
 }
 
 /// `(SELECT …)`: the uses that fit.
-fn push_counted(sql: &mut Builder, query: &EventQuery, fits: Fits<'_>) {
-    let span = Span {
-        from: query.from.map(|from| from.as_millisecond()),
-        to: query.to.map(|to| to.as_millisecond()),
-    };
-    push_uses(sql, span, &COLUMNS, "", |sql, part| {
+fn push_counted(sql: &mut Builder, query: &EventQuery, fits: &Fits<'_>) {
+    push_uses(sql, Span::of(query), &COLUMNS, "", |sql| {
+        fits.push_columns(sql, true);
         fits.push_others(sql);
-        if let (Part::Hours(_), Some(leak)) = (part, query.leak) {
-            sql.push(" AND e.token IN (SELECT token FROM decisions.leak_tokens WHERE leak = ");
-            sql.push_bind(leak.0.as_bytes().to_vec()).push(")");
-        }
     });
 }
 
 fn group(found: &Row, by: GroupBy) -> Result<EventGroup, StoreError> {
     let (name, token) = match by {
         GroupBy::Token => {
-            let name = row::text_or_none(found, "fingerprint")?.unwrap_or_default();
-            (name, Some(TokenId(row::uuid(found, "name")?)))
+            (row::text(found, "fingerprint")?, Some(TokenId(row::uuid(found, "name")?)))
         }
         GroupBy::Client | GroupBy::Host => (row::text(found, "name")?, None),
     };

@@ -39,11 +39,15 @@ impl SqlStore {
         let forced = leak.virtual_patch.as_ref().is_some_and(|patch| patch.force);
         let shortest = if forced { row::signed(limits::TOKEN_BYTES_FORCED) } else { i64::MAX };
 
+        let week = now.saturating_sub(7 * DAY);
         let mut reader = self.events_readers.acquire().await?;
-        let uses_1h = uses(&mut reader, id, now.saturating_sub(HOUR)).await?;
-        let uses_24h = uses(&mut reader, id, now.saturating_sub(DAY)).await?;
-        let uses_7d = uses(&mut reader, id, now.saturating_sub(7 * DAY)).await?;
-        let mut clients = clients(&mut reader, id, since.as_millisecond()).await?;
+        // One transaction, so that all numbers are of one state.
+        let mut reader = reader.snapshot().await?;
+        let used = Used::since(&mut reader, id, week.min(since.as_millisecond())).await?;
+        let uses_1h = uses(&mut reader, &used, now.saturating_sub(HOUR)).await?;
+        let uses_24h = uses(&mut reader, &used, now.saturating_sub(DAY)).await?;
+        let uses_7d = uses(&mut reader, &used, week).await?;
+        let mut clients = clients(&mut reader, &used, since.as_millisecond()).await?;
         let watching = query(
             "SELECT COUNT(CASE WHEN t.not_applicable IS NOT NULL
                     AND (t.length IS NULL OR t.length NOT BETWEEN $2 AND $3) THEN 1 END) AS not_watched,
@@ -58,6 +62,7 @@ impl SqlStore {
         .fetch_one(&mut reader)
         .await?;
         tell_new_clients(&mut reader, id, exposed_at, &mut clients).await?;
+        reader.rollback().await?;
         let is_watched =
             row::number(&watching, "watched")? > 0 && leak.status != Status::FalsePositive;
         Ok(Impact {
@@ -83,34 +88,78 @@ impl SqlStore {
     }
 }
 
-/// The uses of a leak's tokens from a time on, as rows that have these columns beside how many they
-/// are, and when.
-fn push_uses_of(sql: &mut Builder, leak: LeakId, from: i64, columns: &[&str]) {
-    let span = Span { from: Some(from), to: None };
-    push_uses(sql, span, columns, TOKENS, |sql, _| {
-        sql.push(" AND e.token = lt.token AND lt.leak = ");
-        sql.push_bind(leak.0.as_bytes().to_vec());
-    });
+/// The tokens of a leak that were used of late: few of many, so that only these are looked up.
+enum Used {
+    Few(Vec<Vec<u8>>),
+    /// More than [`limits::STORE_VALUES`] of this leak's.
+    Many(LeakId),
 }
 
-async fn uses(reader: &mut dyn Connection, leak: LeakId, from: i64) -> Result<u64, StoreError> {
+impl Used {
+    async fn since(
+        reader: &mut dyn Connection,
+        leak: LeakId,
+        from: i64,
+    ) -> Result<Self, StoreError> {
+        let rows = query(
+            "SELECT lt.token FROM decisions.leak_tokens lt JOIN token_use u ON u.token = lt.token
+             WHERE lt.leak = $1 AND u.last_used_at >= $2 LIMIT $3",
+        )
+        .bind(leak.0.as_bytes().as_slice())
+        .bind(from)
+        .bind(row::signed(limits::STORE_VALUES.saturating_add(1)))
+        .fetch_all(reader)
+        .await?;
+        if rows.len() > limits::STORE_VALUES {
+            return Ok(Self::Many(leak));
+        }
+        let tokens = rows.iter().map(|found| found.try_get("token"));
+        Ok(Self::Few(tokens.collect::<Result<_, _>>()?))
+    }
+
+    /// Their uses from a time on, as rows that have these columns beside how many they are, and when.
+    fn push_uses(&self, sql: &mut Builder, from: i64, columns: &[&str]) {
+        let span = Span { from: Some(from), to: None };
+        match self {
+            Self::Few(tokens) => push_uses(sql, span, columns, "", |sql| {
+                sql.push(" AND e.token IN (").push_list(tokens.iter().cloned()).push(")");
+            }),
+            Self::Many(leak) => push_uses(sql, span, columns, TOKENS, |sql| {
+                sql.push(" AND e.token = lt.token AND lt.leak = ");
+                sql.push_bind(leak.0.as_bytes().to_vec());
+            }),
+        }
+    }
+
+    fn is_none(&self) -> bool {
+        matches!(self, Self::Few(tokens) if tokens.is_empty())
+    }
+}
+
+async fn uses(reader: &mut dyn Connection, used: &Used, from: i64) -> Result<u64, StoreError> {
+    if used.is_none() {
+        return Ok(0);
+    }
     let mut sql = Builder::new("SELECT CAST(COALESCE(SUM(u.count), 0) AS BIGINT) AS count FROM ");
-    push_uses_of(&mut sql, leak, from, &[]);
+    used.push_uses(&mut sql, from, &[]);
     sql.push(" u");
     row::count(&sql.build().fetch_one(reader).await?, "count")
 }
 
-/// Who used a leak's tokens from a time on, most uses first.
+/// Who used them from a time on, most uses first.
 async fn clients(
     reader: &mut dyn Connection,
-    leak: LeakId,
+    used: &Used,
     from: i64,
 ) -> Result<Vec<ImpactRow>, StoreError> {
+    if used.is_none() {
+        return Ok(Vec::new());
+    }
     let mut sql = Builder::new(
         "SELECT u.source_ip, u.host, u.response_status, CAST(SUM(u.count) AS BIGINT) AS count,
             MIN(u.first_at) AS first_at, MAX(u.last_at) AS last_at FROM ",
     );
-    push_uses_of(&mut sql, leak, from, &["source_ip", "host", "response_status"]);
+    used.push_uses(&mut sql, from, &["source_ip", "host", "response_status"]);
     sql.push(
         " u GROUP BY u.source_ip, u.host, u.response_status
           ORDER BY count DESC, u.source_ip, u.host, u.response_status LIMIT ",

@@ -9,8 +9,9 @@ use crate::config::limits;
 use crate::store::StoreError;
 use crate::store::outgoing::{Keep, Trimmed};
 
-/// What an event's places in indexes take with PostgreSQL, about.
-const INDEXED_BYTES: u64 = 500;
+/// What an event's places in indexes take with PostgreSQL, and its share of what is counted by client and
+/// hour, about.
+const INDEXED_BYTES: u64 = 800;
 
 impl SqlStore {
     pub(super) async fn remove_old_events(&self, keep: &Keep) -> Result<Trimmed, StoreError> {
@@ -27,10 +28,12 @@ impl SqlStore {
             .execute(&mut transaction)
             .await?;
         }
+        // What is left of hours that are gone goes before further events do.
+        let is_left = remove_client_hours(&mut transaction).await?;
         let (bytes, each) = taken(&mut transaction).await?;
         trimmed.bytes = bytes;
-        trimmed.more = trimmed.by_age > 0;
-        if let Some(most) = keep.bytes.filter(|most| trimmed.by_age == 0 && bytes > *most) {
+        trimmed.more = trimmed.by_age > 0 || is_left;
+        if let Some(most) = keep.bytes.filter(|most| !trimmed.more && bytes > *most) {
             trimmed.by_size = match each {
                 None => {
                     query(
@@ -57,8 +60,7 @@ impl SqlStore {
                 }
             };
         }
-        let hours = remove_client_hours(&mut transaction).await?;
-        trimmed.more |= trimmed.by_size > 0 || hours == limits::TRIM_ROWS.unsigned_abs();
+        trimmed.more |= trimmed.by_size > 0;
         transaction.commit().await?;
         Ok(trimmed)
     }
@@ -103,22 +105,42 @@ impl SqlStore {
     }
 }
 
-/// Removes what was counted by client and hour of hours of which no event is left. Answers with how many
-/// rows that were.
-async fn remove_client_hours(connection: &mut dyn Connection) -> Result<u64, StoreError> {
+/// Removes what was counted by client and hour of hours of which no event is left. Answers with whether
+/// there may be more of it.
+async fn remove_client_hours(connection: &mut dyn Connection) -> Result<bool, StoreError> {
     let oldest = query("SELECT MIN(at) AS at FROM events").fetch_one(&mut *connection).await?;
     let oldest = row::number_or_none(&oldest, "at")?;
-    let removed = query(
-        "DELETE FROM client_hours
-         WHERE (hour, token, leak, source_ip, host, action, response_status) IN
-            (SELECT hour, token, leak, source_ip, host, action, response_status FROM client_hours
-             WHERE hour < $1 ORDER BY hour LIMIT $2)",
+    let before = oldest.map_or(i64::MAX, |at| at.div_euclid(HOUR));
+    let last = query(
+        "SELECT hour, token, leak, source_ip, host, action, response_status FROM client_hours
+         WHERE hour < $1
+         ORDER BY hour, token, leak, source_ip, host, action, response_status LIMIT 1 OFFSET $2",
     )
-    .bind(oldest.map_or(i64::MAX, |at| at.div_euclid(HOUR)))
+    .bind(before)
     .bind(limits::TRIM_ROWS)
+    .fetch_all(&mut *connection)
+    .await?;
+    let Some(last) = last.first() else {
+        let rest = query("DELETE FROM client_hours WHERE hour < $1").bind(before);
+        rest.execute(connection).await?;
+        return Ok(false);
+    };
+    let bytes = |column: &str| -> Result<Vec<u8>, StoreError> { last.try_get(column) };
+    query(
+        "DELETE FROM client_hours
+         WHERE (hour, token, leak, source_ip, host, action, response_status)
+            <= ($1, $2, $3, $4, $5, $6, $7)",
+    )
+    .bind(row::number(last, "hour")?)
+    .bind(bytes("token")?)
+    .bind(bytes("leak")?)
+    .bind(row::text(last, "source_ip")?)
+    .bind(row::text(last, "host")?)
+    .bind(row::text(last, "action")?)
+    .bind(row::number(last, "response_status")?)
     .execute(connection)
     .await?;
-    Ok(removed)
+    Ok(true)
 }
 
 /// What the events take, and what one of them does where removing some does not tell at once.

@@ -90,8 +90,10 @@ pub(in crate::store) async fn open(
         ));
     }
 
-    let mut decisions = writer(&files.decisions, SqliteSynchronous::Full, &DECISIONS).await?;
-    let events = writer(&files.events, SqliteSynchronous::Normal, &EVENTS).await?;
+    let decided = writing(&files.decisions, SqliteSynchronous::Full);
+    let mut decisions = writer(&files.decisions, &decided, &DECISIONS).await?;
+    let used = writing_events(&files.events);
+    let events = writer(&files.events, &used, &EVENTS).await?;
     search::fill(&mut decisions).await?;
     let given = match source {
         KeySource::File => key_files.settled(&mut decisions, given, true).await?,
@@ -99,9 +101,8 @@ pub(in crate::store) async fn open(
     };
     let (fingerprint_key, keys) = fingerprint_key::of_fingerprints(&mut decisions, given).await?;
     let key_files = matches!(source, KeySource::File).then_some(key_files);
-    let decisions =
-        SqliteWriter::new(decisions, writing(&files.decisions, SqliteSynchronous::Full));
-    let events = SqliteWriter::new(events, writing(&files.events, SqliteSynchronous::Normal));
+    let decisions = SqliteWriter::new(decisions, decided);
+    let events = SqliteWriter::new(events, used);
     let store =
         assembled(&files, [decisions, events], (keys, key_files), fingerprint_key, Some(lock))
             .await?;
@@ -252,16 +253,21 @@ fn writing(path: &Path, synchronous: SqliteSynchronous) -> SqliteConnectOptions 
         .journal_mode(SqliteJournalMode::Wal)
         .synchronous(synchronous)
         .pragma("journal_size_limit", limits::STORE_WAL_BYTES.to_string())
+        .optimize_on_close(true, limits::STORE_ANALYSIS_ROWS)
+}
+
+/// The same for events, which come in batches and are many.
+fn writing_events(path: &Path) -> SqliteConnectOptions {
+    writing(path, SqliteSynchronous::Normal)
         .pragma("wal_autocheckpoint", limits::STORE_WAL_PAGES.to_string())
         // Less than 0, it is in KiB.
         .pragma("cache_size", format!("-{}", limits::STORE_WRITER_CACHE / 1024))
-        .optimize_on_close(true, limits::STORE_ANALYSIS_ROWS)
 }
 
 /// The writing connection of one database, with the schema of this version.
 async fn writer(
     path: &Path,
-    synchronous: SqliteSynchronous,
+    options: &SqliteConnectOptions,
     migrator: &Migrator,
 ) -> Result<SqliteConnection, StoreError> {
     // Made here and not by SQLite, so that nobody else can read it or the files that SQLite makes
@@ -274,8 +280,7 @@ async fn writer(
         .mode(0o600)
         .open(path)
         .map_err(|error| unusable(path, "cannot be written", &error))?;
-    let mut connection =
-        writing(path, synchronous).connect().await.map_err(|error| cannot_open(path, &error))?;
+    let mut connection = options.connect().await.map_err(|error| cannot_open(path, &error))?;
     claim(&mut connection).await.map_err(|error| cannot_open(path, &error))?;
     check(&mut connection, path).await?;
     migrator.run(&mut connection).await.map_err(|error| match error {

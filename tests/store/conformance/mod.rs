@@ -54,6 +54,7 @@ macro_rules! all {
                 events_are_put_together,
                 groups_and_impact_are_those_of_the_events,
                 a_page_looks_at_so_many_events,
+                a_tenants_events_are_walked_through_alone,
                 a_users_sessions_are_listed,
             }
             life::{

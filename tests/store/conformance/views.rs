@@ -10,10 +10,10 @@ use leakgate::model::ids::EventId;
 use leakgate::model::role::Role;
 use leakgate::store::Store;
 use leakgate::store::identity::NewSession;
-use leakgate::store::types::EventQuery;
+use leakgate::store::types::{Edit, EventQuery, ImpactRow, Registration};
 use leakgate::store::views::{EventGroup, GroupBy};
 
-use crate::given::{TENANT, Use, a_use, actor, before, event, leak, page};
+use crate::given::{TENANT, Use, a_use, actor, before, event, leak, page, registration, token};
 
 pub async fn one_event_is_found(store: &dyn Store) {
     let leak = leak(store, "used", &["a"]).await;
@@ -108,6 +108,8 @@ pub async fn groups_and_impact_are_those_of_the_events(store: &dyn Store) {
         });
         made.host = chance.among(&HOSTS).to_owned();
         made.path = format!("/{}/{number}", chance.of(3));
+        made.fingerprint = format!("{:.12}", made.token.to_string().replace('-', ""));
+        made.fingerprint = made.fingerprint.chars().rev().collect();
         events.push(made);
     }
     for batch in events.chunks(70) {
@@ -115,6 +117,9 @@ pub async fn groups_and_impact_are_those_of_the_events(store: &dyn Store) {
     }
     // Offered again, they are not counted again.
     store.append_events(&events[..50]).await.unwrap();
+    // What a token was used for under a leak stays with that when the token is taken out of it.
+    let edit = Edit { remove_tokens: vec![one.tokens[1].id], ..Edit::default() };
+    store.edit(TENANT, one.id, edit, &actor()).await.unwrap();
 
     let at = |minutes: u64| before(SignedDuration::from_mins(minutes.cast_signed()));
     let whole =
@@ -144,21 +149,37 @@ pub async fn groups_and_impact_are_those_of_the_events(store: &dyn Store) {
             assert_eq!(found.items, grouped(&events, &query, by), "{by:?} {query:?}");
         }
         let impact = store.impact(TENANT, one.id, from).await.unwrap();
-        let uses = |client: &str, status| -> u64 {
-            let fitting = events.iter().filter(|event| {
-                event.leak == one.id
-                    && event.at >= from
-                    && (event.source_ip.as_str(), event.response_status) == (client, status)
-            });
-            fitting.map(|event| event.count).sum()
-        };
+        let of_one = |event: &&Event| event.token == one.tokens[0].id && event.at >= from;
+        let all: u64 = events
+            .iter()
+            .filter(|event| event.token == one.tokens[0].id)
+            .map(|event| event.count)
+            .sum();
+        assert_eq!((impact.uses_24h, impact.uses_7d), (all, all));
         for client in CLIENTS {
             for status in [None, Some(200), Some(401)] {
-                let rows = impact.clients.iter();
-                let rows = rows.filter(|row| {
-                    (row.source_ip.as_str(), row.response_status) == (client, status)
-                });
-                assert_eq!(rows.map(|row| row.count).sum::<u64>(), uses(client, status));
+                let is = |ip: &str, answer| (ip, answer) == (client, status);
+                let fitting = || {
+                    let fitting = events.iter().filter(of_one);
+                    fitting.filter(|event| is(&event.source_ip, event.response_status))
+                };
+                let rows: Vec<_> = impact
+                    .clients
+                    .iter()
+                    .filter(|row| is(&row.source_ip, row.response_status))
+                    .collect();
+                let count: u64 = fitting().map(|event| event.count).sum();
+                assert_eq!(rows.iter().map(|row| row.count).sum::<u64>(), count);
+                let times =
+                    |at: fn(&&ImpactRow) -> Timestamp| rows.iter().map(at).collect::<Vec<_>>();
+                assert_eq!(
+                    times(|row| row.first_at).into_iter().min(),
+                    fitting().map(|event| event.at).min()
+                );
+                assert_eq!(
+                    times(|row| row.last_at).into_iter().max(),
+                    fitting().map(|event| event.at).max()
+                );
             }
         }
     }
@@ -254,6 +275,56 @@ pub async fn a_page_looks_at_so_many_events(store: &dyn Store) {
     let all = EventQuery { path: None, page: page(10, None), ..query(None) };
     let all = store.events(&all).await.unwrap();
     assert_eq!((all.items.len(), all.searched_to, all.next_cursor.is_some()), (10, None, true));
+}
+
+/// Where a page ends tells nothing of another tenant's events.
+pub async fn a_tenants_events_are_walked_through_alone(store: &dyn Store) {
+    let theirs = Registration {
+        tenant: "other".to_owned(),
+        ..registration("theirs", vec![token(store, "z")])
+    };
+    let theirs = store.register(theirs, &actor()).await.unwrap().leak.unwrap();
+    let ours = leak(store, "ours", &["a"]).await;
+    let old = event(Use { ago: SignedDuration::from_hours(30), ..a_use(&ours) });
+    store.append_events(std::slice::from_ref(&old)).await.unwrap();
+    let many: Vec<_> = (0..limits::EVENTS_LOOKED_AT + 10)
+        .map(|_| Event { tenant: "other".to_owned(), ..event(a_use(&theirs)) })
+        .collect();
+    for batch in many.chunks(1_000) {
+        store.append_events(batch).await.unwrap();
+    }
+    let tenant = |query| EventQuery { tenant: Some(TENANT.to_owned()), ..query };
+    let query = EventQuery::default;
+    for narrowed in [
+        EventQuery { host: Some(old.host.clone()), ..query() },
+        EventQuery { source_ip: Some(old.source_ip.clone()), ..query() },
+        EventQuery {
+            source_ip: Some(old.source_ip.clone()),
+            host: Some(old.host.clone()),
+            ..query()
+        },
+        EventQuery { path: Some(old.path.clone()), host: Some(old.host.clone()), ..query() },
+        EventQuery { action: vec![EventAction::Observed], ..query() },
+        EventQuery { token: Some(ours.tokens[0].id), ..query() },
+    ] {
+        let narrowed = tenant(narrowed);
+        let found = store.events(&narrowed).await.unwrap();
+        assert_eq!((found.items, found.next_cursor), (vec![old.clone()], None), "{narrowed:?}");
+        assert_eq!(found.searched_to, None);
+        let groups = store.event_groups(&narrowed, GroupBy::Client).await.unwrap();
+        assert_eq!((groups.items.len(), groups.since), (1, None), "{narrowed:?}");
+    }
+    for narrowed in [
+        EventQuery { leak: Some(theirs.id), path: Some("/no".to_owned()), ..query() },
+        EventQuery { token: Some(theirs.tokens[0].id), path: Some("/no".to_owned()), ..query() },
+        EventQuery { leak: Some(theirs.id), ..query() },
+    ] {
+        let narrowed = tenant(narrowed);
+        let found = store.events(&narrowed).await.unwrap();
+        assert_eq!((found.items, found.next_cursor, found.searched_to), (vec![], None, None));
+        let groups = store.event_groups(&narrowed, GroupBy::Client).await.unwrap();
+        assert_eq!((groups.items, groups.since), (vec![], None));
+    }
 }
 
 pub async fn a_users_sessions_are_listed(store: &dyn Store) {

@@ -34,9 +34,11 @@ impl Relay {
                 tokio::spawn(async move {
                     let mut server = UnixStream::connect(socket).await.unwrap();
                     tokio::select! {
-                        _ = copy_bidirectional(&mut client, &mut server) => {}
+                        // First, so that nothing that is sent after it hangs comes through.
+                        biased;
                         // Both ends stay open: nobody is told.
                         Ok(()) = hangs.changed() => std::future::pending().await,
+                        _ = copy_bidirectional(&mut client, &mut server) => {}
                     }
                 });
             }
