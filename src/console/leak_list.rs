@@ -6,8 +6,7 @@ use super::decide::BREAK_GLASS;
 use super::filter::Filter;
 use super::visit::Visit;
 use super::{charts, layout, words};
-use crate::config::limits;
-use crate::control::{LeakPage, Stats};
+use crate::control::{LeakPage, Stats, TOTAL_COUNT, TOTAL_COUNT_ONE_BY_ONE};
 use crate::model::leak::{Decision, Leak, Resolution};
 use crate::model::role::Permission;
 
@@ -25,8 +24,7 @@ pub(super) fn list(
         return empty(visit, filter, stats);
     }
     let decides = visit.desk.may(Permission::Decide);
-    let counted =
-        if filter.text.is_some() { limits::TOTAL_COUNT_ONE_BY_ONE } else { limits::TOTAL_COUNT };
+    let counted = if filter.text.is_some() { TOTAL_COUNT_ONE_BY_ONE } else { TOTAL_COUNT };
     let more = if found.total >= counted { " or more" } else { "" };
     let table = table(found, filter, decides);
     html! {

@@ -76,7 +76,7 @@ pub use sinks::SinkSettings;
 pub use users::{ChangedUser, NewUser};
 pub use webhooks::{ChangedWebhook, NewWebhook};
 
-pub use crate::config::limits::WAITING_SHOWN;
+pub use crate::config::limits::{TOTAL_COUNT, TOTAL_COUNT_ONE_BY_ONE, WAITING_SHOWN};
 pub use crate::model::tenant::DEFAULT_TENANT;
 pub use crate::store::identity::{Tenant, User};
 pub use crate::store::outgoing::{Letter, Webhook};
