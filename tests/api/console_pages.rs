@@ -397,3 +397,21 @@ async fn an_empty_console_says_what_to_do_next() {
     api.post(&format!("/leaks/{}/close", id(&leak)), json!({})).await.expect(200);
     assert!(browser.page("/leaks").await.contains("No leak is open"));
 }
+
+#[tokio::test]
+async fn a_leak_of_many_clients_shows_all_when_asked() {
+    let api = Api::new().await;
+    let leak = api.leak("used by many", &["one"]).await;
+    for client in 1..=25 {
+        api.used(&leak, EventAction::Observed, &format!("203.0.113.{client:03}")).await;
+    }
+    let browser = Browser::of(&api, "administrator").await;
+    let path = format!("/leaks/{}", id(&leak));
+    let spares = |page: &str| page.matches("hidden\" name=\"except\"").count();
+    let page = browser.page(&path).await;
+    assert!(page.contains("Show 5 more"), "{page}");
+    assert_eq!(spares(&page), 20);
+    let page = browser.page(&format!("{path}?clients=all")).await;
+    assert!(!page.contains("more</a>"), "{page}");
+    assert_eq!(spares(&page), 25);
+}
